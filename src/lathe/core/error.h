@@ -1,0 +1,23 @@
+// The one exception type for what the environment or a file did wrong. Mistakes of the calling
+// code are std::invalid_argument instead; an infeasible request is a result, never an exception.
+#pragma once
+
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace lathe {
+
+/// A file, a device or a user's input is not as needed. The text is one line: the file or option,
+/// what was expected, what came, and the next step where there is one.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The names closest to `name` by edit distance, as text for an error: `did you mean a or b?`;
+/// all of `known` listed when nothing is close.
+std::string nearest_names(std::string_view name, std::span<const std::string> known);
+
+}  // namespace lathe

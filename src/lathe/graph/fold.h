@@ -1,0 +1,25 @@
+// Folding of batch norm into the convolution before it, for inference.
+#pragma once
+
+#include "lathe/core/tensor_map.h"
+#include "lathe/graph/graph.h"
+
+namespace lathe::graph {
+
+/// A net that can run: its graph, and a tensor for every parameter that the graph names.
+struct Net {
+  Graph graph;
+  TensorMap weights;
+};
+
+/// The same function with each batch norm that directly follows a convolution (and is its only
+/// reader) folded into the convolution's weight and bias; dropout is dropped. In double, so that
+/// outputs agree to float rounding.
+/// @throws std::invalid_argument if a parameter is missing or of another shape.
+Net fold_batch_norm(const Net& net);
+
+/// @throws std::invalid_argument naming the first parameter of `net.graph` that is missing from
+/// `net.weights` or has another shape.
+void check_weights(const Net& net);
+
+}  // namespace lathe::graph

@@ -1,0 +1,48 @@
+// The unit that latency is counted in: between a whole net and a single operation.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/graph/graph.h"
+
+namespace lathe::space {
+
+enum class BlockKind {
+  kConv,           ///< convolution, batch norm (unless `!batch_norm`), activation
+  kResidualConv,   ///< the same with an identity shortcut around it
+  kMbconv,         ///< MobileNet inverted residual (expand, depthwise, SE, project)
+  kBottleneck,     ///< ResNet-D bottleneck (1x1, 3x3, 1x1, average-pooled shortcut)
+  kMaxPool,
+  kGlobalPool,
+  kClassifier,     ///< dropout and linear
+};
+
+/// All that the time and the size of a block depend on, and the name of its parameters.
+struct Block {
+  BlockKind kind = BlockKind::kConv;
+  std::string name;  ///< prefix of its parameters; the same in every net of a space
+  graph::Shape input;
+  graph::Shape output;
+  int kernel = 1;
+  int stride = 1;
+  int mid_channels = 0;      ///< mbconv and bottleneck: channels of the inner convolution
+  bool squeeze_excite = false;
+  bool residual = false;     ///< mbconv: identity shortcut
+  bool batch_norm = true;    ///< conv only
+  graph::Activation activation = graph::Activation::kNone;
+  double batch_norm_eps = 1e-5;
+  double dropout = 0.0;      ///< classifier
+
+  /// Equal for two blocks exactly if they do the same computation, wherever they stand. The key
+  /// of latency tables: `mbconv 14x14x24 -> 7x7x40 mid 96 k5 s2 se hswish`.
+  std::string key() const;
+  bool operator==(const Block&) const = default;
+};
+
+/// The net that runs `blocks` one after the other.
+/// @throws std::invalid_argument if a block's input is not the one before's output.
+graph::Graph lower(std::span<const Block> blocks);
+
+}  // namespace lathe::space

@@ -1,0 +1,93 @@
+// What may be chosen. A space knows its decisions and turns an arch into blocks; how good or how
+// fast the result is, is for others to say.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/core/random.h"
+#include "lathe/space/arch.h"
+#include "lathe/space/block.h"
+
+namespace lathe::space {
+
+/// One choice to make.
+struct Decision {
+  std::string group;        ///< the arch JSON's key: "ks", "e", "d", "r", ...
+  int index = 0;            ///< position in that key's list
+  std::vector<double> values;  ///< what the choice indices stand for, in ascending order
+  int num_choices() const { return static_cast<int>(values.size()); }
+};
+
+/// What the net is for, apart from the arch.
+struct Task {
+  int in_channels = 3;
+  int num_classes = 1000;
+  int input_size = 224;  ///< ignored by archs that carry their own resolution
+};
+
+/// Thread-safe: all members are const.
+class Space {
+ public:
+  virtual ~Space() = default;
+
+  const std::string& name() const { return name_; }
+  const Task& task() const { return task_; }
+  const std::vector<Decision>& decisions() const { return decisions_; }
+
+  /// Whether decision `i` has any effect in `arch` (a block beyond its stage's depth has none).
+  virtual bool alive(const Arch& arch, int i) const = 0;
+  /// `arch` with every dead decision set to choice 0: equal nets, equal archs.
+  Arch canonical(Arch arch) const;
+  /// @throws std::invalid_argument unless `arch` has one valid choice per decision.
+  void check(const Arch& arch) const;
+
+  /// Each decision uniform and independent, then canonical.
+  Arch sample(Rng& rng) const;
+  /// Every gene redrawn with probability `rate`; what a gene is, the family says (in the mobile
+  /// family a block's kernel and expansion together). Canonical.
+  virtual Arch mutate(const Arch& arch, double rate, Rng& rng) const;
+  /// Each gene from either parent with equal probability. Canonical.
+  virtual Arch crossover(const Arch& a, const Arch& b, Rng& rng) const;
+  Arch smallest() const;  ///< first choice everywhere
+  Arch largest() const;   ///< last choice everywhere
+
+  /// log10 of the number of distinct nets (canonical archs).
+  virtual double log10_num_archs() const = 0;
+
+  /// The blocks of the net in order. @throws std::invalid_argument as check().
+  virtual std::vector<Block> blocks(const Arch& arch) const = 0;
+  /// lower(blocks(arch)).
+  graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
+
+  /// Kernel sizes, ascending, through which a depthwise weight of the largest size shrinks by
+  /// learned transforms; a single one where kernels are not elastic.
+  virtual std::vector<int> elastic_kernels() const = 0;
+
+  /// One-hot of every decision, zeros where dead: the input of the accuracy predictor.
+  /// encoding_size() numbers in [0, 1].
+  std::vector<float> encode(const Arch& arch) const;
+  int encoding_size() const;
+
+  /// `{"space": name, "<group>": [values...], ...}`, all decisions written, dead ones too.
+  nlohmann::ordered_json to_json(const Arch& arch) const;
+  /// Canonical. A file without "space" is taken as this space's. `where` names the file in errors.
+  /// @throws Error `<where>: ...` if the space differs, a key is missing or unknown, a list has
+  /// another length, or a value is not one of the choices (which are listed).
+  Arch from_json(const nlohmann::json& json, const std::string& where) const;
+
+ protected:
+  Space(std::string name, Task task) : name_(std::move(name)), task_(task) {}
+  std::vector<Decision> decisions_;
+  /// Decision indices that are inherited and redrawn together; each decision is in one gene.
+  std::vector<std::vector<int>> genes_;
+
+ private:
+  std::string name_;
+  Task task_;
+};
+
+}  // namespace lathe::space

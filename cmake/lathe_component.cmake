@@ -7,7 +7,7 @@ function(lathe_component name)
   add_library(lathe_${name} STATIC ${ARG_SOURCES})
   add_library(lathe::${name} ALIAS lathe_${name})
   set_target_properties(lathe_${name} PROPERTIES EXPORT_NAME ${name} VERIFY_INTERFACE_HEADER_SETS ON)
-  target_sources(lathe_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src
+  target_sources(lathe_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../src
                                       FILES ${ARG_HEADERS})
   target_compile_features(lathe_${name} PUBLIC cxx_std_20)
   foreach(dep IN LISTS ARG_DEPS)
@@ -20,7 +20,8 @@ function(lathe_component name)
 endfunction()
 
 function(lathe_warnings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
+    -Wno-missing-field-initializers)  # designated initialisers leave defaults out on purpose
   if(LATHE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
@@ -31,7 +32,7 @@ function(lathe_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(lathe_${name}_test ${ARG_SOURCES})
   target_link_libraries(lathe_${name}_test PRIVATE lathe_${name} ${ARG_LIBRARIES} GTest::gtest_main)
-  target_include_directories(lathe_${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_include_directories(lathe_${name}_test PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../tests)
   lathe_warnings(lathe_${name}_test)
   gtest_discover_tests(lathe_${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
                        PROPERTIES TIMEOUT 600)

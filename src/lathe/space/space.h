@@ -26,7 +26,7 @@ struct Decision {
 struct Task {
   int in_channels = 3;
   int num_classes = 1000;
-  int input_size = 224;  ///< ignored by archs that carry their own resolution
+  int input_size = 224;  ///< where the arch doesn't decide it
 };
 
 /// Thread-safe: all members are const.
@@ -40,6 +40,8 @@ class Space {
 
   /// Whether decision `i` has any effect in `arch` (a block beyond its stage's depth has none).
   virtual bool alive(const Arch& arch, int i) const = 0;
+  /// Height and width of the net's input: the arch's "r" where the space has that decision.
+  int input_size(const Arch& arch) const;
   /// `arch` with every dead decision set to choice 0: equal nets, equal archs.
   Arch canonical(Arch arch) const;
   /// @throws std::invalid_argument unless `arch` has one valid choice per decision.
@@ -49,17 +51,19 @@ class Space {
   Arch sample(Rng& rng) const;
   /// Every gene redrawn with probability `rate`; what a gene is, the family says (in the mobile
   /// family a block's kernel and expansion together). Canonical.
-  virtual Arch mutate(const Arch& arch, double rate, Rng& rng) const;
+  Arch mutate(const Arch& arch, double rate, Rng& rng) const;
   /// Each gene from either parent with equal probability. Canonical.
-  virtual Arch crossover(const Arch& a, const Arch& b, Rng& rng) const;
+  Arch crossover(const Arch& a, const Arch& b, Rng& rng) const;
   Arch smallest() const;  ///< first choice everywhere
   Arch largest() const;   ///< last choice everywhere
 
-  /// log10 of the number of distinct nets (canonical archs).
-  virtual double log10_num_archs() const = 0;
+  /// log10 of the number of distinct nets at one resolution.
+  virtual double log10_num_nets() const = 0;
 
   /// The blocks of the net in order. @throws std::invalid_argument as check().
   virtual std::vector<Block> blocks(const Arch& arch) const = 0;
+  /// Every block, by key(), that some arch of the space contains; each once.
+  virtual std::vector<Block> distinct_blocks() const = 0;
   /// lower(blocks(arch)).
   graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
 
@@ -72,9 +76,11 @@ class Space {
   std::vector<float> encode(const Arch& arch) const;
   int encoding_size() const;
 
-  /// `{"space": name, "<group>": [values...], ...}`, all decisions written, dead ones too.
+  /// `{"space": name, "<group>": [values...], ..., "r": 160}`, dead decisions too. "r" is a single
+  /// number, and always written.
   nlohmann::ordered_json to_json(const Arch& arch) const;
-  /// Canonical. A file without "space" is taken as this space's. `where` names the file in errors.
+  /// Canonical. A file without "space" is taken as this space's, one without "r" as having the
+  /// task's input size. `where` names the file in errors.
   /// @throws Error `<where>: ...` if the space differs, a key is missing or unknown, a list has
   /// another length, or a value is not one of the choices (which are listed).
   Arch from_json(const nlohmann::json& json, const std::string& where) const;
@@ -84,6 +90,8 @@ class Space {
   std::vector<Decision> decisions_;
   /// Decision indices that are inherited and redrawn together; each decision is in one gene.
   std::vector<std::vector<int>> genes_;
+
+  double value(const Arch& arch, int i) const;  ///< what decision `i`'s choice stands for
 
  private:
   std::string name_;

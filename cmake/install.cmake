@@ -1,0 +1,23 @@
+# find_package(lathe) for other projects: the component targets as lathe::<component>, and the
+# command line. Each component installs its own library and headers (lathe_component).
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(lathe_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lathe)
+
+if(TARGET lathe_cli)
+  install(TARGETS lathe_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(EXPORT lathe_targets NAMESPACE lathe:: FILE latheTargets.cmake
+        DESTINATION ${lathe_package_dir})
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/latheConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/latheConfig.cmake INSTALL_DESTINATION ${lathe_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/latheConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/latheConfig.cmake ${PROJECT_BINARY_DIR}/latheConfigVersion.cmake
+        DESTINATION ${lathe_package_dir})
+# What deploy links has no package file of its own everywhere.
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindONNX.cmake DESTINATION ${lathe_package_dir})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

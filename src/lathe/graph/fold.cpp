@@ -1,0 +1,96 @@
+#include "lathe/graph/fold.h"
+
+#include <cmath>
+#include <stdexcept>
+
+namespace lathe::graph {
+namespace {
+
+/// For each node, whether it is a convolution whose only reader is a batch norm.
+std::vector<bool> folding_convs(const Graph& graph) {
+  const auto count = static_cast<std::size_t>(graph.size());
+  std::vector<int> readers(count, 0);
+  for (const Node& node : graph.nodes()) {
+    for (int input : node.inputs) {
+      ++readers[static_cast<std::size_t>(input)];
+    }
+  }
+  std::vector<bool> folds(count, false);
+  for (const Node& node : graph.nodes()) {
+    if (node.op == Op::kBatchNorm) {
+      const auto source = static_cast<std::size_t>(node.inputs[0]);
+      folds[source] = graph[node.inputs[0]].op == Op::kConv && readers[source] == 1;
+    }
+  }
+  return folds;
+}
+
+/// conv's output y becomes y * scale + shift, per output channel.
+void fold_into(const Net& net, const Node& conv, const Node& norm, TensorMap& out) {
+  FloatTensor weight = net.weights.at(conv.name + ".weight");
+  const auto channels = static_cast<std::size_t>(conv.shape.channels);
+  FloatTensor bias{{conv.shape.channels}, std::vector<float>(channels, 0.0F)};
+  if (conv.bias) {
+    bias = net.weights.at(conv.name + ".bias");
+  }
+  const auto& gamma = net.weights.at(norm.name + ".weight").values;
+  const auto& beta = net.weights.at(norm.name + ".bias").values;
+  const auto& mean = net.weights.at(norm.name + ".running_mean").values;
+  const auto& var = net.weights.at(norm.name + ".running_var").values;
+  const std::size_t fan = weight.values.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double scale = double{gamma[c]} / std::sqrt(double{var[c]} + norm.eps);
+    for (std::size_t i = c * fan; i < (c + 1) * fan; ++i) {
+      weight.values[i] = static_cast<float>(weight.values[i] * scale);
+    }
+    bias.values[c] = static_cast<float>(beta[c] + (double{bias.values[c]} - mean[c]) * scale);
+  }
+  out[conv.name + ".weight"] = std::move(weight);
+  out[conv.name + ".bias"] = std::move(bias);
+}
+
+}  // namespace
+
+void check_weights(const Net& net) {
+  for (const ParameterSpec& spec : parameters_of(net.graph)) {
+    const auto found = net.weights.find(spec.name);
+    if (found == net.weights.end()) {
+      throw std::invalid_argument("[graph::check_weights] missing parameter " + spec.name);
+    }
+    if (found->second.shape != spec.shape) {
+      throw std::invalid_argument("[graph::check_weights] parameter " + spec.name +
+                                  " has another shape than the graph says");
+    }
+  }
+}
+
+Net fold_batch_norm(const Net& net) {
+  check_weights(net);
+  const std::vector<bool> folds = folding_convs(net.graph);
+  Net folded{Graph(net.graph.input_shape()), {}};
+  std::vector<int> moved(folds.size(), 0);
+  for (int i = 1; i < net.graph.size(); ++i) {
+    const Node& node = net.graph[i];
+    const auto at = static_cast<std::size_t>(i);
+    const auto source = static_cast<std::size_t>(node.inputs[0]);
+    if (node.op == Op::kDropout || (node.op == Op::kBatchNorm && folds[source])) {
+      if (node.op == Op::kBatchNorm) {
+        fold_into(net, net.graph[node.inputs[0]], node, folded.weights);
+      }
+      moved[at] = moved[source];
+      continue;
+    }
+    Node copy = node;
+    for (int& input : copy.inputs) {
+      input = moved[static_cast<std::size_t>(input)];
+    }
+    copy.bias = copy.bias || folds[at];
+    moved[at] = folded.graph.append(std::move(copy));
+    for (const ParameterSpec& spec : parameters_of(net.graph, i)) {
+      folded.weights.emplace(spec.name, net.weights.at(spec.name));
+    }
+  }
+  return folded;
+}
+
+}  // namespace lathe::graph

@@ -1,0 +1,205 @@
+#include "lathe/space/builtin_spaces.h"
+
+#include <array>
+#include <map>
+
+#include "lathe/core/error.h"
+#include "lathe/space/bottleneck_family.h"
+#include "lathe/space/mobile_family.h"
+
+namespace lathe::space {
+namespace {
+
+using graph::Activation;
+using Choices = std::vector<double>;
+
+Choices every_fourth_from_128_to_224() {
+  Choices sizes;
+  for (int size = 128; size <= 224; size += 4) {
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+constexpr std::array<bool, 5> kMobileNetV3SqueezeExcite{false, true, false, true, true};
+constexpr std::array<int, 5> kMobileStrides{2, 2, 2, 1, 2};
+const Choices kOfaKernels{3, 5, 7};
+const Choices kOfaExpansions{3, 4, 6};
+const Choices kOfaDepths{2, 3, 4};
+
+/// Once-for-All's MobileNetV3; `widths`: stem, first block, five stages, head, feature conv.
+MobileSpec ofa_mbv3(const std::string& name, const std::array<int, 9>& widths) {
+  MobileSpec spec{.name = name,
+                  .stem_channels = widths[0],
+                  .first_channels = widths[1],
+                  .head_channels = widths[7],
+                  .feature_channels = widths[8],
+                  .resolutions = every_fourth_from_128_to_224()};
+  for (std::size_t s = 0; s < 5; ++s) {
+    spec.stages.push_back({.channels = widths[s + 2],
+                           .stride = kMobileStrides[s],
+                           .activation = s < 2 ? Activation::kRelu : Activation::kHSwish,
+                           .squeeze_excite = kMobileNetV3SqueezeExcite[s],
+                           .depths = kOfaDepths,
+                           .kernels = kOfaKernels,
+                           .expansions = kOfaExpansions});
+  }
+  return spec;
+}
+
+MobileSpec ofa_mbv3_w10(const std::string& name) {
+  return ofa_mbv3(name, {16, 16, 24, 40, 80, 112, 160, 960, 1280});
+}
+
+MobileSpec ofa_mbv3_w12(const std::string& name) {
+  return ofa_mbv3(name, {24, 24, 32, 48, 96, 136, 192, 1152, 1536});
+}
+
+MobileSpec ofa_proxyless_w13(const std::string& name) {
+  MobileSpec spec{.name = name,
+                  .stem_channels = 40,
+                  .stem_activation = Activation::kRelu6,
+                  .first_channels = 24,
+                  .first_activation = Activation::kRelu6,
+                  .first_residual = false,
+                  .head_channels = 1664,
+                  .feature_channels = 0,
+                  .head_activation = Activation::kRelu6,
+                  .batch_norm_eps = 1e-3,
+                  .resolutions = every_fourth_from_128_to_224()};
+  constexpr std::array<int, 5> kChannels{32, 56, 104, 128, 248};
+  const auto stage = [](int channels, int stride, const Choices& depths) {
+    return MobileStage{.channels = channels,
+                       .stride = stride,
+                       .activation = Activation::kRelu6,
+                       .depths = depths,
+                       .kernels = kOfaKernels,
+                       .expansions = kOfaExpansions};
+  };
+  for (std::size_t s = 0; s < 5; ++s) {
+    spec.stages.push_back(stage(kChannels[s], kMobileStrides[s], kOfaDepths));
+  }
+  spec.stages.push_back(stage(416, 1, {1}));
+  return spec;
+}
+
+/// DepS trains 7x7 kernels only.
+MobileSpec deps_mbv3(const std::string& name) {
+  MobileSpec spec = ofa_mbv3_w10(name);
+  for (MobileStage& stage : spec.stages) {
+    stage.kernels = {7};
+  }
+  spec.resolutions.clear();
+  return spec;
+}
+
+/// CompOFA: depth and expansion grow together, the kernel is fixed per stage.
+MobileSpec compofa_mbv3(const std::string& name) {
+  MobileSpec spec = ofa_mbv3_w10(name);
+  constexpr std::array<double, 5> kKernels{3, 5, 3, 3, 5};
+  for (std::size_t s = 0; s < 5; ++s) {
+    spec.stages[s].kernels = {kKernels[s]};
+    spec.stages[s].expansion_follows_depth = true;
+  }
+  return spec;
+}
+
+MobileSpec compofa_mbv3_elastic_kernel(const std::string& name) {
+  MobileSpec spec = ofa_mbv3_w10(name);
+  for (MobileStage& stage : spec.stages) {
+    stage.expansion_follows_depth = true;
+  }
+  return spec;
+}
+
+/// MobileNetV3's blocks for 28x28 grey images: sized so that a supernet trains in minutes on a
+/// CPU.
+MobileSpec mbv3_28(const std::string& name) {
+  MobileSpec spec{.name = name,
+                  .task = {.in_channels = 1, .num_classes = 10, .input_size = 28},
+                  .stem_channels = 16,
+                  .stem_stride = 1,
+                  .first_channels = 16,
+                  .head_channels = 224,
+                  .feature_channels = 0};
+  const auto stage = [](int channels, int stride, Activation activation, bool squeeze_excite) {
+    return MobileStage{.channels = channels,
+                       .stride = stride,
+                       .activation = activation,
+                       .squeeze_excite = squeeze_excite,
+                       .depths = {1, 2, 3},
+                       .kernels = {3, 5},
+                       .expansions = {2, 3, 4}};
+  };
+  spec.stages = {stage(24, 2, Activation::kRelu, false), stage(32, 2, Activation::kRelu, true),
+                 stage(40, 1, Activation::kHSwish, true), stage(48, 1, Activation::kHSwish, true)};
+  return spec;
+}
+
+BottleneckSpec ofa_resnet50d(const std::string& name) {
+  return {.name = name,
+          .stages = {{256, 1, 2}, {512, 2, 2}, {1024, 2, 4}, {2048, 2, 2}},
+          .extra_depths = {0, 1, 2},
+          .expansions = {0.2, 0.25, 0.35},
+          .widths = {0.65, 0.8, 1.0},
+          .resolutions = every_fourth_from_128_to_224()};
+}
+
+template <typename Spec>
+void apply(const TaskOverrides& overrides, Spec& spec) {
+  spec.task.in_channels = overrides.in_channels.value_or(spec.task.in_channels);
+  spec.task.num_classes = overrides.num_classes.value_or(spec.task.num_classes);
+  if (overrides.input_size) {
+    spec.task.input_size = *overrides.input_size;
+    spec.resolutions.clear();
+  }
+}
+
+using Maker = std::unique_ptr<Space> (*)(const std::string&, const TaskOverrides&);
+
+template <auto make_spec>
+std::unique_ptr<Space> mobile(const std::string& name, const TaskOverrides& overrides) {
+  MobileSpec spec = make_spec(name);
+  apply(overrides, spec);
+  return make_mobile_space(std::move(spec));
+}
+
+std::unique_ptr<Space> resnet(const std::string& name, const TaskOverrides& overrides) {
+  BottleneckSpec spec = ofa_resnet50d(name);
+  apply(overrides, spec);
+  return make_bottleneck_space(std::move(spec));
+}
+
+const std::map<std::string, Maker>& makers() {
+  static const std::map<std::string, Maker> kMakers{
+      {"compofa_mbv3", mobile<compofa_mbv3>},
+      {"compofa_mbv3_elastic_kernel", mobile<compofa_mbv3_elastic_kernel>},
+      {"deps_mbv3", mobile<deps_mbv3>},
+      {"mbv3_28", mobile<mbv3_28>},
+      {"ofa_mbv3_w1.0", mobile<ofa_mbv3_w10>},
+      {"ofa_mbv3_w1.2", mobile<ofa_mbv3_w12>},
+      {"ofa_proxyless_w1.3", mobile<ofa_proxyless_w13>},
+      {"ofa_resnet50d", resnet},
+  };
+  return kMakers;
+}
+
+}  // namespace
+
+std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides) {
+  const auto found = makers().find(name);
+  if (found == makers().end()) {
+    throw Error("unknown space \"" + name + "\": " + nearest_names(name, builtin_space_names()));
+  }
+  return found->second(name, overrides);
+}
+
+std::vector<std::string> builtin_space_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, maker] : makers()) {
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace lathe::space

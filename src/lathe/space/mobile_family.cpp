@@ -1,0 +1,306 @@
+#include "lathe/space/mobile_family.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "lathe/space/channels.h"
+
+namespace lathe::space {
+namespace {
+
+constexpr int kNone = -1;  // no decision: there is only one choice
+
+class MobileSpace final : public Space {
+ public:
+  explicit MobileSpace(MobileSpec spec);
+
+  bool alive(const Arch& arch, int i) const override;
+  double log10_num_nets() const override;
+  std::vector<Block> blocks(const Arch& arch) const override;
+  std::vector<Block> distinct_blocks() const override;
+  std::vector<int> elastic_kernels() const override;
+
+ private:
+  struct StageDecisions {
+    std::vector<int> kernel;     // per block
+    std::vector<int> expansion;  // per block
+    int depth = kNone;
+  };
+  /// Where a decision belongs; block kNone: to the whole stage; stage kNone: to the net.
+  struct Owner {
+    int stage = kNone;
+    int block = kNone;
+  };
+
+  int add_decision(const std::string& group, const std::vector<double>& values, Owner owner);
+  void add_genes();
+  double chosen(const Arch& arch, int decision, const std::vector<double>& values) const {
+    return decision == kNone ? values.front() : value(arch, decision);
+  }
+  int depth(const Arch& arch, std::size_t stage) const {
+    return static_cast<int>(
+        chosen(arch, stage_decisions_[stage].depth, spec_.stages[stage].depths));
+  }
+  double expansion(const Arch& arch, std::size_t stage, std::size_t block) const;
+
+  Block stem(int resolution) const;
+  Block first(const graph::Shape& input) const;
+  Block mbconv(std::size_t stage, int index, const graph::Shape& input, int kernel,
+               double expansion) const;
+  std::vector<Block> tail(const graph::Shape& input) const;
+
+  MobileSpec spec_;
+  std::vector<StageDecisions> stage_decisions_;
+  std::vector<Owner> owners_;
+};
+
+int max_depth(const MobileStage& stage) { return static_cast<int>(stage.depths.back()); }
+
+int strided(int size, int stride) { return (size - 1) / stride + 1; }
+
+MobileSpace::MobileSpace(MobileSpec spec)
+    : Space(spec.name, spec.task), spec_(std::move(spec)), stage_decisions_(spec_.stages.size()) {
+  for (const MobileStage& stage : spec_.stages) {
+    if (stage.depths.empty() || stage.kernels.empty() || stage.expansions.empty()) {
+      throw std::invalid_argument("[space::make_mobile_space] " + name() +
+                                  ": every stage needs a depth, a kernel and an expansion");
+    }
+    if (stage.expansion_follows_depth && stage.depths.size() != stage.expansions.size()) {
+      throw std::invalid_argument("[space::make_mobile_space] " + name() +
+                                  ": tied depths and expansions must be as many");
+    }
+  }
+  const auto each_block = [&](auto&& visit) {
+    for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+      for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
+        visit(spec_.stages[s], stage_decisions_[s], Owner{static_cast<int>(s), b});
+      }
+    }
+  };
+  each_block([&](const MobileStage& stage, StageDecisions& decisions, Owner owner) {
+    decisions.kernel.push_back(add_decision("ks", stage.kernels, owner));
+  });
+  each_block([&](const MobileStage& stage, StageDecisions& decisions, Owner owner) {
+    decisions.expansion.push_back(
+        stage.expansion_follows_depth ? kNone : add_decision("e", stage.expansions, owner));
+  });
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    stage_decisions_[s].depth =
+        add_decision("d", spec_.stages[s].depths, Owner{static_cast<int>(s), kNone});
+  }
+  if (!spec_.resolutions.empty()) {
+    add_decision("r", spec_.resolutions, Owner{});
+  }
+  add_genes();
+}
+
+int MobileSpace::add_decision(const std::string& group, const std::vector<double>& values,
+                              Owner owner) {
+  if (values.size() == 1 && group != "r") {
+    return kNone;
+  }
+  const auto in_group = std::count_if(decisions_.begin(), decisions_.end(),
+                                      [&](const Decision& d) { return d.group == group; });
+  decisions_.push_back({group, static_cast<int>(in_group), values});
+  owners_.push_back(owner);
+  return static_cast<int>(decisions_.size()) - 1;
+}
+
+void MobileSpace::add_genes() {
+  std::set<int> in_a_gene;
+  for (const StageDecisions& stage : stage_decisions_) {
+    for (std::size_t b = 0; b < stage.kernel.size(); ++b) {
+      std::vector<int> gene;
+      for (int decision : {stage.kernel[b], stage.expansion[b]}) {
+        if (decision != kNone) {
+          gene.push_back(decision);
+          in_a_gene.insert(decision);
+        }
+      }
+      if (!gene.empty()) {
+        genes_.push_back(gene);
+      }
+    }
+  }
+  for (int i = 0; i < static_cast<int>(decisions_.size()); ++i) {
+    if (!in_a_gene.contains(i)) {
+      genes_.push_back({i});
+    }
+  }
+}
+
+bool MobileSpace::alive(const Arch& arch, int i) const {
+  const Owner& owner = owners_[static_cast<std::size_t>(i)];
+  return owner.block == kNone || owner.block < depth(arch, static_cast<std::size_t>(owner.stage));
+}
+
+double MobileSpace::log10_num_nets() const {
+  double total = 0;
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    const MobileStage& stage = spec_.stages[s];
+    const double per_block = static_cast<double>(
+        stage.kernels.size() * (stage.expansion_follows_depth ? 1 : stage.expansions.size()));
+    double nets = 0;
+    for (double depth : stage.depths) {
+      nets += std::pow(per_block, depth);
+    }
+    total += std::log10(nets);
+  }
+  return total;
+}
+
+double MobileSpace::expansion(const Arch& arch, std::size_t stage, std::size_t block) const {
+  const MobileStage& spec = spec_.stages[stage];
+  const StageDecisions& decisions = stage_decisions_[stage];
+  if (spec.expansion_follows_depth) {
+    const std::size_t choice =
+        decisions.depth == kNone ? 0 : arch.choices[static_cast<std::size_t>(decisions.depth)];
+    return spec.expansions[choice];
+  }
+  return chosen(arch, decisions.expansion[block], spec.expansions);
+}
+
+Block MobileSpace::stem(int resolution) const {
+  const int size = strided(resolution, spec_.stem_stride);
+  return {.kind = BlockKind::kConv,
+          .name = "stem",
+          .input = {task().in_channels, resolution, resolution},
+          .output = {spec_.stem_channels, size, size},
+          .kernel = 3,
+          .stride = spec_.stem_stride,
+          .activation = spec_.stem_activation,
+          .batch_norm_eps = spec_.batch_norm_eps};
+}
+
+Block MobileSpace::first(const graph::Shape& input) const {
+  return {.kind = BlockKind::kMbconv,
+          .name = "first",
+          .input = input,
+          .output = {spec_.first_channels, input.height, input.width},
+          .kernel = 3,
+          .mid_channels = input.channels,
+          .residual = spec_.first_residual && input.channels == spec_.first_channels,
+          .activation = spec_.first_activation,
+          .batch_norm_eps = spec_.batch_norm_eps};
+}
+
+Block MobileSpace::mbconv(std::size_t s, int index, const graph::Shape& input, int kernel,
+                          double expansion) const {
+  const MobileStage& stage = spec_.stages[s];
+  const int stride = index == 0 ? stage.stride : 1;
+  return {.kind = BlockKind::kMbconv,
+          .name = "stages." + std::to_string(s) + ".blocks." + std::to_string(index),
+          .input = input,
+          .output = {stage.channels, strided(input.height, stride), strided(input.width, stride)},
+          .kernel = kernel,
+          .stride = stride,
+          .mid_channels = make_divisible(std::round(input.channels * expansion)),
+          .squeeze_excite = stage.squeeze_excite,
+          .residual = stride == 1 && input.channels == stage.channels,
+          .activation = stage.activation,
+          .batch_norm_eps = spec_.batch_norm_eps};
+}
+
+std::vector<Block> MobileSpace::tail(const graph::Shape& input) const {
+  std::vector<Block> blocks;
+  blocks.push_back({.kind = BlockKind::kConv,
+                    .name = "head",
+                    .input = input,
+                    .output = {spec_.head_channels, input.height, input.width},
+                    .activation = spec_.head_activation,
+                    .batch_norm_eps = spec_.batch_norm_eps});
+  graph::Shape features{spec_.head_channels, 1, 1};
+  blocks.push_back({.kind = BlockKind::kGlobalPool,
+                    .name = "pool",
+                    .input = blocks.back().output,
+                    .output = features});
+  if (spec_.feature_channels > 0) {
+    blocks.push_back({.kind = BlockKind::kConv,
+                      .name = "feature",
+                      .input = features,
+                      .output = {spec_.feature_channels, 1, 1},
+                      .batch_norm = false,
+                      .activation = spec_.head_activation});
+    features = blocks.back().output;
+  }
+  blocks.push_back({.kind = BlockKind::kClassifier,
+                    .name = "classifier",
+                    .input = features,
+                    .output = {task().num_classes, 1, 1},
+                    .dropout = spec_.dropout});
+  return blocks;
+}
+
+std::vector<Block> MobileSpace::blocks(const Arch& arch) const {
+  check(arch);
+  std::vector<Block> net{stem(input_size(arch))};
+  net.push_back(first(net.back().output));
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    for (int b = 0; b < depth(arch, s); ++b) {
+      const auto at = static_cast<std::size_t>(b);
+      const double kernel = chosen(arch, stage_decisions_[s].kernel[at], spec_.stages[s].kernels);
+      net.push_back(mbconv(s, b, net.back().output, static_cast<int>(kernel),
+                           expansion(arch, s, at)));
+    }
+  }
+  std::vector<Block> end = tail(net.back().output);
+  std::move(end.begin(), end.end(), std::back_inserter(net));
+  return net;
+}
+
+std::vector<Block> MobileSpace::distinct_blocks() const {
+  std::vector<Block> all;
+  std::set<std::string> seen;
+  const auto add = [&](const Block& block) {
+    if (seen.insert(block.key()).second) {
+      all.push_back(block);
+    }
+  };
+  std::vector<double> resolutions = spec_.resolutions;
+  if (resolutions.empty()) {
+    resolutions.push_back(task().input_size);
+  }
+  for (double resolution : resolutions) {
+    add(stem(static_cast<int>(resolution)));
+    const Block first_block = first(stem(static_cast<int>(resolution)).output);
+    add(first_block);
+    graph::Shape shape = first_block.output;
+    for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+      const graph::Shape stage_input = shape;
+      for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
+        const graph::Shape input = b == 0 ? stage_input : shape;
+        for (double kernel : spec_.stages[s].kernels) {
+          for (double expand : spec_.stages[s].expansions) {
+            const Block block = mbconv(s, b, input, static_cast<int>(kernel), expand);
+            add(block);
+            shape = block.output;
+          }
+        }
+      }
+    }
+    for (const Block& block : tail(shape)) {
+      add(block);
+    }
+  }
+  return all;
+}
+
+std::vector<int> MobileSpace::elastic_kernels() const {
+  std::set<int> kernels;
+  for (const MobileStage& stage : spec_.stages) {
+    if (stage.kernels.size() > 1) {
+      kernels.insert(stage.kernels.begin(), stage.kernels.end());
+    }
+  }
+  return {kernels.begin(), kernels.end()};
+}
+
+}  // namespace
+
+std::unique_ptr<Space> make_mobile_space(MobileSpec spec) {
+  return std::make_unique<MobileSpace>(std::move(spec));
+}
+
+}  // namespace lathe::space

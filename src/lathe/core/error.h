@@ -16,8 +16,9 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The names closest to `name` by edit distance, as text for an error: `did you mean a or b?`;
-/// all of `known` listed when nothing is close.
+/// The at most three names closest to `name`, as text for an error: `did you mean "a" or "b"?`.
+/// Close is an edit distance of a third of the longer name, upper and lower case alike, or one name
+/// being a part of the other; `known: "a", "b"` lists all when nothing is close.
 std::string nearest_names(std::string_view name, std::span<const std::string> known);
 
 }  // namespace lathe

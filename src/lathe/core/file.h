@@ -1,10 +1,15 @@
 // Files that are either the old or the new version, never half of one.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "lathe/core/error.h"
@@ -14,28 +19,37 @@ namespace lathe {
 /// The whole file. @throws Error naming the path if it can't be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes beside `path`, syncs, then renames over it: after a crash or on a full disk the previous
-/// file is intact and nothing is left beside it. Makes missing parent folders.
-/// @throws Error naming the path and the system's reason.
+/// Writes `<path>.tmp.<process id>`, syncs, then renames it over `path`: after a crash or on a full
+/// disk the previous file is intact; after a failure (not a crash) nothing is left beside it. Makes
+/// missing parent folders. One thread at a time for each path.
+/// @throws Error `<path>: cannot write: <the system's reason>`.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+
+/// `text` as JSON; `where` begins the error's text. Safe on hostile text: nesting is limited to
+/// 200, so that neither reading nor using the value can exhaust the stack.
+/// @throws Error `<where>: not valid JSON at line 2, column 5`.
+nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 /// @throws Error naming the path, and the position where it is not JSON.
 nlohmann::json read_json(const std::filesystem::path& path);
-/// Indented, with a final newline, atomically.
+/// Indented, with a final newline, atomically. Bytes that are not UTF-8 become U+FFFD.
 void write_json(const std::filesystem::path& path, const nlohmann::ordered_json& value);
 
-/// The member `key` of `object` as T. @throws Error `<where>: "<key>": expected ..., got ...` if it
-/// is missing or of another type.
+/// The member `key` of `object` as T. Stricter than nlohmann's get: an integer must be written as
+/// one and fit T, true is no number, also inside lists.
+/// @throws Error `<where>: "<key>": expected ..., got ...` if it is missing or of another type.
 template <typename T>
 T json_member(const nlohmann::json& object, const std::string& key, const std::string& where);
 
-/// One JSON value a line, flushed at each append. Opening for append drops a torn last line.
+/// One JSON value a line, flushed to the system at each append (not synced to the disk). The first
+/// append of an object drops a torn last line. Makes missing parent folders.
 class JsonLines {
  public:
   explicit JsonLines(std::filesystem::path path) : path_(std::move(path)) {}
   /// All complete lines; an unfinished last line (a crash while appending) is left out.
   /// A missing file is an empty list. @throws Error naming file and line if a line is not JSON.
   std::vector<nlohmann::json> read() const;
+  /// Leaves the file as it was if the line can't be written whole.
   /// @throws Error naming the path and the system's reason.
   void append(const nlohmann::ordered_json& value);
 
@@ -44,17 +58,77 @@ class JsonLines {
   bool repaired_ = false;
 };
 
+namespace internal {
+
+template <typename T>
+inline constexpr bool kIsVector = false;
+template <typename T, typename A>
+inline constexpr bool kIsVector<std::vector<T, A>> = true;
+
+/// A short text for an error: scalars as they are, lists and objects by name only.
+std::string json_summary(const nlohmann::json& value);
+
+template <typename T>
+std::string json_expectation() {
+  if constexpr (std::is_same_v<T, bool>) {
+    return "true or false";
+  } else if constexpr (std::is_integral_v<T>) {
+    return "an integer in [" + std::to_string(std::numeric_limits<T>::min()) + ", " +
+           std::to_string(std::numeric_limits<T>::max()) + "]";
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return "a number";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return "a string";
+  } else if constexpr (kIsVector<T>) {
+    return "a list, each item " + json_expectation<typename T::value_type>();
+  } else {
+    return "another type";
+  }
+}
+
+/// Whether `value` is a T exactly; on failure `culprit` is the value at fault.
+template <typename T>
+bool json_holds(const nlohmann::json& value, const nlohmann::json*& culprit) {
+  culprit = &value;
+  if constexpr (std::is_same_v<T, bool>) {
+    return value.is_boolean();
+  } else if constexpr (std::is_integral_v<T>) {
+    if (value.is_number_unsigned()) return std::in_range<T>(value.get<std::uint64_t>());
+    return value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return value.is_number() && std::isfinite(value.get<T>());
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return value.is_string();
+  } else if constexpr (kIsVector<T>) {
+    if (!value.is_array()) return false;
+    for (const nlohmann::json& item : value) {
+      if (!json_holds<typename T::value_type>(item, culprit)) return false;
+    }
+    return true;
+  } else {
+    return true;  // left to nlohmann's own conversion
+  }
+}
+
+}  // namespace internal
+
 template <typename T>
 T json_member(const nlohmann::json& object, const std::string& key, const std::string& where) {
-  if (!object.is_object() || !object.contains(key)) {
-    throw Error(where + ": missing member \"" + key + "\"");
+  const auto failure = [&](const std::string& got) {
+    return Error(where + ": \"" + key + "\": expected " + internal::json_expectation<T>() + got);
+  };
+  if (!object.is_object()) throw failure(" in an object, got " + internal::json_summary(object));
+  const auto member = object.find(key);
+  if (member == object.end()) throw failure(", got nothing");
+  const nlohmann::json* culprit = nullptr;
+  if (internal::json_holds<T>(*member, culprit)) {
+    try {
+      return member->template get<T>();
+    } catch (const nlohmann::json::exception&) {
+      culprit = &*member;
+    }
   }
-  try {
-    return object.at(key).get<T>();
-  } catch (const nlohmann::json::exception&) {
-    throw Error(where + ": member \"" + key + "\" has the wrong type: " +
-                object.at(key).dump().substr(0, 60));
-  }
+  throw failure(", got " + internal::json_summary(*culprit));
 }
 
 }  // namespace lathe

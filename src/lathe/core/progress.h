@@ -8,10 +8,10 @@
 namespace lathe {
 
 struct Progress {
-  std::string stage;       ///< what is being done: "latency", "train", ...
-  std::int64_t done = 0;   ///< units finished, out of `total`
+  std::string stage;      ///< what is being done: "latency", "train", ...
+  std::int64_t done = 0;  ///< units finished, out of `total`
   std::int64_t total = 0;
-  std::string message;     ///< the figures of the moment, for a person; may be empty
+  std::string message;  ///< the figures of the moment, for a person; may be empty
 };
 
 using ProgressFn = std::function<void(const Progress&)>;

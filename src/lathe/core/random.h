@@ -2,7 +2,9 @@
 // portable, but its distributions are not.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <utility>
 
@@ -31,7 +33,7 @@ class Rng {
   std::uint64_t increment_;
 };
 
-/// Fisher-Yates.
+/// Fisher-Yates: every order equally likely. `values` has fewer than 2^32 elements.
 template <typename T>
 void shuffle(std::span<T> values, Rng& rng) {
   for (std::size_t i = values.size(); i > 1; --i) {

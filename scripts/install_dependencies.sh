@@ -41,7 +41,7 @@ if ((${#missing[@]} > 0)); then
   fi
   log=$(mktemp)
   trap 'rm -f "$log"' EXIT
-  echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  echo "Installing Debian packages: ${missing[*]}"
   # A mirror that can't be reached is no reason to stop yet: the packages may come from another.
   "${as_root[@]}" apt-get update -q >"$log" 2>&1 || true
   if ! "${as_root[@]}" apt-get install -qy --no-install-recommends "${missing[@]}" \

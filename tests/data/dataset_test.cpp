@@ -1,0 +1,239 @@
+#include "lathe/data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <stdexcept>
+
+#include "core/temporary_folder.h"
+#include "data/idx_files.h"
+#include "lathe/core/error.h"
+
+namespace lathe::data {
+namespace {
+
+namespace fs = std::filesystem;
+using lathe::testing::idx_images;
+using lathe::testing::idx_labels;
+using lathe::testing::patterned_pixels;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+using lathe::testing::write_gz;
+using lathe::testing::write_plain;
+
+constexpr std::uint32_t kTrain = 200;
+constexpr std::uint32_t kTest = 20;
+
+/// `count` labels in turn, so that each of the ten classes is equally frequent.
+std::string labels_in_turn(std::uint32_t count) {
+  std::string labels(count, '\0');
+  for (std::size_t i = 0; i < count; ++i) labels[i] = static_cast<char>(i % 10);
+  return labels;
+}
+
+/// Images of 4x3 whose first two pixels hold the index, so that an image is known again.
+std::string numbered_pixels(std::uint32_t count) {
+  std::string pixels = patterned_pixels(count, 12);
+  for (std::size_t i = 0; i < count; ++i) {
+    pixels[i * 12] = static_cast<char>(i % 256);
+    pixels[i * 12 + 1] = static_cast<char>(i / 256);
+  }
+  return pixels;
+}
+
+int number_of(const ImageSet& set, std::int64_t i) {
+  const std::uint8_t* pixels = set.pixels.data() + static_cast<std::size_t>(i) * 12;
+  return pixels[0] + 256 * pixels[1];
+}
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  DatasetTest() {
+    write_gz(folder_ / "train-images-idx3-ubyte.gz",
+             idx_images(kTrain, 4, 3, numbered_pixels(kTrain)));
+    write_gz(folder_ / "train-labels-idx1-ubyte.gz", idx_labels(labels_in_turn(kTrain)));
+    write_plain(folder_ / "t10k-images-idx3-ubyte",
+                idx_images(kTest, 4, 3, numbered_pixels(kTest)));
+    write_plain(folder_ / "t10k-labels-idx1-ubyte", idx_labels(labels_in_turn(kTest)));
+  }
+  Dataset load(std::int64_t validation_size, std::uint64_t seed) const {
+    return load_dataset(
+        "fashion-mnist",
+        {.data_dir = folder_.path(), .validation_size = validation_size, .seed = seed});
+  }
+  std::string load_error() const {
+    return text_thrown<Error>([&] { load(50, 1); });
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(DatasetTest, SplitsIntoDisjointStratifiedParts) {
+  const Dataset dataset = load(50, 1);
+  EXPECT_EQ(dataset.name, "fashion-mnist");
+  EXPECT_EQ(dataset.train.size(), 150);
+  EXPECT_EQ(dataset.validation.size(), 50);
+  EXPECT_EQ(dataset.test.size(), kTest);
+  std::set<int> seen;
+  for (const ImageSet* set : {&dataset.train, &dataset.validation}) {
+    EXPECT_EQ(set->channels, 1);
+    EXPECT_EQ(set->height, 4);
+    EXPECT_EQ(set->width, 3);
+    EXPECT_EQ(set->num_classes, 10);
+    EXPECT_EQ(set->pixels.size(), static_cast<std::size_t>(set->size()) * 12);
+    int previous = -1;
+    std::map<int, std::int64_t> per_class;
+    for (std::int64_t i = 0; i < set->size(); ++i) {
+      const int number = number_of(*set, i);
+      EXPECT_GT(number, previous);  // in the order of the file
+      previous = number;
+      EXPECT_TRUE(seen.insert(number).second);
+      EXPECT_EQ(set->labels[static_cast<std::size_t>(i)], number % 10);  // with its own label
+      ++per_class[number % 10];
+    }
+    for (const auto& [label, count] : per_class) EXPECT_EQ(count, set->size() / 10) << label;
+  }
+  EXPECT_EQ(seen.size(), kTrain);
+}
+
+TEST_F(DatasetTest, SplitFollowsFromTheSeed) {
+  const Dataset a = load(50, 1), b = load(50, 1), c = load(50, 2);
+  EXPECT_EQ(a.validation.pixels, b.validation.pixels);
+  EXPECT_EQ(a.train.pixels, b.train.pixels);
+  EXPECT_NE(a.validation.pixels, c.validation.pixels);
+}
+
+TEST_F(DatasetTest, NormalizesByTrainingPixelsOnly) {
+  const Dataset dataset = load(50, 1);
+  double sum = 0, squares = 0;
+  for (const std::uint8_t pixel : dataset.train.pixels) sum += pixel / 255.0;
+  const double mean = sum / static_cast<double>(dataset.train.pixels.size());
+  for (const std::uint8_t pixel : dataset.train.pixels) {
+    squares += (pixel / 255.0 - mean) * (pixel / 255.0 - mean);
+  }
+  ASSERT_EQ(dataset.normalization.mean.size(), 1u);
+  EXPECT_NEAR(dataset.normalization.mean[0], mean, 1e-6);
+  EXPECT_NEAR(dataset.normalization.stddev[0],
+              std::sqrt(squares / static_cast<double>(dataset.train.pixels.size())), 1e-6);
+}
+
+TEST_F(DatasetTest, NamesAMissingFileOrFolder) {
+  fs::remove(folder_ / "train-labels-idx1-ubyte.gz");
+  EXPECT_EQ(load_error(), (folder_ / "train-labels-idx1-ubyte.gz").string() +
+                              ": no such file, nor train-labels-idx1-ubyte");
+  const fs::path missing = folder_ / "elsewhere";
+  EXPECT_EQ(text_thrown<Error>([&] { load_dataset("fashion-mnist", {.data_dir = missing}); }),
+            missing.string() + ": no such folder: expected the files of fashion-mnist");
+  DatasetSource source = dataset_sources().front();
+  source.default_dir = missing;
+  EXPECT_EQ(text_thrown<Error>([&] { load_dataset(source, {}); }),
+            missing.string() +
+                ": no such folder: install the package dataset-fashion-mnist or pass --data-dir");
+}
+
+TEST_F(DatasetTest, RefusesCountsThatDiffer) {
+  write_gz(folder_ / "train-labels-idx1-ubyte.gz", idx_labels(labels_in_turn(kTrain - 1)));
+  EXPECT_EQ(load_error(), (folder_ / "train-labels-idx1-ubyte.gz").string() +
+                              ": expected 200 labels, one for each image of "
+                              "train-images-idx3-ubyte.gz, got 199");
+}
+
+TEST_F(DatasetTest, RefusesABadLabelAndATruncatedFile) {
+  std::string labels = labels_in_turn(kTest);
+  labels[7] = 10;
+  write_plain(folder_ / "t10k-labels-idx1-ubyte", idx_labels(labels));
+  EXPECT_EQ(load_error(), (folder_ / "t10k-labels-idx1-ubyte").string() +
+                              ": expected labels in [0, 9], got 10 at position 7");
+  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 4, 3, std::string(239, 'x')));
+  EXPECT_EQ(load_error(), (folder_ / "t10k-images-idx3-ubyte").string() +
+                              ": truncated: expected 240 bytes, 20 images of 4x3, got 239 bytes");
+}
+
+TEST_F(DatasetTest, RefusesTestImagesOfAnotherSize) {
+  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 3, 4, numbered_pixels(kTest)));
+  EXPECT_EQ(load_error(), folder_.path().string() +
+                              ": expected test images of 4x3x1, as the training images, got 3x4x1");
+}
+
+TEST_F(DatasetTest, RefusesAValidationSplitThatDoesNotFit) {
+  EXPECT_EQ(text_thrown<Error>([&] { load(200, 1); }),
+            folder_.path().string() +
+                ": expected more than 200 training images, the size of the validation split, got "
+                "200");
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { load(0, 1); }),
+            "[data::load_dataset] validation_size must be > 0, got 0");
+}
+
+TEST(LoadDataset, SuggestsNames) {
+  EXPECT_EQ(text_thrown<Error>([] { load_dataset("fashion_mnist"); }),
+            R"(unknown data set "fashion_mnist": did you mean "fashion-mnist"?)");
+  EXPECT_EQ(text_thrown<Error>([] { load_dataset("imagenet"); }),
+            R"(unknown data set "imagenet": known: "fashion-mnist")");
+}
+
+TEST(StratifiedSample, GivesTheLargestRemaindersOneMore) {
+  // Classes of 5, 3 and 2 of 10; a sample of 5 has shares 2.5, 1.5 and 1.
+  const std::vector<int> labels{0, 0, 0, 0, 0, 1, 1, 1, 2, 2};
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<std::int64_t> sample = stratified_sample(labels, 3, 5, seed);
+    ASSERT_EQ(sample.size(), 5u);
+    EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
+    EXPECT_EQ(std::set<std::int64_t>(sample.begin(), sample.end()).size(), 5u);
+    std::vector<int> counts(3);
+    for (const std::int64_t i : sample)
+      ++counts[static_cast<std::size_t>(labels[static_cast<std::size_t>(i)])];
+    EXPECT_EQ(counts, (std::vector<int>{3, 1, 1}));
+  }
+  EXPECT_EQ(stratified_sample(labels, 3, 10, 1).size(), 10u);
+  EXPECT_TRUE(stratified_sample(labels, 3, 0, 1).empty());
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { stratified_sample(labels, 3, 11, 1); }),
+            "[data::stratified_sample] count must be in [0, 10], got 11");
+}
+
+TEST(StratifiedSample, DrawsEveryMemberAlike) {
+  const std::vector<int> labels{0, 0, 0, 0, 1, 1, 1, 1};
+  std::vector<int> drawn(8);
+  for (std::uint64_t seed = 0; seed < 4000; ++seed) {
+    for (const std::int64_t i : stratified_sample(labels, 2, 2, seed))
+      ++drawn[static_cast<std::size_t>(i)];
+  }
+  for (const int count : drawn) EXPECT_NEAR(count, 1000, 110);
+}
+
+TEST(ChannelStatistics, KeepsChannelsApart) {
+  ImageSet set{
+      .channels = 2, .height = 1, .width = 2, .num_classes = 1, .pixels = {}, .labels = {0}};
+  set.pixels = {0, 51, 255, 51};  // channel 0: 0 and 255; channel 1: constant
+  const Normalization normalization = channel_statistics(set);
+  EXPECT_FLOAT_EQ(normalization.mean[0], 0.5F);
+  EXPECT_FLOAT_EQ(normalization.stddev[0], 0.5F);
+  EXPECT_FLOAT_EQ(normalization.mean[1], 0.2F);
+  EXPECT_FLOAT_EQ(normalization.stddev[1], 1.0F);
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { channel_statistics({}); }),
+            "[data::channel_statistics] set must not be empty");
+}
+
+// The installed package, where there is one.
+TEST(FashionMnist, HasItsKnownSizesAndStatistics) {
+  if (!fs::exists(dataset_sources().front().default_dir)) {
+    GTEST_SKIP() << "needs the package dataset-fashion-mnist";
+  }
+  const Dataset dataset = load_dataset("fashion-mnist");
+  EXPECT_EQ(dataset.train.size(), 55000);
+  EXPECT_EQ(dataset.validation.size(), 5000);
+  EXPECT_EQ(dataset.test.size(), 10000);
+  EXPECT_EQ(dataset.train.height, 28);
+  EXPECT_EQ(dataset.train.width, 28);
+  for (int label = 0; label < 10; ++label) {
+    const auto& labels = dataset.validation.labels;
+    EXPECT_EQ(std::count(labels.begin(), labels.end(), label), 500);
+  }
+  EXPECT_NEAR(dataset.normalization.mean[0], 0.286, 0.002);
+  EXPECT_NEAR(dataset.normalization.stddev[0], 0.353, 0.002);
+}
+
+}  // namespace
+}  // namespace lathe::data

@@ -1,0 +1,11 @@
+#include "lathe/accuracy/accuracy_predictor.h"
+
+namespace lathe::accuracy {
+
+double AccuracyPredictor::predict(const space::Arch& arch) const {
+  double result = 0.0;
+  predict(std::span(&arch, 1), std::span(&result, 1));
+  return result;
+}
+
+}  // namespace lathe::accuracy

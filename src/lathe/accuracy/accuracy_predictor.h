@@ -1,0 +1,29 @@
+// How good a net will be, as far as a search needs to know it.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "lathe/space/arch.h"
+
+namespace lathe::accuracy {
+
+/// Predicts the accuracy of a space's nets. Implementations are thread-safe: all members are const,
+/// and a prediction depends on the arch alone, not on those beside it.
+class AccuracyPredictor {
+ public:
+  virtual ~AccuracyPredictor() = default;
+
+  /// Top-1 accuracy as a fraction in [0, 1]: `out[i]` is of `archs[i]`. Many at once is faster
+  /// than one by one.
+  /// @throws std::invalid_argument if the two differ in size or an arch is none of the space.
+  virtual void predict(std::span<const space::Arch> archs, std::span<double> out) const = 0;
+
+  /// Of a single net.
+  double predict(const space::Arch& arch) const;
+
+  /// The space whose archs it predicts.
+  virtual const std::string& space_name() const = 0;
+};
+
+}  // namespace lathe::accuracy

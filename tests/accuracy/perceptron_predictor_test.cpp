@@ -1,0 +1,133 @@
+#include "lathe/accuracy/perceptron_predictor.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/core/tensor_map.h"
+#include "space_fixtures/message_of.h"
+#include "space_fixtures/temp_dir.h"
+#include "space_fixtures/tiny_space.h"
+
+namespace lathe::accuracy {
+namespace {
+
+using lathe::testing::message_of;
+using lathe::testing::TempDir;
+using lathe::testing::TinySpace;
+
+PredictorFit random_fit(int inputs) {
+  Rng rng(4);
+  std::vector<regress::DenseLayer> layers;
+  int width = inputs;
+  for (const int outputs : {9, 1}) {
+    regress::DenseLayer layer{.inputs = width, .outputs = outputs, .weight = {}, .bias = {}};
+    for (int i = 0; i < width * outputs; ++i) {
+      layer.weight.push_back(static_cast<float>(0.5 * rng.normal()));
+    }
+    layer.bias.assign(static_cast<std::size_t>(outputs), 0.25F);
+    layers.push_back(layer);
+    width = outputs;
+  }
+  return {.perceptron = {std::move(layers), regress::HiddenActivation::kRelu},
+          .mean = 0.7,
+          .scale = 0.1 / 3,
+          .samples = 500,
+          .rmse = 0.003,
+          .kendall_tau = 0.88};
+}
+
+TEST(PerceptronPredictorTest, IsThePerceptronOfTheEncodingRescaled) {
+  const TinySpace space;
+  const PerceptronPredictor predictor(space, random_fit(space.encoding_size()));
+  EXPECT_EQ(predictor.space_name(), "tiny");
+  Rng rng(1);
+  std::vector<space::Arch> archs(2500);  // more than one chunk
+  for (space::Arch& arch : archs) {
+    arch = space.sample(rng);
+  }
+  std::vector<double> together(archs.size());
+  predictor.predict(archs, together);
+  for (std::size_t i = 0; i < archs.size(); ++i) {
+    const float raw = predictor.fit().perceptron.predict(space.encode(archs[i])).front();
+    ASSERT_DOUBLE_EQ(together[i], 0.7 + 0.1 / 3 * static_cast<double>(raw));
+    ASSERT_EQ(predictor.predict(archs[i]), together[i]);
+  }
+}
+
+TEST(PerceptronPredictorTest, StaysInZeroToOne) {
+  const TinySpace space;
+  PredictorFit fit = random_fit(space.encoding_size());
+  fit.mean = 5;
+  EXPECT_EQ(PerceptronPredictor(space, fit).predict(space.largest()), 1.0);
+  fit.mean = -5;
+  EXPECT_EQ(PerceptronPredictor(space, fit).predict(space.largest()), 0.0);
+}
+
+TEST(PerceptronPredictorTest, SavesAndLoads) {
+  const TempDir dir;
+  const TinySpace space;
+  const PredictorFit fit = random_fit(space.encoding_size());
+  PerceptronPredictor(space, fit).save(dir / "p.safetensors");
+  EXPECT_EQ(PerceptronPredictor::load(space, dir / "p.safetensors").fit(), fit);
+}
+
+TEST(PerceptronPredictorTest, RefusesWhatDoesNotFit) {
+  const TinySpace space;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { PerceptronPredictor(space, random_fit(7)); }),
+            "[accuracy::PerceptronPredictor] the perceptron must have 22 inputs for space tiny, "
+            "got 7");
+  PredictorFit fit = random_fit(space.encoding_size());
+  fit.scale = NAN;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { PerceptronPredictor(space, fit); }),
+            "[accuracy::PerceptronPredictor] scale must be finite, got nan");
+  const PerceptronPredictor predictor(space, random_fit(space.encoding_size()));
+  std::vector<double> out(3);
+  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+              predictor.predict(std::vector<space::Arch>{space.smallest()}, out);
+            }),
+            "[accuracy::PerceptronPredictor::predict] out must have 1 values, got 3");
+}
+
+// What load() says after `change` to a good file, with the file's name cut off.
+template <typename Change>
+std::string load_error(Change change) {
+  const TempDir dir;
+  const TinySpace space;
+  const auto path = dir / "p.safetensors";
+  PerceptronPredictor(space, random_fit(space.encoding_size())).save(path);
+  SafetensorsFile file = load_safetensors(path);
+  change(file);
+  save_safetensors(path, file);
+  const std::string text = message_of<Error>([&] { PerceptronPredictor::load(space, path); });
+  const std::string begin = path.string() + ": ";
+  EXPECT_EQ(text.find(begin), 0U) << text;
+  return text.find(begin) == 0 ? text.substr(begin.size()) : text;
+}
+
+TEST(PerceptronPredictorTest, LoadRefusesWhatIsNoPredictorOfTheSpace) {
+  using File = SafetensorsFile;
+  EXPECT_EQ(load_error([](File& f) { f.metadata["space"] = "darts"; }),
+            "metadata \"space\" must be \"tiny\", got \"darts\"");
+  EXPECT_EQ(load_error([](File& f) { f.metadata.erase("format"); }),
+            "metadata \"format\" is missing");
+  EXPECT_EQ(load_error([](File& f) { f.metadata["format"] = "lathe-accuracy-predictor 9"; }),
+            "metadata \"format\" must be \"lathe-accuracy-predictor 1\", got "
+            "\"lathe-accuracy-predictor 9\"");
+  EXPECT_EQ(load_error([](File& f) { f.metadata["encoding"] = "ofa"; }),
+            "metadata \"encoding\" must be \"one-hot\", got \"ofa\"");
+  EXPECT_EQ(load_error([](File& f) { f.metadata["activation"] = "tanh"; }),
+            "activation must be relu or sigmoid, got \"tanh\"");
+  EXPECT_EQ(load_error([](File& f) { f.metadata["mean"] = "nan"; }),
+            "metadata \"mean\" must be a number, got \"nan\"");
+  EXPECT_EQ(load_error([](File& f) { f.metadata["rmse"] = "1x"; }),
+            "metadata \"rmse\" must be a number, got \"1x\"");
+  EXPECT_EQ(load_error([](File& f) { f.tensors.erase("0.bias"); }), "missing tensor \"0.bias\"");
+  EXPECT_EQ(load_error([](File& f) { f.tensors = random_fit(7).perceptron.to_tensors(); }),
+            "the predictor has 7 inputs, space tiny needs 22");
+}
+
+}  // namespace
+}  // namespace lathe::accuracy

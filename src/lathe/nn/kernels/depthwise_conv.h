@@ -1,0 +1,22 @@
+// Depthwise convolution on the CPU, several times faster than the library's, forward and backward.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace lathe::nn {
+
+/// The depthwise convolution of x: [N, C, H, W] with weight: [C, 1, k, k] at padding k / 2, without
+/// bias: [N, C, ceil(H / stride), ceil(W / stride)] for odd k. Differentiable in both arguments,
+/// once. `weight` may be a strided view, such as a crop of a larger kernel.
+///
+/// float32 on the CPU with k 3, 5 or 7 and stride 1 or 2 runs here, and the result is channels-last
+/// (other layouts of x are converted first); everything else goes to at::conv2d. The bits do not
+/// depend on the number of threads.
+///
+/// @throws std::invalid_argument if x is not 4-d, weight not [C, 1, k, k] with odd k, or
+/// stride < 1. The backward pass throws std::logic_error when asked for a differentiable gradient.
+at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride);
+
+}  // namespace lathe::nn

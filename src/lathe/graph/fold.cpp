@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace lathe::graph {
 namespace {
@@ -23,6 +26,28 @@ std::vector<bool> folding_convs(const Graph& graph) {
     }
   }
   return folds;
+}
+
+/// For each node, whether the last one depends on it. A dead node has to go: where the last node
+/// is folded away, it would be the output instead.
+std::vector<bool> reaching_output(const Graph& graph) {
+  std::vector<bool> reaches(static_cast<std::size_t>(graph.size()), false);
+  reaches.back() = true;
+  for (int i = graph.size() - 1; i >= 0; --i) {
+    for (int input : graph[i].inputs) {
+      reaches[static_cast<std::size_t>(input)] =
+          reaches[static_cast<std::size_t>(input)] || reaches[static_cast<std::size_t>(i)];
+    }
+  }
+  return reaches;
+}
+
+std::string text(const std::vector<std::int64_t>& shape) {
+  std::string list;
+  for (std::int64_t extent : shape) {
+    list += (list.empty() ? "" : ", ") + std::to_string(extent);
+  }
+  return "[" + list + "]";
 }
 
 /// conv's output y becomes y * scale + shift, per output channel.
@@ -59,7 +84,17 @@ void check_weights(const Net& net) {
     }
     if (found->second.shape != spec.shape) {
       throw std::invalid_argument("[graph::check_weights] parameter " + spec.name +
-                                  " has another shape than the graph says");
+                                  " must have shape " + text(spec.shape) + ", got " +
+                                  text(found->second.shape));
+    }
+    std::int64_t size = 1;
+    for (std::int64_t extent : spec.shape) {
+      size *= extent;
+    }
+    if (found->second.values.size() != static_cast<std::size_t>(size)) {
+      throw std::invalid_argument("[graph::check_weights] parameter " + spec.name + " must have " +
+                                  std::to_string(size) + " values, got " +
+                                  std::to_string(found->second.values.size()));
     }
   }
 }
@@ -67,11 +102,15 @@ void check_weights(const Net& net) {
 Net fold_batch_norm(const Net& net) {
   check_weights(net);
   const std::vector<bool> folds = folding_convs(net.graph);
+  const std::vector<bool> reaches = reaching_output(net.graph);
   Net folded{Graph(net.graph.input_shape()), {}};
   std::vector<int> moved(folds.size(), 0);
   for (int i = 1; i < net.graph.size(); ++i) {
     const Node& node = net.graph[i];
     const auto at = static_cast<std::size_t>(i);
+    if (!reaches[at]) {
+      continue;
+    }
     const auto source = static_cast<std::size_t>(node.inputs[0]);
     if (node.op == Op::kDropout || (node.op == Op::kBatchNorm && folds[source])) {
       if (node.op == Op::kBatchNorm) {

@@ -13,13 +13,13 @@ struct Net {
 };
 
 /// The same function with each batch norm that directly follows a convolution (and is its only
-/// reader) folded into the convolution's weight and bias; dropout is dropped. In double, so that
-/// outputs agree to float rounding.
-/// @throws std::invalid_argument if a parameter is missing or of another shape.
+/// reader) folded into the convolution's weight and bias; dropout, and what the output doesn't
+/// depend on, is dropped. In double, so that outputs agree to float rounding.
+/// @throws std::invalid_argument as check_weights.
 Net fold_batch_norm(const Net& net);
 
 /// @throws std::invalid_argument naming the first parameter of `net.graph` that is missing from
-/// `net.weights` or has another shape.
+/// `net.weights`, has another shape, or not as many values as its shape says.
 void check_weights(const Net& net);
 
 }  // namespace lathe::graph

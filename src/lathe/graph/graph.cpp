@@ -1,7 +1,9 @@
 #include "lathe/graph/graph.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 
 namespace lathe::graph {
 namespace {
@@ -15,12 +17,32 @@ std::string text(const Shape& s) {
          std::to_string(s.width);
 }
 
+/// Output size of a pooling window; below 1 where none fits.
 int pooled(int size, int kernel, int stride, int padding, bool ceil_mode) {
-  const int span = size + 2 * padding - kernel;
-  int out = (ceil_mode ? (span + stride - 1) / stride : span / stride) + 1;
+  const int span = size + 2 * padding - kernel + (ceil_mode ? stride - 1 : 0);
+  if (span < 0) {
+    return 0;  // division would round up to a window that isn't there
+  }
+  int out = span / stride + 1;
   // A window that would start in the right padding is dropped, as in torch and ONNX.
   if (ceil_mode && (out - 1) * stride >= size + padding) {
     --out;
+  }
+  return out;
+}
+
+Shape pooled(const char* where, const Shape& in, int kernel, int stride, int padding,
+             bool ceil_mode) {
+  // More padding than half a window would leave windows without a single input.
+  if (kernel <= 0 || stride <= 0 || padding < 0 || padding > kernel / 2) {
+    reject(where, "kernel and stride must be > 0 and padding in [0, kernel / 2], got kernel " +
+                      std::to_string(kernel) + ", stride " + std::to_string(stride) +
+                      ", padding " + std::to_string(padding));
+  }
+  const Shape out{in.channels, pooled(in.height, kernel, stride, padding, ceil_mode),
+                  pooled(in.width, kernel, stride, padding, ceil_mode)};
+  if (out.height <= 0 || out.width <= 0) {
+    reject(where, "kernel " + std::to_string(kernel) + " is larger than " + text(in));
   }
   return out;
 }
@@ -52,8 +74,13 @@ int Graph::append(Node node) {
 
 int Graph::conv(int from, const std::string& name, const ConvOptions& o) {
   const Shape& in = shape_of(from);
-  if (o.out_channels <= 0 || o.kernel <= 0 || o.stride <= 0 || o.groups <= 0 || o.dilation <= 0 ||
-      in.channels % o.groups != 0 || o.out_channels % o.groups != 0) {
+  if (o.kernel <= 0 || o.stride <= 0 || o.dilation <= 0) {
+    reject("conv", name + ": kernel, stride and dilation must be > 0, got " +
+                       std::to_string(o.kernel) + ", " + std::to_string(o.stride) + ", " +
+                       std::to_string(o.dilation));
+  }
+  if (o.out_channels <= 0 || o.groups <= 0 || in.channels % o.groups != 0 ||
+      o.out_channels % o.groups != 0) {
     reject("conv", name + ": " + std::to_string(o.out_channels) + " channels in " +
                        std::to_string(o.groups) + " groups don't fit input " + text(in));
   }
@@ -94,22 +121,18 @@ int Graph::activation(int from, Activation activation) {
 }
 
 int Graph::max_pool(int from, int kernel, int stride, int padding) {
-  const Shape& in = shape_of(from);
   return append({.op = Op::kMaxPool,
                  .inputs = {from},
-                 .shape = {in.channels, pooled(in.height, kernel, stride, padding, false),
-                           pooled(in.width, kernel, stride, padding, false)},
+                 .shape = pooled("max_pool", shape_of(from), kernel, stride, padding, false),
                  .kernel = kernel,
                  .stride = stride,
                  .padding = padding});
 }
 
 int Graph::avg_pool(int from, int kernel, int stride, int padding, bool ceil_mode) {
-  const Shape& in = shape_of(from);
   return append({.op = Op::kAvgPool,
                  .inputs = {from},
-                 .shape = {in.channels, pooled(in.height, kernel, stride, padding, ceil_mode),
-                           pooled(in.width, kernel, stride, padding, ceil_mode)},
+                 .shape = pooled("avg_pool", shape_of(from), kernel, stride, padding, ceil_mode),
                  .kernel = kernel,
                  .stride = stride,
                  .padding = padding,

@@ -21,6 +21,13 @@ using nlohmann::json;
 using testing::TemporaryFolder;
 using testing::text_thrown;
 
+bool write_to(const char* path, const std::string& text) {
+  std::FILE* file = std::fopen(path, "w");
+  if (file == nullptr) return false;
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && written;
+}
+
 /// Runs `body` in a child process, whose limits and mounts are its own; its text is in `result`.
 /// Returns the exit code.
 int in_child(const fs::path& result, const std::function<std::string()>& body) {
@@ -29,10 +36,7 @@ int in_child(const fs::path& result, const std::function<std::string()>& body) {
     int code = 0;
     try {
       const std::string text = body();
-      if (std::FILE* file = std::fopen(result.c_str(), "w")) {
-        std::fwrite(text.data(), 1, text.size(), file);
-        std::fclose(file);
-      }
+      if (!write_to(result.c_str(), text)) code = 8;
     } catch (...) {
       code = 9;
     }
@@ -41,6 +45,21 @@ int in_child(const fs::path& result, const std::function<std::string()>& body) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/// Mounts a disk of 64 KiB that only this process sees, with its own rights or as the root of a
+/// user namespace; false where neither is allowed.
+bool mount_small_disk(const fs::path& folder) {
+  if (::unshare(CLONE_NEWNS) != 0) {
+    const std::string uid = std::to_string(::getuid()), gid = std::to_string(::getgid());
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_to("/proc/self/setgroups", "deny") ||
+        !write_to("/proc/self/uid_map", "0 " + uid + " 1") ||
+        !write_to("/proc/self/gid_map", "0 " + gid + " 1")) {
+      return false;
+    }
+  }
+  ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+  return ::mount("none", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
 }
 
 TEST(WriteFileAtomic, RoundTripsAndMakesFolders) {
@@ -97,10 +116,7 @@ TEST(WriteFileAtomic, KeepsTheOldFileOnAFullDisk) {
   const TemporaryFolder results;
   const fs::path path = folder / "checkpoint";
   const int code = in_child(results / "text", [&]() -> std::string {
-    // A small disk of the child's own; without the right to mount one there is nothing to test.
-    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return "skip";
-    ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-    if (::mount("none", folder.path().c_str(), "tmpfs", 0, "size=64k") != 0) return "skip";
+    if (!mount_small_disk(folder.path())) return "skip";
     write_file_atomic(path, std::string(1000, 'o'));
     const auto write = [&] { write_file_atomic(path, std::string(200000, 'n')); };
     const std::string text = text_thrown<Error>(write);

@@ -59,20 +59,21 @@ std::vector<float> value_table(const ImageSet& set, const Normalization& normali
 }
 
 /// Looks up `count` pixels; `step` is +1, or -1 to read from right to left.
-void fill_pixels(const std::uint8_t* pixel, std::ptrdiff_t step, int count, int channels,
-                 const float* table, float* out) {
-  if (channels == 1) {  // without the inner loop: twice as fast
-    for (int x = 0; x < count; ++x, pixel += step) out[x] = table[*pixel];
+void fill_pixels(const std::uint8_t* first, std::ptrdiff_t step, std::ptrdiff_t count,
+                 std::ptrdiff_t channels, const float* table, float* out) {
+  if (channels == 1) {  // the common case of small images, without the inner loop
+    for (std::ptrdiff_t x = 0; x < count; ++x) out[x] = table[first[x * step]];
     return;
   }
-  for (int x = 0; x < count; ++x, pixel += step * channels) {
-    for (int c = 0; c < channels; ++c) *out++ = table[c * 256 + pixel[c]];
+  for (std::ptrdiff_t x = 0; x < count; ++x) {
+    const std::uint8_t* pixel = first + x * step * channels;
+    for (std::ptrdiff_t c = 0; c < channels; ++c) *out++ = table[c * 256 + pixel[c]];
   }
 }
 
-void fill_black(int count, int channels, const float* table, float* out) {
-  for (int x = 0; x < count; ++x) {
-    for (int c = 0; c < channels; ++c) *out++ = table[c * 256];
+void fill_black(std::ptrdiff_t count, std::ptrdiff_t channels, const float* table, float* out) {
+  for (std::ptrdiff_t x = 0; x < count; ++x) {
+    for (std::ptrdiff_t c = 0; c < channels; ++c) *out++ = table[c * 256];
   }
 }
 

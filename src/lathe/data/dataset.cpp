@@ -100,13 +100,13 @@ ImageSet take_out(ImageSet& set, std::span<const std::int64_t> indices) {
 }  // namespace
 
 std::span<const DatasetSource> dataset_sources() {
-  static const std::vector<DatasetSource> sources{
+  static const std::vector<DatasetSource> kSources{
       {.name = "fashion-mnist",
        .default_dir = "/usr/share/datasets/fashion-mnist",
        .package = "dataset-fashion-mnist",
        .read = read_fashion_mnist},
   };
-  return sources;
+  return kSources;
 }
 
 Dataset load_dataset(const std::string& name, const DatasetOptions& options) {

@@ -20,7 +20,7 @@ constexpr std::uint32_t kImagesMagic = 0x00000803;  // unsigned bytes, three dim
 constexpr std::uint32_t kLabelsMagic = 0x00000801;  // unsigned bytes, one dimension
 constexpr std::uint32_t kLongestSide = 4096;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
-constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 17;
 
 struct CloseGz {
   void operator()(gzFile_s* file) const { gzclose(file); }

@@ -1,0 +1,74 @@
+#include "lathe/search/even_sample.h"
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <unordered_set>
+
+#include "lathe/core/error.h"
+
+namespace lathe::search {
+namespace {
+
+constexpr int kWalks = 20;
+constexpr int kStepsPerWalk = 200;
+
+/// One random decision that can be, one choice up or down.
+space::Arch step(const space::Space& space, space::Arch arch, bool up, Rng& rng) {
+  std::vector<std::size_t> movable;
+  for (std::size_t i = 0; i < arch.choices.size(); ++i) {
+    const int bound = up ? space.decisions()[i].num_choices() - 1 : 0;
+    if (arch.choices[i] != bound && space.alive(arch, static_cast<int>(i))) {
+      movable.push_back(i);
+    }
+  }
+  if (!movable.empty()) {
+    std::uint8_t& choice =
+        arch.choices[movable[rng.below(static_cast<std::uint32_t>(movable.size()))]];
+    choice = static_cast<std::uint8_t>(up ? choice + 1 : choice - 1);
+  }
+  return space.canonical(std::move(arch));
+}
+
+}  // namespace
+
+std::vector<space::Arch> sample_evenly(const space::Space& space,
+                                       const latency::LatencyModel& latency, int count, Rng& rng) {
+  if (count < 2) {
+    throw std::invalid_argument("[search::sample_evenly] count must be >= 2, got " +
+                                std::to_string(count));
+  }
+  const double low = latency.predict_ms(space.smallest());
+  const double width = (latency.predict_ms(space.largest()) - low) / count;
+  std::vector<space::Arch> archs{space.smallest()};
+  std::unordered_set<space::Arch> taken{space.smallest(), space.largest()};
+  for (int i = 1; i + 1 < count; ++i) {
+    const double target = low + (i + 0.5) * width;
+    space::Arch best;
+    double best_distance = std::numeric_limits<double>::infinity();
+    for (int walk = 0; walk < kWalks && best_distance > 0.5 * std::abs(width); ++walk) {
+      space::Arch arch = space.sample(rng);
+      for (int s = 0; s < kStepsPerWalk; ++s) {
+        const double ms = latency.predict_ms(arch);
+        if (std::abs(ms - target) < best_distance && !taken.contains(arch)) {
+          best = arch;
+          best_distance = std::abs(ms - target);
+        }
+        if (best_distance <= 0.5 * std::abs(width)) {
+          break;
+        }
+        arch = step(space, std::move(arch), ms < target, rng);
+      }
+    }
+    if (best.choices.empty()) {
+      throw Error("space " + space.name() + " has fewer than " + std::to_string(count) +
+                  " archs to sample");
+    }
+    taken.insert(best);
+    archs.push_back(std::move(best));
+  }
+  archs.push_back(space.largest());
+  return archs;
+}
+
+}  // namespace lathe::search

@@ -1,0 +1,36 @@
+// Between which latencies targets make sense.
+#pragma once
+
+#include <cstdint>
+
+#include "lathe/latency/latency_model.h"
+#include "lathe/search/operators.h"
+#include "lathe/space/space.h"
+
+namespace lathe::search {
+
+struct RangeOptions {
+  int random_starts = 2;   ///< beside the smallest and the largest net
+  std::uint64_t seed = 0;
+};
+
+struct ReachableRange {
+  TimedArch fastest;
+  TimedArch slowest;
+};
+
+/// The fastest and the slowest net of the space: coordinate descent over single decisions, and over
+/// pairs where those are stuck, from several starts.
+///
+/// Exact if latency is a sum whose terms each depend on at most two decisions, one of them moving
+/// all terms the same way or none (block tables of the mobile family: kernel and expansion of a
+/// block, depth, resolution); otherwise a local optimum. O(decisions^2 * choices^2) predictions.
+/// @throws std::invalid_argument if `latency` is of another space; Error as predict_ms().
+ReachableRange reachable_range(const space::Space& space, const latency::LatencyModel& latency,
+                               const RangeOptions& options = {});
+
+/// Its fastest net alone, in half the time.
+TimedArch fastest_net(const space::Space& space, const latency::LatencyModel& latency,
+                      const RangeOptions& options = {});
+
+}  // namespace lathe::search

@@ -1,0 +1,49 @@
+#include "lathe/search/reachable_range.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+#include "search/synthetic_models.h"
+#include "space_fixtures/message_of.h"
+#include "space_fixtures/tiny_space.h"
+
+namespace lathe::search {
+namespace {
+
+using lathe::testing::SyntheticLatency;
+using lathe::testing::TinySpace;
+
+TEST(ReachableRangeTest, EqualsEnumeration) {
+  const TinySpace space;
+  const auto archs = lathe::testing::all_archs(space);
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const SyntheticLatency latency(space, seed);
+    double least_ms = std::numeric_limits<double>::infinity();
+    double most_ms = 0;
+    for (const space::Arch& arch : archs) {
+      least_ms = std::min(least_ms, latency.predict_ms(arch));
+      most_ms = std::max(most_ms, latency.predict_ms(arch));
+    }
+    const ReachableRange range = reachable_range(space, latency);
+    ASSERT_EQ(range.fastest.predicted_ms, least_ms) << seed;
+    ASSERT_EQ(range.slowest.predicted_ms, most_ms) << seed;
+    ASSERT_EQ(latency.predict_ms(range.fastest.arch), least_ms);
+    ASSERT_EQ(latency.predict_ms(range.slowest.arch), most_ms);
+    ASSERT_EQ(fastest_net(space, latency), range.fastest);
+  }
+}
+
+TEST(ReachableRangeTest, RefusesAModelOfAnotherSpace) {
+  const TinySpace space;
+  const TinySpace other(2, "other");
+  const SyntheticLatency latency(other, 1);
+  EXPECT_EQ(lathe::testing::message_of<std::invalid_argument>(
+                [&] { reachable_range(space, latency); }),
+            "[search::reachable_range] the latency model must be of space tiny, got one of other");
+}
+
+}  // namespace
+}  // namespace lathe::search

@@ -1,0 +1,80 @@
+// Models with the structure of real ones and no need of measurements.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/accuracy/accuracy_predictor.h"
+#include "lathe/core/random.h"
+#include "lathe/latency/latency_model.h"
+#include "lathe/space/space.h"
+
+namespace lathe::testing {
+
+/// A sum over blocks of area times a random factor for what the block does.
+class SyntheticLatency : public latency::LatencyModel {
+ public:
+  SyntheticLatency(const space::Space& space, std::uint64_t seed) : space_(space), seed_(seed) {}
+
+  using LatencyModel::predict_ms;
+  double predict_ms(const space::Arch& arch) const override {
+    double sum_ms = 0.1;
+    for (const space::Block& block : space_.blocks(arch)) {
+      Rng rng = Rng::derived(seed_, {static_cast<std::uint64_t>(block.kernel),
+                                     static_cast<std::uint64_t>(block.mid_channels),
+                                     std::hash<std::string>()(block.name)});
+      sum_ms += block.input.height * block.input.width * (0.2 + rng.uniform()) * 1e-3;
+    }
+    return sum_ms;
+  }
+  const std::string& space_name() const override { return space_.name(); }
+
+ private:
+  const space::Space& space_;
+  std::uint64_t seed_;
+};
+
+/// Bigger is better on the whole, with random effects of decisions and of pairs of them.
+class SyntheticAccuracy : public accuracy::AccuracyPredictor {
+ public:
+  SyntheticAccuracy(const space::Space& space, std::uint64_t seed) : space_(space) {
+    Rng rng(seed);
+    const auto size = static_cast<std::size_t>(space.encoding_size());
+    single_.resize(size);
+    pair_.resize(size * size);
+    for (double& value : single_) {
+      value = rng.normal();
+    }
+    for (double& value : pair_) {
+      value = 0.2 * rng.normal();
+    }
+  }
+
+  using AccuracyPredictor::predict;
+  void predict(std::span<const space::Arch> archs, std::span<double> out) const override {
+    for (std::size_t n = 0; n < archs.size(); ++n) {
+      const std::vector<float> bits = space_.encode(archs[n]);
+      double sum = 0;
+      for (const std::uint8_t choice : archs[n].choices) {
+        sum += choice;
+      }
+      for (std::size_t i = 0; i < bits.size(); ++i) {
+        for (std::size_t j = 0; bits[i] > 0 && j < bits.size(); ++j) {
+          sum += bits[j] > 0 ? pair_[i * bits.size() + j] + (i == j ? single_[i] : 0) : 0;
+        }
+      }
+      out[n] = 1 / (1 + std::exp(-0.1 * sum));
+    }
+  }
+  const std::string& space_name() const override { return space_.name(); }
+
+ private:
+  const space::Space& space_;
+  std::vector<double> single_;
+  std::vector<double> pair_;
+};
+
+}  // namespace lathe::testing

@@ -138,7 +138,7 @@ std::string Block::key() const {
   if (residual) {
     out << " residual";
   }
-  if (kind == BlockKind::kConv && !batch_norm) {
+  if (!batch_norm) {
     out << " no_bn";
   }
   out << text(activation);

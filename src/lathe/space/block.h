@@ -30,13 +30,14 @@ struct Block {
   int mid_channels = 0;      ///< mbconv and bottleneck: channels of the inner convolution
   bool squeeze_excite = false;
   bool residual = false;     ///< mbconv: identity shortcut
-  bool batch_norm = true;    ///< conv only
+  bool batch_norm = true;    ///< conv and residual conv only
   graph::Activation activation = graph::Activation::kNone;
   double batch_norm_eps = 1e-5;
   double dropout = 0.0;      ///< classifier
 
   /// Equal for two blocks exactly if they do the same computation, wherever they stand. The key
-  /// of latency tables: `mbconv 14x14x24 -> 7x7x40 mid 96 k5 s2 se hswish`.
+  /// of latency tables: `mbconv 14x14x24 -> 7x7x40 mid 96 k5 s2 se h_swish`. Weights, the batch
+  /// norm's epsilon and dropout are no part of it.
   std::string key() const;
   bool operator==(const Block&) const = default;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <stdexcept>
 
 #include "lathe/space/channels.h"
 
@@ -12,7 +13,23 @@ namespace {
 using graph::Activation;
 using graph::Shape;
 
-int halved(int size) { return (size - 1) / 2 + 1; }
+int strided(int size, int stride) { return (size - 1) / stride + 1; }
+int halved(int size) { return strided(size, 2); }
+
+void check_spec(const BottleneckSpec& spec) {
+  if (spec.stages.empty() || spec.extra_depths.empty() || spec.expansions.empty() ||
+      spec.widths.empty()) {
+    throw std::invalid_argument("[space::make_bottleneck_space] " + spec.name +
+                                ": needs a stage, an extra depth, an expansion and a width");
+  }
+  for (const BottleneckStage& stage : spec.stages) {
+    if (stage.channels <= 0 || stage.stride <= 0 || stage.base_depth + spec.extra_depths[0] < 1) {
+      throw std::invalid_argument(
+          "[space::make_bottleneck_space] " + spec.name +
+          ": every stage needs channels, a stride and at least one block at its shallowest");
+    }
+  }
+}
 
 class BottleneckSpace final : public Space {
  public:
@@ -54,6 +71,7 @@ class BottleneckSpace final : public Space {
 
 BottleneckSpace::BottleneckSpace(BottleneckSpec spec)
     : Space(spec.name, spec.task), spec_(std::move(spec)) {
+  check_spec(spec_);
   const auto add = [&](const std::string& group, int index, const std::vector<double>& values) {
     decisions_.push_back({group, index, values});
     genes_.push_back({static_cast<int>(decisions_.size()) - 1});
@@ -140,7 +158,7 @@ std::vector<Block> BottleneckSpace::stem(int resolution, bool residual, double m
 Block BottleneckSpace::bottleneck(std::size_t stage, int index, const Shape& input, int channels,
                                   double expansion) const {
   const int stride = index == 0 ? spec_.stages[stage].stride : 1;
-  const int size = stride == 2 ? halved(input.height) : input.height;
+  const int size = strided(input.height, stride);
   return {.kind = BlockKind::kBottleneck,
           .name = "stages." + std::to_string(stage) + ".blocks." + std::to_string(index),
           .input = input,
@@ -211,7 +229,9 @@ std::vector<Block> BottleneckSpace::distinct_blocks() const {
             add(bottleneck(s, 0, input, channels, expansion));
           }
           const Shape inner = bottleneck(s, 0, inputs.front(), channels, expansion).output;
-          add(bottleneck(s, 1, inner, channels, expansion));
+          if (max_depth(s) > 1) {
+            add(bottleneck(s, 1, inner, channels, expansion));
+          }
         }
         outputs.push_back(bottleneck(s, 0, inputs.front(), channels, 1.0).output);
       }

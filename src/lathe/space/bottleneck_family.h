@@ -32,6 +32,8 @@ struct BottleneckSpec {
 
 /// Decisions in order: "d" (first {0, 2}: 2 keeps the stem's residual conv; then one per stage),
 /// "e" of every block, "w" (stem mid, stem out, each stage), "r".
+/// @throws std::invalid_argument if there is no stage, no choice of extra depth, expansion or
+/// width, or a stage without channels, stride or a block at its shallowest.
 std::unique_ptr<Space> make_bottleneck_space(BottleneckSpec spec);
 
 }  // namespace lathe::space

@@ -58,6 +58,21 @@ class MobileSpace final : public Space {
 
 int max_depth(const MobileStage& stage) { return static_cast<int>(stage.depths.back()); }
 
+/// What block `index` of a stage can have: with depth and expansion tied, a late block exists only
+/// together with the expansions of the deeper nets.
+std::vector<double> expansions_at(const MobileStage& stage, int index) {
+  if (!stage.expansion_follows_depth) {
+    return stage.expansions;
+  }
+  std::vector<double> expansions;
+  for (std::size_t i = 0; i < stage.depths.size(); ++i) {
+    if (index < stage.depths[i]) {
+      expansions.push_back(stage.expansions[i]);
+    }
+  }
+  return expansions;
+}
+
 int strided(int size, int stride) { return (size - 1) / stride + 1; }
 
 MobileSpace::MobileSpace(MobileSpec spec)
@@ -66,6 +81,10 @@ MobileSpace::MobileSpace(MobileSpec spec)
     if (stage.depths.empty() || stage.kernels.empty() || stage.expansions.empty()) {
       throw std::invalid_argument("[space::make_mobile_space] " + name() +
                                   ": every stage needs a depth, a kernel and an expansion");
+    }
+    if (stage.depths.front() < 1 || !std::is_sorted(stage.depths.begin(), stage.depths.end())) {
+      throw std::invalid_argument("[space::make_mobile_space] " + name() +
+                                  ": a stage's depths must be ascending and at least 1");
     }
     if (stage.expansion_follows_depth && stage.depths.size() != stage.expansions.size()) {
       throw std::invalid_argument("[space::make_mobile_space] " + name() +
@@ -272,7 +291,7 @@ std::vector<Block> MobileSpace::distinct_blocks() const {
       for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
         const graph::Shape input = b == 0 ? stage_input : shape;
         for (double kernel : spec_.stages[s].kernels) {
-          for (double expand : spec_.stages[s].expansions) {
+          for (double expand : expansions_at(spec_.stages[s], b)) {
             const Block block = mbconv(s, b, input, static_cast<int>(kernel), expand);
             add(block);
             shape = block.output;

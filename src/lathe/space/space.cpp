@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <stdexcept>
 
 #include "lathe/core/error.h"
@@ -178,12 +179,15 @@ Arch Space::from_json(const nlohmann::json& json, const std::string& where) cons
     } else {
       continue;  // the list is too short, which is reported below with both lengths
     }
-    const auto found = given.is_number() ? std::find_if(decision.values.begin(), decision.values.end(),
-                                   [&](double v) { return std::abs(v - given.get<double>()) < 1e-9; })
-                                         : decision.values.end();
+    const auto found =
+        given.is_number()
+            ? std::find_if(decision.values.begin(), decision.values.end(),
+                           [&](double v) { return std::abs(v - given.get<double>()) < 1e-9; })
+            : decision.values.end();
     if (found == decision.values.end()) {
-      throw Error(where + ": \"" + decision.group + "\"[" + std::to_string(position) +
-                  "] must be one of " + list_of(decision.values) + ", got " + given.dump());
+      const std::string at =
+          decision.group == kResolutionGroup ? "" : "[" + std::to_string(position) + "]";
+      throw Error(where + ": \"" + decision.group + "\"" + at + " must be one of " + list_of(decision.values) + ", got " + given.dump());
     }
     arch.choices[i] = static_cast<std::uint8_t>(found - decision.values.begin());
   }

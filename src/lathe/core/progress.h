@@ -7,6 +7,7 @@
 
 namespace lathe {
 
+/// A step of a bar, or with `total` 0 a line worth keeping: the outcome of a stage.
 struct Progress {
   std::string stage;      ///< what is being done: "latency", "train", ...
   std::int64_t done = 0;  ///< units finished, out of `total`

@@ -111,7 +111,7 @@ double kendall_tau(std::span<const double> a, std::span<const double> b) {
     for (std::size_t j = i + 1; j < a.size(); ++j) {
       const int order_a = sign(a[i] - a[j]);
       const int order_b = sign(b[i] - b[j]);
-      agreement += order_a * order_b;
+      agreement += std::int64_t{order_a} * order_b;
       untied_a += order_a != 0;
       untied_b += order_b != 0;
     }

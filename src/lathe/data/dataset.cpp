@@ -21,7 +21,7 @@ constexpr std::uint64_t kSplitStream = 0x73706c6974;  // "split"
 /// The file of that name, compressed or plain. @throws Error if neither is there.
 fs::path idx_path(const fs::path& folder, const std::string& name) {
   std::error_code ignored;
-  const fs::path compressed = folder / (name + ".gz");
+  fs::path compressed = folder / (name + ".gz");
   if (fs::exists(compressed, ignored)) return compressed;
   if (fs::exists(folder / name, ignored)) return folder / name;
   throw Error(compressed.string() + ": no such file, nor " + name);

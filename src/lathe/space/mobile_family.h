@@ -47,8 +47,8 @@ struct MobileSpec {
 
 /// Decisions in order: "ks" of every block, "e" of every block, "d" of every stage, "r"; one with a
 /// single choice is left out. A block's kernel and expansion are one gene.
-/// @throws std::invalid_argument if a stage offers no depth, kernel or expansion, its depths are not
-/// ascending from at least 1, or tied depths and expansions are not as many.
+/// @throws std::invalid_argument if a stage offers no depth, kernel or expansion, if its depths are
+/// not ascending from at least 1, or if tied depths and expansions are not as many.
 std::unique_ptr<Space> make_mobile_space(MobileSpec spec);
 
 }  // namespace lathe::space

@@ -187,7 +187,8 @@ Arch Space::from_json(const nlohmann::json& json, const std::string& where) cons
     if (found == decision.values.end()) {
       const std::string at =
           decision.group == kResolutionGroup ? "" : "[" + std::to_string(position) + "]";
-      throw Error(where + ": \"" + decision.group + "\"" + at + " must be one of " + list_of(decision.values) + ", got " + given.dump());
+      throw Error(where + ": \"" + decision.group + "\"" + at + " must be one of " +
+                  list_of(decision.values) + ", got " + given.dump());
     }
     arch.choices[i] = static_cast<std::uint8_t>(found - decision.values.begin());
   }

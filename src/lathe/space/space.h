@@ -68,7 +68,7 @@ class Space {
   graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
 
   /// Kernel sizes, ascending, through which a depthwise weight of the largest size shrinks by
-  /// learned transforms; a single one where kernels are not elastic.
+  /// learned transforms; empty where kernels are not elastic.
   virtual std::vector<int> elastic_kernels() const = 0;
 
   /// One-hot of every decision, zeros where dead: the input of the accuracy predictor.

@@ -12,14 +12,15 @@ set(search_sees core graph space regress latency accuracy)
 set(data_sees core)
 set(nn_sees core graph space)
 set(train_sees core graph space regress latency accuracy search data nn)
-set(measure_sees core graph space nn)
+set(measure_sees core graph space latency nn)
 set(deploy_sees core graph space nn)
 set(run_sees core graph space regress latency accuracy search data nn train measure deploy)
 
 set(without_torch core graph space regress latency accuracy search data)
 
 set(bad "")
-file(GLOB_RECURSE sources RELATIVE ${ROOT}/src/lathe ${ROOT}/src/lathe/*.h ${ROOT}/src/lathe/*.cpp)
+file(GLOB_RECURSE sources RELATIVE ${ROOT}/src/lathe
+     ${ROOT}/src/lathe/*.h ${ROOT}/src/lathe/*.cpp ${ROOT}/src/lathe/*.inc)
 if(NOT sources)
   message(FATAL_ERROR "no sources in ${ROOT}/src/lathe")
 endif()

@@ -59,15 +59,15 @@ TEST_P(BatchNormActTest, EqualsTheLibraryWithGradients) {
   const BatchNormActOptions options{
       .training = training, .momentum = 0.1, .eps = 1e-3, .activation = activation};
   for (const std::int64_t channels : {1, 3, 8, 17, 40, 96, 150}) {
-    for (const auto& [n, h, w] : std::vector<std::tuple<int, int, int>>{
-             {3, 7, 7}, {64, 14, 14}, {2, 9, 5}, {2, 1, 1}}) {
+    for (const auto& [n, h, w] :
+         std::vector<std::tuple<int, int, int>>{{3, 7, 7}, {64, 14, 14}, {2, 9, 5}, {2, 1, 1}}) {
       if (n * h * w == 2 && training) continue;  // the gradient vanishes: all is rounding
       SCOPED_TRACE(std::to_string(channels) + " channels, " + std::to_string(h) + " rows");
       const Running running(channels);
       const Running exact(channels, at::kDouble);
       // Both are called twice: once for the output's shape.
-      test::expect_same(ours(running, options), library(exact, options),
-                        inputs(n, channels, h, w), 1e-4);
+      test::expect_same(ours(running, options), library(exact, options), inputs(n, channels, h, w),
+                        1e-4);
     }
   }
 }
@@ -82,8 +82,7 @@ TEST(BatchNormAct, UpdatesTheRunningStatisticsAsTheLibraryDoes) {
   for (int step = 0; step < 3; ++step) {
     const auto in = inputs(4, 40, 5, 3);
     ours(running, options)(in);
-    library(exact, options)(
-        {in[0].to(at::kDouble), in[1].to(at::kDouble), in[2].to(at::kDouble)});
+    library(exact, options)({in[0].to(at::kDouble), in[1].to(at::kDouble), in[2].to(at::kDouble)});
   }
   EXPECT_LT(test::difference(running.mean, exact.mean), 1e-6);
   EXPECT_LT(test::difference(running.variance, exact.variance), 1e-6);
@@ -118,9 +117,8 @@ TEST(BatchNormAct, TakesNarrowedVectors) {
 
 TEST(BatchNormAct, TakesContiguousAndExpandedTensors) {
   const BatchNormActOptions options{.training = true, .activation = Activation::kHSwish};
-  test::expect_same(
-      ours(Running(20), options), library(Running(20, at::kDouble), options),
-      {at::randn({3, 20, 7, 5}), at::rand({20}) + 0.5, at::randn({20})}, 1e-4);
+  test::expect_same(ours(Running(20), options), library(Running(20, at::kDouble), options),
+                    {at::randn({3, 20, 7, 5}), at::rand({20}) + 0.5, at::randn({20})}, 1e-4);
   const at::Tensor x = at::randn({3, 20, 7, 5}).requires_grad_();
   const std::vector<at::Tensor> in = {x, at::rand({20}) + 0.5, at::randn({20})};
   const auto got = torch::autograd::grad({ours(Running(20), options)(in).sum()}, {x});
@@ -211,8 +209,11 @@ void expect_invalid(const Call& call, const std::string& text) {
 TEST(BatchNormAct, RejectsWrongShapes) {
   const auto in = inputs(2, 4, 7, 7);
   const Running running(4);
-  expect_invalid([&] { ours(running, {})({in[0][0], in[1], in[2]}); },
-                 "[nn::batch_norm_act] x must be [N, C, H, W], got 3 dimensions");
+  expect_invalid(
+      [&] {
+        ours(running, {})({in[0][0], in[1], in[2]});
+      },
+      "[nn::batch_norm_act] x must be [N, C, H, W], got 3 dimensions");
   expect_invalid([&] { ours(Running(3), {})(in); },
                  "[nn::batch_norm_act] weight, bias and running statistics must be [4], got 3 "
                  "values");
@@ -244,9 +245,8 @@ TEST(BatchNormActLoops, AgreeForEveryInstructionSet) {
         EXPECT_LT(test::difference(sums, at::stack({d.sum(0), (d * d).sum(0)}).detach()), 1e-5);
         loops.grad_sums(x.data_ptr<float>(), grad.data_ptr<float>(), kRows, channels, data,
                         data + channels, data + 2 * channels, sums.data_ptr<double>());
-        EXPECT_LT(
-            test::difference(sums, at::stack({grad_z.sum(0), (grad_z * d).sum(0)}).detach()),
-            1e-5);
+        EXPECT_LT(test::difference(sums, at::stack({grad_z.sum(0), (grad_z * d).sum(0)}).detach()),
+                  1e-5);
         loops.grad_input(x.data_ptr<float>(), grad.data_ptr<float>(), kRows, channels, data,
                          data + channels, data + 2 * channels, data + 3 * channels,
                          data + 4 * channels, got.data_ptr<float>());

@@ -18,9 +18,8 @@ namespace {
 using test::Function;
 
 Function ours(std::int64_t stride) {
-  return [stride](const std::vector<at::Tensor>& in) {
-    return depthwise_conv(in[0], in[1], stride);
-  };
+  return
+      [stride](const std::vector<at::Tensor>& in) { return depthwise_conv(in[0], in[1], stride); };
 }
 
 Function library(std::int64_t stride) {
@@ -179,8 +178,11 @@ TEST(DepthwiseConv, RejectsWrongShapes) {
                  "[nn::depthwise_conv] x must be [N, C, H, W], got 3 dimensions");
   expect_invalid([&] { depthwise_conv(x, w.slice(0, 0, 3), 1); },
                  "[nn::depthwise_conv] weight must be [4, 1, k, k] with odd k, got [3, 1, 3, 3]");
-  expect_invalid([&] { depthwise_conv(x, at::randn({4, 1, 4, 4}), 1); },
-                 "[nn::depthwise_conv] weight must be [4, 1, k, k] with odd k, got [4, 1, 4, 4]");
+  expect_invalid(
+      [&] {
+        depthwise_conv(x, at::randn({4, 1, 4, 4}), 1);
+      },
+      "[nn::depthwise_conv] weight must be [4, 1, k, k] with odd k, got [4, 1, 4, 4]");
   expect_invalid([&] { depthwise_conv(x, w, 0); },
                  "[nn::depthwise_conv] stride must be >= 1, got 0");
 }
@@ -218,8 +220,8 @@ TEST(DepthwiseLoops, AgreeForEveryInstructionSet) {
           EXPECT_LT(test::difference(got, y.detach()), 1e-5);
           if (stride == 2) {
             at::Tensor grad_x = at::zeros_like(x.detach());
-            loops.grad_input(shape, grad.data_ptr<float>(), taps.data(),
-                             grad_x.data_ptr<float>(), 0, shape.height);
+            loops.grad_input(shape, grad.data_ptr<float>(), taps.data(), grad_x.data_ptr<float>(),
+                             0, shape.height);
             EXPECT_LT(test::difference(grad_x, want[0]), 1e-5);
           }
           std::vector<float> sums(taps.size(), 0.0F);

@@ -124,8 +124,7 @@ TEST(ChannelLoops, AgreeForEveryInstructionSet) {
       loops.sum(x.data_ptr<float>(), kRows, channels, sums.data_ptr<double>());
       EXPECT_LT(test::difference(sums, x.to(at::kDouble).sum(0)), 1e-5);
       loops.scale_backward(x.data_ptr<float>(), grad.data_ptr<float>(), kRows, channels,
-                           gate.data_ptr<float>(), got.data_ptr<float>(),
-                           sums.data_ptr<double>());
+                           gate.data_ptr<float>(), got.data_ptr<float>(), sums.data_ptr<double>());
       EXPECT_TRUE(at::equal(got, grad * gate));
       EXPECT_LT(test::difference(sums, (x * grad).to(at::kDouble).sum(0)), 1e-5);
     }

@@ -181,7 +181,8 @@ Gradients backward(const at::Tensor& x, const at::Tensor& grad_y, const Coeffici
         loops.grad_sums(from + begin * rows.channels, grad + begin * rows.channels, end - begin,
                         rows.channels, of.mean, of.scale, of.bias, part);
       });
-  Gradients to{{}, at::empty({rows.channels}, x.options()), at::empty({rows.channels}, x.options())};
+  Gradients to{
+      {}, at::empty({rows.channels}, x.options()), at::empty({rows.channels}, x.options())};
   std::vector<float> slope(static_cast<std::size_t>(rows.channels), 0.0F);
   std::vector<float> offset(static_cast<std::size_t>(rows.channels), 0.0F);
   const double count = static_cast<double>(rows.count);
@@ -219,8 +220,7 @@ class BatchNormAct : public torch::autograd::Function<BatchNormAct> {
                             const at::Tensor& running_mean, const at::Tensor& running_var,
                             const BatchNormActOptions& options) {
     const at::Tensor input = channels_last(x);
-    auto [y, coefficients] =
-        nn::forward(input, weight, bias, running_mean, running_var, options);
+    auto [y, coefficients] = nn::forward(input, weight, bias, running_mean, running_var, options);
     context->save_for_backward({input, coefficients.all});
     context->saved_data["training"] = options.training;
     context->saved_data["activation"] = static_cast<std::int64_t>(options.activation);

@@ -23,8 +23,8 @@ struct BatchNormActLoops {
                     const float* mean, const float* scale, const float* bias, double* sums);
   /// grad_x = scale * grad_z + slope * d + offset.
   void (*grad_input)(const float* x, const float* grad_y, std::int64_t rows, std::int64_t channels,
-                     const float* mean, const float* scale, const float* bias,
-                     const float* slope, const float* offset, float* grad_x);
+                     const float* mean, const float* scale, const float* bias, const float* slope,
+                     const float* offset, float* grad_x);
 };
 
 /// The loops for `isa`, which the machine must have.

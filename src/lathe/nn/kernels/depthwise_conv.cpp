@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lathe/nn/kernels/depthwise_conv_loops.h"
@@ -63,7 +64,8 @@ std::int64_t blocks_of(const DepthwiseShape& shape, int lanes) {
   return (shape.channels + lanes - 1) / lanes;
 }
 
-/// weight: [C, 1, k, k] of any strides as [blocks, k * k, lanes], turned by 180 degrees if `turned`.
+/// weight: [C, 1, k, k] of any strides as [blocks, k * k, lanes], turned by 180 degrees if
+/// `turned`.
 std::vector<float> pack_taps(const at::Tensor& weight, const DepthwiseShape& shape, int lanes,
                              bool turned) {
   const int kernel = shape.kernel;
@@ -75,26 +77,12 @@ std::vector<float> pack_taps(const at::Tensor& weight, const DepthwiseShape& sha
     const std::int64_t channel = std::min(block * lanes, shape.channels - lanes);
     for (int tap = 0; tap < kernel * kernel; ++tap) {
       const int source = turned ? kernel * kernel - 1 - tap : tap;
-      const float* first = from + channel * weight.stride(0) +
-                           source / kernel * weight.stride(2) + source % kernel * weight.stride(3);
+      const float* first = from + channel * weight.stride(0) + source / kernel * weight.stride(2) +
+                           source % kernel * weight.stride(3);
       for (int lane = 0; lane < lanes; ++lane) *to++ = first[lane * weight.stride(0)];
     }
   }
   return taps;
-}
-
-/// Calls `body(image, row_begin, row_end)` for bands of `rows` rows of `images` images, in parallel.
-template <typename Body>
-void for_each_band(std::int64_t images, std::int64_t rows, std::int64_t row_bytes,
-                   const Body& body) {
-  const std::int64_t band = std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, rows);
-  const std::int64_t bands = (rows + band - 1) / band;
-  at::parallel_for(0, images * bands, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t first = item % bands * band;
-      body(item / bands, first, std::min(rows, first + band));
-    }
-  });
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
@@ -106,8 +94,11 @@ at::Tensor empty_like_image(const at::Tensor& x, std::int64_t height, std::int64
                    x.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
 
-std::int64_t row_bytes_of(const DepthwiseShape& s) {
-  return (s.width * s.stride + s.out_width) * s.channels * static_cast<std::int64_t>(sizeof(float));
+/// Rows of the output in a band.
+std::int64_t band_rows(const DepthwiseShape& s) {
+  const std::int64_t row_bytes =
+      (s.width * s.stride + s.out_width) * s.channels * static_cast<std::int64_t>(sizeof(float));
+  return std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, s.out_height);
 }
 
 /// x must be channels-last.
@@ -118,34 +109,18 @@ at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, std::int64_t s
   at::Tensor y = empty_like_image(x, shape.out_height, shape.out_width);
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
-  for_each_band(x.size(0), shape.out_height, row_bytes_of(shape),
-                [&](std::int64_t image, std::int64_t begin, std::int64_t end) {
-                  loops.forward(shape, from + image * shape.height * shape.width * shape.channels,
-                                taps.data(),
-                                to + image * shape.out_height * shape.out_width * shape.channels,
-                                begin, end);
-                });
+  const std::int64_t band = band_rows(shape);
+  const std::int64_t bands = (shape.out_height + band - 1) / band;
+  at::parallel_for(0, x.size(0) * bands, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t image = item / bands;
+      const std::int64_t row = item % bands * band;
+      loops.forward(shape, from + image * shape.height * shape.width * shape.channels, taps.data(),
+                    to + image * shape.out_height * shape.out_width * shape.channels, row,
+                    std::min(shape.out_height, row + band));
+    }
+  });
   return y;
-}
-
-/// grad_y must be channels-last.
-at::Tensor grad_input(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
-                      std::int64_t stride) {
-  // At stride 1 the gradient is itself a convolution of grad_y, with the kernel turned round.
-  const DepthwiseShape shape = shape_of(x, weight, stride);
-  const DepthwiseLoops loops = depthwise_loops(shape);
-  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
-  at::Tensor grad_x = empty_like_image(x, shape.height, shape.width);
-  const auto rows = stride == 1 ? loops.forward : loops.grad_input;
-  const float* from = grad_y.data_ptr<float>();
-  float* to = grad_x.data_ptr<float>();
-  for_each_band(x.size(0), shape.height, row_bytes_of(shape) / stride,
-                [&](std::int64_t image, std::int64_t begin, std::int64_t end) {
-                  rows(shape, from + image * shape.out_height * shape.out_width * shape.channels,
-                       taps.data(), to + image * shape.height * shape.width * shape.channels,
-                       begin, end);
-                });
-  return grad_x;
 }
 
 /// [C, 1, k, k] from the sums [parts, blocks, k * k, lanes].
@@ -171,34 +146,47 @@ at::Tensor unpack_grad(const std::vector<float>& sums, std::int64_t parts,
   return grad;
 }
 
-/// x and grad_y must be channels-last.
-at::Tensor grad_weight(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
-                       std::int64_t stride) {
+/// Gradients of x and weight, each only if needed; x and grad_y must be channels-last. Both are
+/// made from a band of rows while it is in the cache.
+std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& grad_y, const at::Tensor& x,
+                                           const at::Tensor& weight, std::int64_t stride,
+                                           bool needs_grad_x, bool needs_grad_weight) {
   const DepthwiseShape shape = shape_of(x, weight, stride);
   const DepthwiseLoops loops = depthwise_loops(shape);
+  // At stride 1 the gradient of x is itself a convolution of grad_y, with the kernel turned round.
+  const auto grad_input = stride == 1 ? loops.forward : loops.grad_input;
+  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
   const std::int64_t images = x.size(0);
   const std::int64_t parts = std::min(images, kGradWeightParts);
-  const std::int64_t part_size =
-      blocks_of(shape, loops.lanes) * shape.kernel * shape.kernel * loops.lanes;
-  std::vector<float> sums(static_cast<std::size_t>(parts * part_size), 0.0F);
-  const std::int64_t band =
-      std::clamp<std::int64_t>(kBandBytes / row_bytes_of(shape), 1, shape.out_height);
-  const float* x_data = x.data_ptr<float>();
-  const float* grad_data = grad_y.data_ptr<float>();
+  const std::int64_t part_size = static_cast<std::int64_t>(taps.size());
+  std::vector<float> sums(needs_grad_weight ? static_cast<std::size_t>(parts * part_size) : 0);
+  at::Tensor grad_x;
+  if (needs_grad_x) grad_x = empty_like_image(x, shape.height, shape.width);
+  const std::int64_t x_size = shape.height * shape.width * shape.channels;
+  const std::int64_t y_size = shape.out_height * shape.out_width * shape.channels;
+  const float* from_x = x.data_ptr<float>();
+  const float* from_y = grad_y.data_ptr<float>();
+  float* to_x = needs_grad_x ? grad_x.data_ptr<float>() : nullptr;
+  const std::int64_t band = band_rows(shape);
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part) {
-      for (std::int64_t image = part * images / parts; image < (part + 1) * images / parts;
-           ++image) {
+      for (std::int64_t i = part * images / parts; i < (part + 1) * images / parts; ++i) {
         for (std::int64_t row = 0; row < shape.out_height; row += band) {
-          loops.grad_weight(
-              shape, x_data + image * shape.height * shape.width * shape.channels,
-              grad_data + image * shape.out_height * shape.out_width * shape.channels,
-              sums.data() + part * part_size, row, std::min(shape.out_height, row + band));
+          const std::int64_t row_end = std::min(shape.out_height, row + band);
+          if (needs_grad_weight) {
+            loops.grad_weight(shape, from_x + i * x_size, from_y + i * y_size,
+                              sums.data() + part * part_size, row, row_end);
+          }
+          if (needs_grad_x) {
+            grad_input(shape, from_y + i * y_size, taps.data(), to_x + i * x_size, row * stride,
+                       std::min(shape.height, row_end * stride));
+          }
         }
       }
     }
   });
-  return unpack_grad(sums, parts, shape, loops.lanes, x.options());
+  if (!needs_grad_weight) return {grad_x, at::Tensor()};
+  return {grad_x, unpack_grad(sums, parts, shape, loops.lanes, x.options())};
 }
 
 class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
@@ -219,11 +207,10 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const std::int64_t stride = context->saved_data["stride"].toInt();
     const at::Tensor grad_y = channels_last(grads[0]);
-    at::Tensor grad_x;
-    at::Tensor grad_w;
-    if (context->needs_input_grad(0)) grad_x = grad_input(grad_y, saved[0], saved[1], stride);
-    if (context->needs_input_grad(1)) grad_w = grad_weight(grad_y, saved[0], saved[1], stride);
-    return {grad_x, grad_w, at::Tensor()};
+    auto [grad_x, grad_weight] =
+        nn::backward(grad_y, saved[0], saved[1], stride, context->needs_input_grad(0),
+                     context->needs_input_grad(1));
+    return {grad_x, grad_weight, at::Tensor()};
   }
 };
 

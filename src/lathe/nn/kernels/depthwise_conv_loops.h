@@ -11,12 +11,12 @@ namespace lathe::nn {
 /// Sizes of one depthwise convolution. Arrays of activations are [N, H, W, C].
 struct DepthwiseShape {
   std::int64_t channels = 0;
-  std::int64_t height = 0;      ///< of the input
+  std::int64_t height = 0;  ///< of the input
   std::int64_t width = 0;
   std::int64_t out_height = 0;  ///< of the output
   std::int64_t out_width = 0;
-  int kernel = 3;               ///< 3, 5 or 7
-  int stride = 1;               ///< 1 or 2
+  int kernel = 3;  ///< 3, 5 or 7
+  int stride = 1;  ///< 1 or 2
 };
 
 /// What one instruction set offers for one shape. Channels are worked on in blocks of `lanes`, the
@@ -25,7 +25,8 @@ struct DepthwiseShape {
 /// pointers are to one image; rows are [row_begin, row_end).
 struct DepthwiseLoops {
   int lanes = 1;
-  /// Rows of y from x. With stride 1 and the kernel turned by 180 degrees also the input's gradient.
+  /// Rows of y from x. With stride 1 and the kernel turned by 180 degrees also the input's
+  /// gradient.
   void (*forward)(const DepthwiseShape&, const float* x, const float* taps, float* y,
                   std::int64_t row_begin, std::int64_t row_end);
   /// Rows of grad_x from grad_y, for stride 2.

@@ -85,9 +85,8 @@ TEST(PerceptronPredictorTest, RefusesWhatDoesNotFit) {
             "[accuracy::PerceptronPredictor] scale must be finite, got nan");
   const PerceptronPredictor predictor(space, random_fit(space.encoding_size()));
   std::vector<double> out(3);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
-              predictor.predict(std::vector<space::Arch>{space.smallest()}, out);
-            }),
+  EXPECT_EQ(message_of<std::invalid_argument>(
+                [&] { predictor.predict(std::vector<space::Arch>{space.smallest()}, out); }),
             "[accuracy::PerceptronPredictor::predict] out must have 1 values, got 3");
 }
 

@@ -7,6 +7,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/space/builtin_spaces.h"
 #include "space_fixtures/message_of.h"
 #include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
@@ -55,6 +56,19 @@ TEST(BlockTableTest, IsTheBiasAndTheSumOfItsBlocks) {
   }
 }
 
+TEST(BlockTableTest, ATableOfTheDistinctBlocksCoversEveryBuiltinSpace) {
+  for (const std::string& name : space::builtin_space_names()) {
+    const auto space = space::make_space(name);
+    const BlockTable table(*space, random_costs(*space, 4));
+    EXPECT_TRUE(table.missing_keys().empty());
+    Rng rng(1);
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_GT(table.predict_ms(space->sample(rng)), 0.125) << name;
+    }
+    ASSERT_GT(table.predict_ms(space->largest()), 0.125) << name;
+  }
+}
+
 TEST(BlockTableTest, AMissingBlockIsNamedAndNeverZero) {
   const TinySpace space;
   BlockCosts costs = random_costs(space, 1);
@@ -72,17 +86,16 @@ TEST(BlockTableTest, RefusesCostsThatAreNone) {
   BlockCosts costs = random_costs(space, 1);
   const std::string key = costs.coefficients_ms.begin()->first;
   costs.coefficients_ms[key] = -1;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
-            "[latency::BlockTable] the coefficient of \"" + key +
-                "\" must be >= 0 ms, got -1.000000");
+  EXPECT_EQ(
+      message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
+      "[latency::BlockTable] the coefficient of \"" + key + "\" must be >= 0 ms, got -1.000000");
   costs.bias_ms = NAN;
   EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
             "[latency::BlockTable] bias_ms must be finite, got nan");
   const BlockTable table(space, random_costs(space, 1));
   std::vector<double> out(2);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
-              table.predict_ms(std::vector<space::Arch>{space.smallest()}, out);
-            }),
+  EXPECT_EQ(message_of<std::invalid_argument>(
+                [&] { table.predict_ms(std::vector<space::Arch>{space.smallest()}, out); }),
             "[latency::LatencyModel::predict_ms] out_ms must have 1 values, got 2");
 }
 
@@ -145,12 +158,12 @@ TEST(BlockTableTest, LoadRefusesWhatIsNoTableOfTheSpace) {
   using nlohmann::json;
   EXPECT_EQ(load_error([](json& j) { j["format"] = "onnx"; }),
             "FILE: \"format\": expected \"lathe-block-table\", got \"onnx\"");
-  EXPECT_EQ(load_error([](json& j) { j["version"] = 2; }),
-            "FILE: \"version\": expected 1, got 2");
+  EXPECT_EQ(load_error([](json& j) { j["version"] = 2; }), "FILE: \"version\": expected 1, got 2");
   EXPECT_EQ(load_error([](json& j) { j["unit"] = "us"; }),
             "FILE: \"unit\": expected \"ms\", got \"us\"");
-  EXPECT_NE(load_error([](json& j) { j["fingerprint"]["space"] = "darts"; })
-                .find("made for space \"darts\""),
+  EXPECT_NE(load_error([](json& j) {
+              j["fingerprint"]["space"] = "darts";
+            }).find("made for space \"darts\""),
             std::string::npos);
   EXPECT_EQ(load_error([](json& j) { j["coefficients_ms"]["Conv_1"] = 1; }),
             "FILE: \"Conv_1\" is no block of space tiny");

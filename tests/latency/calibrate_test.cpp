@@ -60,12 +60,12 @@ TEST(FitCorrectionTest, RefusesBadValues) {
   EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_correction({}, {}); }),
             "[latency::fit_correction] needs as many predicted as measured values, at least one; "
             "got 0 and 0");
-  EXPECT_EQ(message_of<std::invalid_argument>(
-                [&] { fit_correction(two, std::vector<double>{1}); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_correction(two, std::vector<double>{1}); }),
             "[latency::fit_correction] needs as many predicted as measured values, at least one; "
             "got 2 and 1");
-  EXPECT_EQ(message_of<std::invalid_argument>(
-                [&] { fit_correction(two, std::vector<double>{1, -2}); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+              fit_correction(two, std::vector<double>{1, -2});
+            }),
             "[latency::fit_correction] values must be > 0, got -2.000000");
 }
 

@@ -75,12 +75,13 @@ TEST(SampleLogTest, RefusesBadFigures) {
   const TempDir dir;
   const TinySpace space;
   SampleLog log(dir / "s.jsonl", space, fingerprint_of(space));
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { log.append({space.smallest(), NAN, 1, 1}); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+              log.append({space.smallest(), NAN, 1, 1});
+            }),
             "[latency::SampleLog::append] median_ms, p90_ms and repeats must be > 0, got nan, "
             "1.000000 and 1");
   EXPECT_EQ(message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
-            (dir / "s.jsonl").string() +
-                ": expected latency samples, got a missing or empty file");
+            (dir / "s.jsonl").string() + ": expected latency samples, got a missing or empty file");
   log.append({space.smallest(), 1, 1, 1});
   append_text(dir / "s.jsonl", "{\"arch\": " + space.to_json(space.smallest()).dump() +
                                    ", \"median_ms\": -1, \"p90_ms\": 2, \"repeats\": 1}\n");

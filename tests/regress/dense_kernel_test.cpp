@@ -54,9 +54,9 @@ TEST(DenseForwardTest, EqualsTheProductInDouble) {
 
 TEST(DenseForwardTest, ARowIsTheSameToTheBitWhateverIsBesideIt) {
   const int rows = 29;
-  const auto x = random_values(29 * 57, 1);
-  const PackedDense layer(57, 45, random_values(57 * 45, 2), random_values(45, 3));
-  std::vector<float> together(29 * 45);
+  const auto x = random_values(29UL * 57, 1);
+  const PackedDense layer(57, 45, random_values(57UL * 45, 2), random_values(45, 3));
+  std::vector<float> together(29UL * 45);
   dense_forward(layer, x, rows, together);
   for (std::size_t r = 0; r < 29; ++r) {
     std::vector<float> alone(45);

@@ -39,8 +39,8 @@ double predict_in_double(const Perceptron& perceptron, std::vector<double> x) {
     for (int o = 0; o < layer.outputs; ++o) {
       double sum = layer.bias[static_cast<std::size_t>(o)];
       for (int k = 0; k < layer.inputs; ++k) {
-        sum += x[static_cast<std::size_t>(k)] *
-               layer.weight[static_cast<std::size_t>(o * layer.inputs + k)];
+        const int at = o * layer.inputs + k;
+        sum += x[static_cast<std::size_t>(k)] * layer.weight[static_cast<std::size_t>(at)];
       }
       if (i + 1 < perceptron.layers().size()) {
         sum = perceptron.activation() == HiddenActivation::kRelu ? std::max(sum, 0.0)
@@ -122,8 +122,7 @@ TEST(PerceptronTest, FromTensorsNamesWhatIsWrong) {
   EXPECT_EQ(error_of(bad), "p.safetensors: the last layer must have 1 output, got 4");
   bad = good;
   bad["2.weight"] = {.shape = {1, 5}, .values = std::vector<float>(5)};
-  EXPECT_EQ(error_of(bad),
-            "p.safetensors: tensor \"2.weight\" must be [outputs, 4], got [1, 5]");
+  EXPECT_EQ(error_of(bad), "p.safetensors: tensor \"2.weight\" must be [outputs, 4], got [1, 5]");
   bad = good;
   bad["0.weight"].shape = {20};
   EXPECT_EQ(error_of(bad),
@@ -153,9 +152,13 @@ TEST(PerceptronTest, RefusesLayersThatDoNotFit) {
   const auto relu = HiddenActivation::kRelu;
   EXPECT_EQ(message_of([&] { Perceptron({}, relu); }),
             "[regress::Perceptron] layers must not be empty");
-  EXPECT_EQ(message_of([&] { Perceptron({{1, 2, {1, 1}, {0, 0}}, {3, 1, {1, 1, 1}, {0}}}, relu); }),
+  EXPECT_EQ(message_of([&] {
+              Perceptron({{1, 2, {1, 1}, {0, 0}}, {3, 1, {1, 1, 1}, {0}}}, relu);
+            }),
             "[regress::Perceptron] layer 1 must have 2 inputs, got 3");
-  EXPECT_EQ(message_of([&] { Perceptron({{1, 2, {1, 1}, {0, 0}}}, relu); }),
+  EXPECT_EQ(message_of([&] {
+              Perceptron({{1, 2, {1, 1}, {0, 0}}}, relu);
+            }),
             "[regress::Perceptron] the last layer must have 1 output, got 2");
   const Perceptron net({{2, 1, {1, 1}, {0}}}, relu);
   EXPECT_EQ(message_of([&] { net.predict(std::vector<float>(3)); }),

@@ -8,8 +8,10 @@
 #include <optional>
 #include <unordered_set>
 
+#include "lathe/latency/block_table.h"
 #include "lathe/search/pareto.h"
 #include "lathe/search/reachable_range.h"
+#include "lathe/space/builtin_spaces.h"
 #include "search/synthetic_models.h"
 #include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
@@ -128,9 +130,9 @@ TEST(AllTargetsTest, CandidatesAreDistinctSortedAndWithinTheTarget) {
 
 TEST(AllTargetsTest, WhatFitsALowerTargetIsNeverMissedByAHigherOne) {
   const Problem problem(3, 6);
-  const auto result = problem.search(
-      {problem.latency_at(0.1), problem.latency_at(0.11), problem.latency_at(0.5)},
-      {.population = 30, .generations = 5});
+  const auto result =
+      problem.search({problem.latency_at(0.1), problem.latency_at(0.11), problem.latency_at(0.5)},
+                     {.population = 30, .generations = 5});
   for (std::size_t t = 1; t < result.targets.size(); ++t) {
     EXPECT_GE(result.targets[t].candidates.front().predicted_accuracy,
               result.targets[t - 1].candidates.front().predicted_accuracy);
@@ -204,6 +206,49 @@ TEST(AllTargetsTest, TargetsAreSortedAndDeduplicated) {
   EXPECT_EQ(tidy.trace, untidy.trace);
 }
 
+/// Costs in proportion to what a block reads and computes, roughly.
+latency::BlockTable area_table(const space::Space& space) {
+  latency::BlockCosts costs;
+  for (const space::Block& block : space.distinct_blocks()) {
+    const auto pixels = static_cast<double>(block.output.height * block.output.width);
+    costs.coefficients_ms[block.key()] =
+        1e-6 * (static_cast<double>(block.input.size()) +
+                pixels * std::max(1, block.mid_channels) * (10 + block.kernel * block.kernel));
+  }
+  return {space, std::move(costs)};
+}
+
+TEST(AllTargetsTest, ServesTheDefaultSpace) {
+  const auto space = space::make_space("mbv3_28");
+  const latency::BlockTable table = area_table(*space);
+  const SyntheticAccuracy accuracy(*space, 2);
+  const ReachableRange range = reachable_range(*space, table);
+  EXPECT_EQ(range.fastest.arch, space->smallest());
+  EXPECT_EQ(range.slowest.arch, space->largest());
+  std::vector<double> targets;
+  for (const double share : {-0.1, 0.0, 0.01, 0.25, 0.5, 1.0}) {
+    targets.push_back(range.fastest.predicted_ms +
+                      share * (range.slowest.predicted_ms - range.fastest.predicted_ms));
+  }
+  const auto result =
+      search_all_targets(*space, table, accuracy, targets, {.population = 100, .generations = 20});
+  EXPECT_FALSE(result.targets.front().feasible);
+  EXPECT_EQ(result.targets[1].candidates.front().arch, space->smallest());
+  Rng rng(1);
+  std::vector<double> best_random(targets.size(), 0.0);
+  for (int i = 0; i < 2000; ++i) {  // as many nets as the search looks at
+    const space::Arch arch = space->sample(rng);
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      if (table.predict_ms(arch) <= targets[t]) {
+        best_random[t] = std::max(best_random[t], accuracy.predict(arch));
+      }
+    }
+  }
+  for (std::size_t t = 2; t < targets.size(); ++t) {
+    EXPECT_GT(result.targets[t].candidates.front().predicted_accuracy, best_random[t]) << t;
+  }
+}
+
 TEST(AllTargetsTest, ReportsProgress) {
   const Problem problem(3, 5);
   std::vector<Progress> seen;
@@ -219,8 +264,8 @@ TEST(AllTargetsTest, ReportsProgress) {
 }
 
 std::string refusal(const std::vector<double>& targets_ms, const AllTargetsOptions& options = {}) {
-  static const Problem problem(1, 1);
-  return message_of<std::invalid_argument>([&] { problem.search(targets_ms, options); });
+  static const Problem kProblem(1, 1);
+  return message_of<std::invalid_argument>([&] { kProblem.search(targets_ms, options); });
 }
 
 TEST(AllTargetsTest, RefusesBadTargetsAndOptions) {

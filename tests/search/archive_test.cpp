@@ -78,7 +78,9 @@ TEST(ArchiveTest, RefusesBadArguments) {
             "[search::Archive] needs a limit and a capacity, got 0 limits and capacity 1");
   EXPECT_EQ(message_of<std::invalid_argument>([] { Archive({1}, 0); }),
             "[search::Archive] needs a limit and a capacity, got 1 limits and capacity 0");
-  EXPECT_EQ(message_of<std::invalid_argument>([] { Archive({2, 2}, 1); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([] {
+              Archive({2, 2}, 1);
+            }),
             "[search::Archive] limits must ascend, got 2.000000 before 2.000000");
   Archive archive({1}, 1);
   EXPECT_EQ(message_of<std::invalid_argument>([&] { archive.add(candidate(1, NAN, 0.5)); }),

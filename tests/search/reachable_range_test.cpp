@@ -40,9 +40,9 @@ TEST(ReachableRangeTest, RefusesAModelOfAnotherSpace) {
   const TinySpace space;
   const TinySpace other(2, "other");
   const SyntheticLatency latency(other, 1);
-  EXPECT_EQ(lathe::testing::message_of<std::invalid_argument>(
-                [&] { reachable_range(space, latency); }),
-            "[search::reachable_range] the latency model must be of space tiny, got one of other");
+  EXPECT_EQ(
+      lathe::testing::message_of<std::invalid_argument>([&] { reachable_range(space, latency); }),
+      "[search::reachable_range] the latency model must be of space tiny, got one of other");
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ class TinySpace : public space::Space {
 
   bool alive(const space::Arch& arch, int i) const override {
     const bool second_block = i < 5 * stages_ && i % 5 / 2 == 1;
-    return !second_block || arch.choices[static_cast<std::size_t>(i / 5 * 5 + 4)] == 1;
+    const int depth = i / 5 * 5 + 4;
+    return !second_block || arch.choices[static_cast<std::size_t>(depth)] == 1;
   }
   double log10_num_nets() const override { return stages_ * std::log10(20.0); }
   std::vector<int> elastic_kernels() const override { return {3, 5}; }

@@ -41,8 +41,8 @@ double number_in(const Metadata& metadata, const std::string& key, const std::st
   double value = 0.0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error(where + ": metadata \"" + key + "\" must be a number, got \"" +
-                text.substr(0, 40) + "\"");
+    throw Error(where + ": metadata \"" + key + "\" must be a number, got \"" + text.substr(0, 40) +
+                "\"");
   }
   return value;
 }
@@ -70,8 +70,7 @@ PerceptronPredictor::PerceptronPredictor(const space::Space& space, PredictorFit
   if (fit_.perceptron.inputs() != space.encoding_size()) {
     throw std::invalid_argument("[accuracy::PerceptronPredictor] the perceptron must have " +
                                 std::to_string(space.encoding_size()) + " inputs for space " +
-                                space.name() + ", got " +
-                                std::to_string(fit_.perceptron.inputs()));
+                                space.name() + ", got " + std::to_string(fit_.perceptron.inputs()));
   }
   require_finite("mean", fit_.mean);
   require_finite("scale", fit_.scale);
@@ -95,8 +94,7 @@ void PerceptronPredictor::predict(std::span<const space::Arch> archs, std::span<
     }
     const std::vector<float> predicted = fit_.perceptron.predict(rows);
     for (std::size_t i = begin; i < end; ++i) {
-      const double accuracy =
-          fit_.mean + fit_.scale * static_cast<double>(predicted[i - begin]);
+      const double accuracy = fit_.mean + fit_.scale * static_cast<double>(predicted[i - begin]);
       out[i] = std::clamp(accuracy, 0.0, 1.0);
     }
   }
@@ -122,8 +120,8 @@ PerceptronPredictor PerceptronPredictor::load(const space::Space& space,
   require_text(file.metadata, "format", kFormat, where);
   require_text(file.metadata, "space", space.name(), where);
   require_text(file.metadata, "encoding", kEncoding, where);
-  const auto activation = regress::hidden_activation_from_string(
-      text_in(file.metadata, "activation", where), where);
+  const auto activation =
+      regress::hidden_activation_from_string(text_in(file.metadata, "activation", where), where);
   PredictorFit fit{
       .perceptron = regress::Perceptron::from_tensors(file.tensors, activation, where),
       .mean = number_in(file.metadata, "mean", where),

@@ -15,7 +15,7 @@ struct PredictorFit {
   double mean = 0.0;   ///< accuracy = mean + scale * output, cut to [0, 1]: a fit of standardised
   double scale = 1.0;  ///< accuracies is better conditioned
   int samples = 0;     ///< subnets that it was fitted to
-  double rmse = 0.0;         ///< on held-out subnets, as a fraction of 1
+  double rmse = 0.0;   ///< on held-out subnets, as a fraction of 1
   double kendall_tau = 0.0;  ///< on held-out subnets
   bool operator==(const PredictorFit&) const = default;
 };

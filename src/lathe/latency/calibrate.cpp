@@ -99,8 +99,8 @@ Correction fit_correction(std::span<const double> predicted_ms,
   }
   Correction fit = with_scale(slope, predicted_ms, measured_ms);
   for (int i = 0; i < kMaxIterations; ++i) {
-    const Correction next = weighted_line(weights_of(fit, predicted_ms, measured_ms), predicted_ms,
-                                          measured_ms);
+    const Correction next =
+        weighted_line(weights_of(fit, predicted_ms, measured_ms), predicted_ms, measured_ms);
     if (!std::isfinite(next.scale) || next.scale <= 0) {
       break;
     }

@@ -15,10 +15,10 @@ struct Fingerprint {
   std::string precision;  ///< `float32`
   int batch = 1;
   int threads = 1;
-  std::string space;      ///< and its task:
+  std::string space;  ///< and its task:
   int in_channels = 3;
   int num_classes = 1000;
-  int input_size = 224;   ///< where the arch doesn't decide it
+  int input_size = 224;  ///< where the arch doesn't decide it
   bool operator==(const Fingerprint&) const = default;
 };
 

@@ -38,8 +38,7 @@ LatencySamples parse(const std::vector<nlohmann::json>& lines, const space::Spac
       json_member<nlohmann::json>(lines.front(), "fingerprint", first), first);
   require_space(result.fingerprint, space, path);
   for (std::size_t i = 1; i < lines.size(); ++i) {
-    result.samples.push_back(
-        sample_from_json(lines[i], space, path + ":" + std::to_string(i + 1)));
+    result.samples.push_back(sample_from_json(lines[i], space, path + ":" + std::to_string(i + 1)));
   }
   return result;
 }

@@ -30,8 +30,8 @@ struct LatencySamples {
 /// another space, an arch is none of the space, or a figure is not finite and > 0.
 LatencySamples read_samples(const std::filesystem::path& path, const space::Space& space);
 
-/// JSON lines: the fingerprint first, then one sample a line, never rewritten. A crash loses at most
-/// the sample that was being written, so that collecting resumes where it stopped.
+/// JSON lines: the fingerprint first, then one sample a line, never rewritten. A crash loses at
+/// most the sample that was being written, so that collecting resumes where it stopped.
 class SampleLog {
  public:
   /// Continues the file at `path`, or begins it with the first sample. `space` must outlive this.

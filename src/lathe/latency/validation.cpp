@@ -32,8 +32,8 @@ double fraction_within(double tolerance, std::span<const double> predicted,
 }  // namespace
 
 nlohmann::ordered_json to_json(const ModelError& error) {
-  return {{"samples", error.samples},   {"mape", error.mape},         {"rmse_ms", error.rmse_ms},
-          {"spearman", error.spearman}, {"kendall", error.kendall},   {"within_5", error.within_5},
+  return {{"samples", error.samples},    {"mape", error.mape},       {"rmse_ms", error.rmse_ms},
+          {"spearman", error.spearman},  {"kendall", error.kendall}, {"within_5", error.within_5},
           {"within_10", error.within_10}};
 }
 

@@ -13,11 +13,11 @@ namespace lathe::latency {
 /// Agreement of predictions with measurements that took no part in the fit.
 struct ModelError {
   int samples = 0;
-  double mape = 0.0;       ///< mean of |predicted - measured| / measured, a fraction
+  double mape = 0.0;  ///< mean of |predicted - measured| / measured, a fraction
   double rmse_ms = 0.0;
-  double spearman = 0.0;   ///< rank correlations: does it order nets rightly?
+  double spearman = 0.0;  ///< rank correlations: does it order nets rightly?
   double kendall = 0.0;
-  double within_5 = 0.0;   ///< fraction of the samples that are at most 5% off
+  double within_5 = 0.0;  ///< fraction of the samples that are at most 5% off
   double within_10 = 0.0;
   bool operator==(const ModelError&) const = default;
 };

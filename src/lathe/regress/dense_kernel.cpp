@@ -21,7 +21,7 @@ using Float8 = float __attribute__((vector_size(32)));
 using Float16 = float __attribute__((vector_size(64)));
 
 template <typename Vector>
-constexpr int kLanes = static_cast<int>(sizeof(Vector) / sizeof(float));
+constexpr std::ptrdiff_t kLanes = sizeof(Vector) / sizeof(float);
 
 template <typename Vector>
 [[gnu::always_inline]] inline void load(Vector& to, const float* from) {
@@ -53,7 +53,8 @@ template <typename Vector, int Rows, int Vectors>
   }
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < Vectors; ++v) {
-      std::memcpy(out + r * kPanel + v * kLanes<Vector>, &sum[r][v], sizeof(Vector));
+      std::memcpy(out + std::ptrdiff_t{r} * kPanel + v * kLanes<Vector>, &sum[r][v],
+                  sizeof(Vector));
     }
   }
 }
@@ -63,8 +64,8 @@ template <typename Vector, int Rows, int Vectors>
 [[gnu::always_inline]] inline void row_block(const PackedDense& layer, int p, const float* x,
                                              float* y) {
   alignas(64) float out[Rows * kPanel];
-  constexpr int kWidth = Vectors * kLanes<Vector>;
-  for (int offset = 0; offset < kPanel; offset += kWidth) {
+  constexpr std::ptrdiff_t kWidth = Vectors * kLanes<Vector>;
+  for (std::ptrdiff_t offset = 0; offset < kPanel; offset += kWidth) {
     tile<Vector, Rows, Vectors>(x, layer.inputs(), layer.panel(p) + offset,
                                 layer.panel_bias(p) + offset, out + offset);
   }
@@ -132,10 +133,10 @@ PackedDense::PackedDense(int inputs, int outputs, std::span<const float> weight,
   const auto in = static_cast<std::size_t>(inputs);
   const auto out = static_cast<std::size_t>(outputs);
   if (weight.size() != in * out || bias.size() != out) {
-    throw std::invalid_argument(
-        "[regress::PackedDense] weight and bias must have " + std::to_string(in * out) + " and " +
-        std::to_string(out) + " values, got " + std::to_string(weight.size()) + " and " +
-        std::to_string(bias.size()));
+    throw std::invalid_argument("[regress::PackedDense] weight and bias must have " +
+                                std::to_string(in * out) + " and " + std::to_string(out) +
+                                " values, got " + std::to_string(weight.size()) + " and " +
+                                std::to_string(bias.size()));
   }
   panels_.assign(static_cast<std::size_t>(num_panels()) * in * kPanel, 0.0F);
   bias_.assign(static_cast<std::size_t>(num_panels()) * kPanel, 0.0F);
@@ -162,13 +163,13 @@ void dense_forward(const PackedDense& layer, std::span<const float> x, std::int6
   const auto out_values =
       static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.outputs());
   if (rows < 0 || x.size() != in_values || y.size() != out_values) {
-    throw std::invalid_argument("[regress::dense_forward] " + std::to_string(rows) +
-                                " rows need " + std::to_string(in_values) + " and " +
-                                std::to_string(out_values) + " values, got " +
-                                std::to_string(x.size()) + " and " + std::to_string(y.size()));
+    throw std::invalid_argument("[regress::dense_forward] " + std::to_string(rows) + " rows need " +
+                                std::to_string(in_values) + " and " + std::to_string(out_values) +
+                                " values, got " + std::to_string(x.size()) + " and " +
+                                std::to_string(y.size()));
   }
-  static const Forward forward_best = choose_forward();
-  forward_best(layer, x.data(), rows, y.data());
+  static const Forward kForward = choose_forward();
+  kForward(layer, x.data(), rows, y.data());
 }
 
 }  // namespace lathe::regress

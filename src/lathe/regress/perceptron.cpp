@@ -51,8 +51,8 @@ DenseLayer layer_from_tensors(const TensorMap& tensors, const std::string& prefi
   const FloatTensor& weight = required(tensors, prefix + ".weight", where);
   const FloatTensor& bias = required(tensors, prefix + ".bias", where);
   const bool plausible = weight.shape.size() == 2 && std::ranges::all_of(weight.shape, [](auto n) {
-    return n > 0 && n <= kMaxSize;
-  });
+                           return n > 0 && n <= kMaxSize;
+                         });
   if (!plausible || (inputs != 0 && weight.shape[1] != inputs) ||
       weight.values.size() != static_cast<std::size_t>(weight.shape[0] * weight.shape[1])) {
     throw Error(where + ": tensor \"" + prefix + ".weight\" must be [outputs, " +

@@ -135,8 +135,8 @@ class Evolution {
                           .best_accuracy = {}};
     for (std::size_t t = 0; t < archive_.limits_ms().size(); ++t) {
       const auto ranking = archive_.ranking(t);
-      entry.best_accuracy.push_back(
-          ranking.empty() ? 0.0 : archive_[ranking.front()].predicted_accuracy);
+      entry.best_accuracy.push_back(ranking.empty() ? 0.0
+                                                    : archive_[ranking.front()].predicted_accuracy);
     }
     return entry;
   }
@@ -226,16 +226,12 @@ void report(const ProgressFn& progress, const GenerationTrace& entry, int genera
   char message[64];
   std::snprintf(message, sizeof(message), "%lld nets, best accuracy %.4f",
                 static_cast<long long>(entry.evaluations), entry.best_accuracy.back());
-  progress({.stage = "search",
-            .done = entry.generation,
-            .total = generations,
-            .message = message});
+  progress({.stage = "search", .done = entry.generation, .total = generations, .message = message});
 }
 
 }  // namespace
 
-AllTargetsResult search_all_targets(const space::Space& space,
-                                    const latency::LatencyModel& latency,
+AllTargetsResult search_all_targets(const space::Space& space, const latency::LatencyModel& latency,
                                     const accuracy::AccuracyPredictor& accuracy,
                                     std::span<const double> targets_ms,
                                     const AllTargetsOptions& options, const ProgressFn& progress) {

@@ -15,9 +15,9 @@
 namespace lathe::search {
 
 struct AllTargetsOptions {
-  int population = 200;    ///< new nets a generation, for all targets together
-  int generations = 100;   ///< after the first, random one
-  int parents = 25;        ///< for each target: the best nets within it that are bred from
+  int population = 200;   ///< new nets a generation, for all targets together
+  int generations = 100;  ///< after the first, random one
+  int parents = 25;       ///< for each target: the best nets within it that are bred from
   BreedOptions breed;
   int candidates_per_target = 10;    ///< how many ranked nets are returned for each
   std::int64_t max_evaluations = 0;  ///< accuracy predictions after which to stop; 0: no limit
@@ -61,8 +61,7 @@ struct AllTargetsResult {
 /// is evaluated twice, the last generation counts, and too slow nets are repaired, not redrawn.
 /// @throws std::invalid_argument if there is no target, one is not finite and > 0, an option is out
 /// of range, or a model is of another space; Error as the models'.
-AllTargetsResult search_all_targets(const space::Space& space,
-                                    const latency::LatencyModel& latency,
+AllTargetsResult search_all_targets(const space::Space& space, const latency::LatencyModel& latency,
                                     const accuracy::AccuracyPredictor& accuracy,
                                     std::span<const double> targets_ms,
                                     const AllTargetsOptions& options = {},

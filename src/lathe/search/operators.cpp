@@ -24,7 +24,7 @@ std::vector<std::size_t> differing(const space::Arch& a, const space::Arch& b) {
 // A choice on the way from `from` (excluded) to `to` (included).
 std::uint8_t part_of_the_way(std::uint8_t from, std::uint8_t to, Rng& rng) {
   const int distance = static_cast<int>(to) - static_cast<int>(from);
-  const auto steps = 1 + static_cast<int>(rng.below(static_cast<std::uint32_t>(std::abs(distance))));
+  const int steps = 1 + static_cast<int>(rng.below(static_cast<std::uint32_t>(std::abs(distance))));
   return static_cast<std::uint8_t>(from + (distance > 0 ? steps : -steps));
 }
 

@@ -30,9 +30,12 @@ TimedArch repair(const space::Space& space, const latency::LatencyModel& latency
                  double limit_ms, const TimedArch& fastest, Rng& rng);
 
 struct BreedOptions {
-  double mutation_rate = 0.1;   ///< probability that a gene is redrawn
-  double mutated_share = 0.5;   ///< of the offspring; the others are crossovers
-  int tries = 10;               ///< draws from the parents before a random net is taken instead
+  /// Probability that a gene is redrawn. Half of the published 0.1: where offspring must be new
+  /// anyway, smaller steps found better nets (by 0.1 points over ten targets of the published
+  /// phone table, 20,000 evaluations).
+  double mutation_rate = 0.05;
+  double mutated_share = 0.5;  ///< of the offspring; the others are crossovers
+  int tries = 10;              ///< draws from the parents before a random net is taken instead
 };
 
 /// A net that is within `limit_ms` and that `known` does not know: a mutated parent or a uniform

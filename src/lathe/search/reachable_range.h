@@ -10,7 +10,7 @@
 namespace lathe::search {
 
 struct RangeOptions {
-  int random_starts = 2;   ///< beside the smallest and the largest net
+  int random_starts = 2;  ///< beside the smallest and the largest net
   std::uint64_t seed = 0;
 };
 

@@ -102,25 +102,38 @@ struct Coefficients {
   float* bias;
 };
 
+/// A value near the mean of each channel: that of the first rows. Sums about 0 would cancel for a
+/// channel whose mean is far from it, and so would sums about a single, possibly outlying, row.
+std::vector<float> origin_of(const float* x, const Rows& rows) {
+  const std::int64_t count = std::min<std::int64_t>(rows.count, 16);
+  std::vector<float> origin(x, x + rows.channels);
+  for (std::int64_t row = 1; row < count; ++row) {
+    for (std::int64_t c = 0; c < rows.channels; ++c) {
+      origin[static_cast<std::size_t>(c)] += x[row * rows.channels + c];
+    }
+  }
+  for (float& value : origin) value /= static_cast<float>(count);
+  return origin;
+}
+
 /// Fills mean and invstd from the batch, and updates the running statistics.
 void use_batch_statistics(const at::Tensor& x, const at::Tensor& running_mean,
                           const at::Tensor& running_var, const BatchNormActOptions& options,
                           const BatchNormActLoops& loops, Coefficients& to) {
   const Rows rows(x);
   const float* data = x.data_ptr<float>();
-  // Sums are taken about the first row: about 0, those of a channel whose mean is far from 0 would
-  // cancel.
-  const std::vector<double> sums =
-      sum_rows(rows, [&](std::int64_t begin, std::int64_t end, double* part) {
-        loops.moments(data + begin * rows.channels, end - begin, rows.channels, data, part);
-      });
+  const std::vector<float> origin = origin_of(data, rows);
+  const std::vector<double> sums = sum_rows(rows, [&](std::int64_t begin, std::int64_t end,
+                                                      double* part) {
+    loops.moments(data + begin * rows.channels, end - begin, rows.channels, origin.data(), part);
+  });
   float* means = running_mean.data_ptr<float>();
   float* variances = running_var.data_ptr<float>();
   const double count = static_cast<double>(rows.count);
   for (std::int64_t c = 0; c < rows.channels; ++c) {
     const double offset = sums[static_cast<std::size_t>(c)] / count;
     const double square = sums[static_cast<std::size_t>(rows.channels + c)] / count;
-    const double mean = static_cast<double>(data[c]) + offset;
+    const double mean = static_cast<double>(origin[static_cast<std::size_t>(c)]) + offset;
     // A NaN must stay one, so no std::max.
     const double variance = square < offset * offset ? 0.0 : square - offset * offset;
     to.mean[c] = static_cast<float>(mean);

@@ -1,0 +1,46 @@
+#include "arch_files.h"
+
+#include <sstream>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+
+namespace lathe::app {
+namespace {
+
+space::Arch parse(nlohmann::json json, const space::Space& space, bool own_size,
+                  const std::string& where) {
+  if (own_size && json.is_object()) {
+    json.erase("r");
+  }
+  return space.from_json(json, where);
+}
+
+}  // namespace
+
+space::Arch read_arch(const std::filesystem::path& path, const space::Space& space,
+                      bool own_size) {
+  return parse(read_json(path), space, own_size, path.string());
+}
+
+std::vector<space::Arch> read_archs(const std::filesystem::path& path, const space::Space& space,
+                                    bool own_size) {
+  std::istringstream lines(read_file(path));
+  std::vector<space::Arch> archs;
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) {
+      continue;
+    }
+    const std::string where = path.string() + ":" + std::to_string(number);
+    nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_discarded()) {
+      throw Error(where + ": expected one arch as JSON, got " + line.substr(0, 40));
+    }
+    archs.push_back(parse(std::move(json), space, own_size, where));
+  }
+  return archs;
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,13 @@
+// The subcommands of `lathe`, one file each.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace lathe::app {
+
+// Each adds its subcommand; the work is done in the callback that CLI11 calls after parsing.
+void add_describe_command(CLI::App& app);
+void add_run_command(CLI::App& app);
+void add_spaces_command(CLI::App& app);
+
+}  // namespace lathe::app

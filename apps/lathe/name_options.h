@@ -1,0 +1,32 @@
+// Options whose value is one of the names we know: a mistake is a usage error with the nearest
+// names.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/space/builtin_spaces.h"
+
+namespace lathe::app {
+
+/// A validator that accepts `known` only.
+inline std::function<std::string(const std::string&)> one_of(std::string what,
+                                                             std::vector<std::string> known) {
+  return [what = std::move(what), known = std::move(known)](const std::string& name) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) {
+      return std::string();
+    }
+    return "unknown " + what + " \"" + name + "\": " + nearest_names(name, known);
+  };
+}
+
+inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
+  return command.add_option("--space", space, "search space, see `lathe spaces`")
+      ->check(one_of("space", space::builtin_space_names()));
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,146 @@
+// lathe run: everything, in one.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+
+#include "commands.h"
+#include "lathe/run/pipeline.h"
+#include "name_options.h"
+#include "terminal.h"
+
+namespace lathe::app {
+namespace {
+
+struct RunCommand {
+  run::RunOptions run;
+  std::string out;
+  bool resume = false;
+  bool json = false;
+};
+
+std::string positive(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != '\0' || !std::isfinite(value) || value <= 0) {
+    return "must be a number > 0, got \"" + text + "\"";
+  }
+  return {};
+}
+
+std::vector<std::string> dataset_names() {
+  std::vector<std::string> names;
+  for (const data::DatasetSource& source : data::dataset_sources()) {
+    names.push_back(source.name);
+  }
+  return names;
+}
+
+void add_device_options(CLI::App& command, run::RunOptions& o) {
+  command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
+      ->delimiter(',')
+      ->check(positive);
+  command.add_option("--num-targets", o.num_targets,
+                     "targets evenly over the reachable range, without --targets")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--threads", o.latency.threads, "threads that a net runs on when timed")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--batch", o.latency.batch, "images that a net runs on when timed")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+}
+
+void add_train_options(CLI::App& command, run::RunOptions& o) {
+  command.add_option("--epochs", o.train.epochs, "of supernet training; may be fractional")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_option("--batch-size", o.train.batch_size, "images per training step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command.add_option("--lr", o.train.learning_rate, "peak of the cosine schedule")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_option("--weight-decay", o.train.sgd.weight_decay, "not on batch norm and biases")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--label-smoothing", o.train.label_smoothing, "of the labels' loss")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command.add_option("--crop-padding", o.train.augment.crop_padding, "pixels, for random crops")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  command.add_option("--cutout", o.train.augment.cutout, "side of the hole in pixels, 0: none")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_option("--warmup-share", o.deps.warmup_share,
+                     "share of the steps that train the full net alone (DepS)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--ramp-share", o.deps.ramp_share,
+                     "share of the shrinking steps over which epsilon grows to 1 (DepS)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--train-threads", o.train_threads,
+                     "threads for everything but timing; 0: all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void add_search_options(CLI::App& command, run::RunOptions& o) {
+  command.add_option("--accuracy-samples", o.accuracy.samples,
+                     "subnets evaluated for the accuracy predictor")
+      ->check(CLI::Range(10, 100000))
+      ->capture_default_str();
+  command.add_option("--population", o.search.population, "new nets per generation of the search")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command.add_option("--generations", o.search.generations, "of the search")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
+}
+
+void execute(const RunCommand& command, const std::string& config) {
+  const run::RunFolder folder = run::RunFolder::open(command.out, config, command.resume);
+  ProgressReporter reporter;
+  const run::RunResult result =
+      run::run(command.run, folder, [&](const Progress& progress) { reporter(progress); });
+  if (command.json) {
+    fmt::print("{}\n", run::to_json(result).dump(2));
+  } else {
+    fmt::print("{}nets, weights and result.json are in {}\n", run::result_table(result),
+               command.out);
+  }
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app) {
+  auto options = std::make_shared<RunCommand>();
+  CLI::App* command = app.add_subcommand(
+      "run", "measure, train, search and verify: the best net for every latency target");
+  command->add_option("--dataset", options->run.dataset, "data set to train on")
+      ->check(one_of("data set", dataset_names()))
+      ->capture_default_str();
+  command->add_option("--data-dir", options->run.data_dir,
+                      "its folder, if not where the system's package puts it");
+  add_space_option(*command, options->run.space)->capture_default_str();
+  add_device_options(*command, options->run);
+  add_train_options(*command, options->run);
+  add_search_options(*command, options->run);
+  // Where the answer goes is not part of the question: these stay out of config.toml.
+  command->add_option("--out", options->out, "folder for everything the run makes")
+      ->required()
+      ->configurable(false);
+  command->add_flag("--resume", options->resume, "go on with the run in --out, if there is one")
+      ->configurable(false);
+  command->add_flag("--json", options->json, "print result.json instead of the table")
+      ->configurable(false);
+  command->callback([options, command] {
+    execute(*options, "[run]\n" + command->config_to_str(/*default_also=*/true));
+  });
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,56 @@
+// Runs a graph in torch: the one way a net is executed, whether it trains, is calibrated, evaluated
+// or timed.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "lathe/graph/graph.h"
+#include "lathe/nn/binding.h"
+
+namespace lathe::nn {
+
+enum class Kernels {
+  kLathe,    ///< ours where they are faster (training in channels-last on the CPU)
+  kLibrary,  ///< torch's only: what a deployed net runs, so what latency is measured with
+};
+
+struct ForwardOptions {
+  /// Batch norm uses the batch's statistics and updates the running ones in place; dropout is on.
+  bool training = false;
+  double momentum = 0.1;   ///< weight of the batch in the running statistics
+  bool dropout = true;     ///< false: none even when training
+  Kernels kernels = Kernels::kLathe;
+};
+
+/// A graph prepared for execution: batch norm fused with the activation after it, intermediate
+/// tensors freed after their last reader. Cheap to make (microseconds per node); thread-safe.
+class Executor {
+ public:
+  explicit Executor(graph::Graph graph);
+
+  const graph::Graph& graph() const { return graph_; }
+
+  /// x: [N, C, H, W] float32, C, H and W as the graph's input; gives [N, channels] logits where
+  /// the graph ends in a linear layer, else [N, C, H, W]. Records for backward when gradients are
+  /// enabled.
+  /// @throws std::invalid_argument if x or the binding doesn't fit the graph.
+  at::Tensor forward(const Binding& binding, const at::Tensor& x,
+                     const ForwardOptions& options = {}) const;
+
+ private:
+  /// A node, and the activation node it is fused with (or -1); `last` are nodes to free after it.
+  struct Step {
+    int node = 0;
+    int activation = -1;
+    std::vector<int> last;
+  };
+  at::Tensor execute(const Step& step, const Binding& binding,
+                     const std::vector<at::Tensor>& values, const ForwardOptions& options) const;
+
+  graph::Graph graph_;
+  std::vector<Step> steps_;
+};
+
+}  // namespace lathe::nn

@@ -1,0 +1,27 @@
+// Stage: an accuracy predictor from subnets of the trained supernet.
+#pragma once
+
+#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/core/progress.h"
+#include "lathe/latency/latency_model.h"
+#include "lathe/nn/supernet.h"
+#include "lathe/run/options.h"
+#include "lathe/run/run_folder.h"
+#include "lathe/train/evaluator.h"
+
+namespace lathe::run {
+
+/// Evaluates subnets drawn evenly over the latency range on the validation split, batch norm
+/// recalibrated, one line a subnet in the folder (those already there are not evaluated again), and
+/// fits a perceptron to them. The stated error is of cross-validation; the predictor itself is
+/// fitted to all. `space` must outlive the result.
+/// @throws Error naming the file if the folder's samples are of other subnets.
+accuracy::PerceptronPredictor predict_accuracy(const nn::Supernet& supernet,
+                                               const space::Space& space,
+                                               const latency::LatencyModel& latency,
+                                               const train::Evaluator& evaluator,
+                                               const AccuracyOptions& options, std::uint64_t seed,
+                                               const RunFolder& folder,
+                                               const ProgressFn& progress);
+
+}  // namespace lathe::run

@@ -1,0 +1,50 @@
+// Everything that `lathe run` can be told; the defaults are the quick run.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "lathe/measure/timing.h"
+#include "lathe/search/all_targets.h"
+#include "lathe/train/fit_perceptron.h"
+#include "lathe/train/strategies/deps.h"
+#include "lathe/train/trainer.h"
+
+namespace lathe::run {
+
+/// The device that nets are for, and how carefully it is measured.
+struct LatencyOptions {
+  int threads = 1;
+  int batch = 1;
+  measure::TimingOptions block_timing{.warmup_runs = 5, .rounds = 30, .runs_per_round = 5};
+  measure::TimingOptions net_timing{.warmup_runs = 5, .rounds = 30, .runs_per_round = 5};
+  int calibration_nets = 30;  ///< random whole nets that state and correct the table's error
+};
+
+struct AccuracyOptions {
+  int samples = 80;                        ///< subnets evaluated, evenly over the latency range
+  std::int64_t validation_images = 5000;   ///< for each
+  int folds = 5;                           ///< of the cross-validation that states the error
+  train::FitPerceptronOptions fit;
+};
+
+struct RunOptions {
+  std::string dataset = "fashion-mnist";
+  std::filesystem::path data_dir;      ///< empty: where the system's package is
+  std::string space = "mbv3_28";
+  std::vector<double> targets_ms;      ///< empty: num_targets, evenly over the reachable range
+  int num_targets = 5;
+  int train_threads = 0;               ///< for everything but measuring; 0: all cores
+  std::uint64_t seed = 0;
+  LatencyOptions latency;
+  train::TrainOptions train;
+  train::DepsOptions deps;
+  AccuracyOptions accuracy;
+  search::AllTargetsOptions search;
+  measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 40, .runs_per_round = 10};
+  int winner_attempts = 12;            ///< candidates measured per target before giving up
+};
+
+}  // namespace lathe::run

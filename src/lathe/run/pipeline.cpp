@@ -1,0 +1,134 @@
+#include "lathe/run/pipeline.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "lathe/core/file.h"
+#include "lathe/run/accuracy_stage.h"
+#include "lathe/run/hand_over.h"
+#include "lathe/run/latency_stage.h"
+#include "lathe/search/reachable_range.h"
+#include "lathe/space/builtin_spaces.h"
+#include "lathe/train/checkpoint.h"
+
+namespace lathe::run {
+namespace {
+
+// Targets that are made up are rounded to this, so that they can be read and typed.
+constexpr double kTargetStepMs = 0.001;
+
+std::shared_ptr<const space::Space> make_space(const RunOptions& options,
+                                               const data::Dataset& dataset) {
+  return space::make_space(options.space, {.in_channels = dataset.train.channels,
+                                           .num_classes = dataset.train.num_classes,
+                                           .input_size = dataset.train.height});
+}
+
+void train(nn::Supernet& supernet, const data::Dataset& dataset, const RunOptions& options,
+           const RunFolder& folder, const ProgressFn& progress) {
+  train::TrainOptions train_options = options.train;
+  train_options.folder = folder.root();
+  train_options.seed = options.seed;
+  train::DepsOptions deps = options.deps;
+  deps.seed = options.seed;
+  deps.total_steps = train::total_steps(train_options, dataset.train.size());
+  const auto strategy = train::make_deps(supernet.space(), deps);
+  train::train_supernet(supernet, *strategy, dataset, train_options, progress);
+}
+
+std::vector<double> targets(const RunOptions& options, const search::ReachableRange& range) {
+  if (!options.targets_ms.empty()) {
+    return options.targets_ms;
+  }
+  const double low = range.fastest.predicted_ms;
+  const double width = (range.slowest.predicted_ms - low) / options.num_targets;
+  std::vector<double> targets;
+  for (int i = 1; i <= options.num_targets; ++i) {
+    targets.push_back(std::ceil((low + i * width) / kTargetStepMs) * kTargetStepMs);
+  }
+  return targets;
+}
+
+void check(const RunOptions& o) {
+  if (o.targets_ms.empty() && o.num_targets < 1) {
+    throw std::invalid_argument("[run::run] num_targets must be >= 1, got " +
+                                std::to_string(o.num_targets));
+  }
+  for (double target : o.targets_ms) {
+    if (!std::isfinite(target) || target <= 0) {
+      throw std::invalid_argument("[run::run] targets must be > 0 ms, got " +
+                                  std::to_string(target));
+    }
+  }
+}
+
+void set_train_threads(const RunOptions& options) {
+  const int all = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(options.train_threads > 0 ? options.train_threads : all);
+}
+
+}  // namespace
+
+RunResult run(const RunOptions& options, const RunFolder& folder, const ProgressFn& progress) {
+  check(options);
+  set_train_threads(options);
+  const data::Dataset dataset =
+      data::load_dataset(options.dataset, {.data_dir = options.data_dir, .seed = 0});
+  const std::shared_ptr<const space::Space> space = make_space(options, dataset);
+  progress({"data", 0, 0,
+            fmt::format("{}: {} training, {} validation and {} test images; space {} of 10^{:.1f} "
+                        "nets",
+                        dataset.name, dataset.train.size(), dataset.validation.size(),
+                        dataset.test.size(), space->name(), space->log10_num_nets())});
+
+  const auto runner = make_runner(*space, options.latency, folder);
+  const latency::BlockTable table =
+      measure_latency(*space, *runner, options.latency, options.seed, folder, progress);
+  const search::ReachableRange range = search::reachable_range(*space, table);
+  progress({"latency", 0, 0,
+            fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
+                        range.slowest.predicted_ms)});
+
+  nn::Supernet supernet(space, options.seed);
+  train(supernet, dataset, options, folder, progress);
+
+  const train::Evaluator evaluator(dataset,
+                                   {.augment = options.train.augment, .seed = options.seed});
+  const accuracy::PerceptronPredictor predictor = predict_accuracy(
+      supernet, *space, table, evaluator, options.accuracy, options.seed, folder, progress);
+
+  const auto before = std::chrono::steady_clock::now();
+  search::AllTargetsOptions search_options = options.search;
+  search_options.seed = options.seed;
+  const search::AllTargetsResult found = search::search_all_targets(
+      *space, table, predictor, targets(options, range), search_options, progress);
+  const double search_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+  progress({"search", 0, 0,
+            fmt::format("{} targets in one run: {} nets evaluated in {:.2f} s",
+                        found.targets.size(), found.evaluations, search_seconds)});
+
+  RunResult result{.dataset = dataset.name,
+                   .device = table.costs().fingerprint,
+                   .latency_error = table.costs().validation.value_or(latency::ModelError{}),
+                   .accuracy_rmse = predictor.fit().rmse,
+                   .accuracy_kendall = predictor.fit().kendall_tau,
+                   .accuracy_samples = predictor.fit().samples,
+                   .search_evaluations = found.evaluations,
+                   .search_seconds = search_seconds};
+  const Workshop shop{supernet, dataset, evaluator, *runner, options, folder, progress};
+  for (const search::TargetResult& target : found.targets) {
+    result.targets.push_back(hand_over(shop, target, found.front));
+    progress({"verify", static_cast<std::int64_t>(result.targets.size()),
+              static_cast<std::int64_t>(found.targets.size()),
+              "target " + target_name(target.target_ms)});
+  }
+  write_json(folder.result(), to_json(result));
+  return result;
+}
+
+}  // namespace lathe::run

@@ -1,0 +1,95 @@
+#include "lathe/run/result.h"
+
+#include <fmt/format.h>
+
+#include "lathe/core/file.h"
+
+namespace lathe::run {
+
+nlohmann::ordered_json to_json(const TargetResult& t) {
+  nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
+  if (!t.feasible) {
+    json["minimum_ms"] = t.minimum_ms;
+    return json;
+  }
+  json["predicted_ms"] = t.predicted_ms;
+  json["measured_ms"] = t.measured_ms;
+  json["measured_p90_ms"] = t.measured_p90_ms;
+  json["within_target"] = t.within_target;
+  json["predicted_accuracy"] = t.predicted_accuracy;
+  json["test_accuracy"] = t.test_accuracy;
+  json["macs"] = t.macs;
+  json["params"] = t.params;
+  json["replaced_ms"] = t.replaced_ms;
+  json["arch"] = t.arch;
+  json["dir"] = t.dir;
+  return json;
+}
+
+TargetResult target_result_from_json(const nlohmann::json& json, const std::string& where) {
+  TargetResult t;
+  t.target_ms = json_member<double>(json, "target_ms", where);
+  t.feasible = json_member<bool>(json, "feasible", where);
+  if (!t.feasible) {
+    t.minimum_ms = json_member<double>(json, "minimum_ms", where);
+    return t;
+  }
+  t.predicted_ms = json_member<double>(json, "predicted_ms", where);
+  t.measured_ms = json_member<double>(json, "measured_ms", where);
+  t.measured_p90_ms = json_member<double>(json, "measured_p90_ms", where);
+  t.within_target = json_member<bool>(json, "within_target", where);
+  t.predicted_accuracy = json_member<double>(json, "predicted_accuracy", where);
+  t.test_accuracy = json_member<double>(json, "test_accuracy", where);
+  t.macs = json_member<std::int64_t>(json, "macs", where);
+  t.params = json_member<std::int64_t>(json, "params", where);
+  t.replaced_ms = json_member<std::vector<double>>(json, "replaced_ms", where);
+  t.arch = json_member<nlohmann::json>(json, "arch", where);
+  t.dir = json_member<std::string>(json, "dir", where);
+  return t;
+}
+
+nlohmann::ordered_json to_json(const RunResult& result) {
+  nlohmann::ordered_json targets = nlohmann::ordered_json::array();
+  for (const TargetResult& target : result.targets) {
+    targets.push_back(to_json(target));
+  }
+  return {{"dataset", result.dataset},
+          {"device", latency::to_json(result.device)},
+          {"latency_model", latency::to_json(result.latency_error)},
+          {"accuracy_predictor",
+           {{"samples", result.accuracy_samples},
+            {"rmse", result.accuracy_rmse},
+            {"kendall", result.accuracy_kendall}}},
+          {"search",
+           {{"evaluations", result.search_evaluations}, {"seconds", result.search_seconds}}},
+          {"targets", targets}};
+}
+
+std::string result_table(const RunResult& result) {
+  std::string text = fmt::format(
+      "{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>18} | {:>13} | {:>7} | {:>8}\n", "target ms",
+      "predicted ms", "measured ms", "p90 ms", "within target?", "predicted accuracy",
+      "test accuracy", "MMACs", "params");
+  std::string notes;
+  for (const TargetResult& t : result.targets) {
+    if (!t.feasible) {
+      text += fmt::format("{:>9.3f} | infeasible: the minimum reachable is {:.3f} ms\n",
+                          t.target_ms, t.minimum_ms);
+      continue;
+    }
+    text += fmt::format(
+        "{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {:>17.2f}% | {:>12.2f}% | {:>7.2f} "
+        "| {:>8}\n",
+        t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms,
+        t.within_target ? "yes" : "NO", 100 * t.predicted_accuracy, 100 * t.test_accuracy,
+        static_cast<double>(t.macs) / 1e6, t.params);
+    for (double replaced : t.replaced_ms) {
+      notes += fmt::format(
+          "target {:.3f} ms: a candidate measured at {:.3f} ms was replaced by the next\n",
+          t.target_ms, replaced);
+    }
+  }
+  return text + notes;
+}
+
+}  // namespace lathe::run

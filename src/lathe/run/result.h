@@ -1,0 +1,54 @@
+// What a run answers.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/latency/block_table.h"
+
+namespace lathe::run {
+
+/// The answer for one latency target. Accuracies are fractions.
+struct TargetResult {
+  double target_ms = 0;
+  bool feasible = true;
+  double minimum_ms = 0;       ///< infeasible: the least latency that is reachable
+  double predicted_ms = 0;
+  double measured_ms = 0;      ///< median, of the net that is handed over
+  double measured_p90_ms = 0;
+  bool within_target = false;  ///< measured_ms <= target_ms
+  double predicted_accuracy = 0;
+  double test_accuracy = 0;
+  std::int64_t macs = 0;
+  std::int64_t params = 0;
+  /// Measured medians of better candidates that were above the target and were replaced.
+  std::vector<double> replaced_ms;
+  nlohmann::ordered_json arch;
+  std::string dir;             ///< relative to the run's folder
+};
+
+struct RunResult {
+  std::string dataset;
+  latency::Fingerprint device;
+  latency::ModelError latency_error;   ///< of the block table
+  double accuracy_rmse = 0;            ///< of the predictor, on held-out subnets
+  double accuracy_kendall = 0;
+  int accuracy_samples = 0;
+  std::int64_t search_evaluations = 0;
+  double search_seconds = 0;
+  std::vector<TargetResult> targets;
+};
+
+nlohmann::ordered_json to_json(const TargetResult& target);
+/// @throws Error `<where>: ...` naming the member at fault.
+TargetResult target_result_from_json(const nlohmann::json& json, const std::string& where);
+nlohmann::ordered_json to_json(const RunResult& result);
+
+/// The final table as text, one line a target, with notes on replaced winners and infeasible
+/// targets below.
+std::string result_table(const RunResult& result);
+
+}  // namespace lathe::run

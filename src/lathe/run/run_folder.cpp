@@ -1,0 +1,53 @@
+#include "lathe/run/run_folder.h"
+
+#include <sstream>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+
+namespace lathe::run {
+namespace {
+
+void require_same_config(const std::filesystem::path& path, const std::string& now) {
+  std::istringstream before_lines(read_file(path));
+  std::istringstream now_lines(now);
+  std::string before_line;
+  std::string now_line;
+  while (true) {
+    const bool more_before = static_cast<bool>(std::getline(before_lines, before_line));
+    const bool more_now = static_cast<bool>(std::getline(now_lines, now_line));
+    if (!more_before && !more_now) {
+      return;
+    }
+    if (!more_before || !more_now || before_line != now_line) {
+      throw Error(path.string() + ": the run there has `" + (more_before ? before_line : "") +
+                  "`, this one `" + (more_now ? now_line : "") +
+                  "`; use the same options or another --out");
+    }
+  }
+}
+
+}  // namespace
+
+RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& config,
+                          bool resume) {
+  const std::filesystem::path config_path = root / "config.toml";
+  std::error_code error;
+  if (std::filesystem::exists(config_path, error)) {
+    if (!resume) {
+      throw Error(root.string() +
+                  ": holds a run already; add --resume to go on with it, or use another --out");
+    }
+    require_same_config(config_path, config);
+  } else {
+    std::filesystem::create_directories(root, error);
+    if (error) {
+      throw Error(root.string() + ": cannot make the output folder: " + error.message() +
+                  "; choose another --out");
+    }
+    write_file_atomic(config_path, config);
+  }
+  return RunFolder(root);
+}
+
+}  // namespace lathe::run

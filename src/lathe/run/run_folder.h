@@ -1,0 +1,31 @@
+// Where a run keeps everything.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace lathe::run {
+
+/// The files of a run's folder. A stage whose file is there is not done again.
+class RunFolder {
+ public:
+  /// Makes the folder, or with `resume` goes on with the run that is there.
+  /// `config` is the text of config.toml: all options, resolved.
+  /// @throws Error naming the folder if it can't be written, holds a run and `resume` is not set,
+  /// or holds a run with another config (the first line that differs is named).
+  static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path latency_table() const { return root_ / "latency.json"; }
+  std::filesystem::path latency_samples() const { return root_ / "latency_samples.jsonl"; }
+  std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }
+  std::filesystem::path accuracy_predictor() const { return root_ / "accuracy.safetensors"; }
+  std::filesystem::path net(const std::string& target) const { return root_ / "nets" / target; }
+  std::filesystem::path result() const { return root_ / "result.json"; }
+
+ private:
+  explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
+  std::filesystem::path root_;
+};
+
+}  // namespace lathe::run

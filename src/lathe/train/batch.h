@@ -1,0 +1,23 @@
+// Images of a data set as network input.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <span>
+
+#include "lathe/data/batches.h"
+
+namespace lathe::train {
+
+struct Batch {
+  at::Tensor images;  ///< [N, C, H, W] float32, normalised, channels-last
+  at::Tensor labels;  ///< [N] int64
+};
+
+/// @throws std::invalid_argument as data::fill_batch.
+Batch make_batch(const data::ImageSet& set, std::span<const std::int64_t> indices,
+                 const std::optional<data::Augmentation>& augmentation,
+                 const data::Normalization& normalization);
+
+}  // namespace lathe::train

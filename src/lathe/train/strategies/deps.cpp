@@ -1,0 +1,89 @@
+#include "lathe/train/strategies/deps.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace lathe::train {
+namespace {
+
+std::int64_t shrinking_starts(const DepsOptions& o) {
+  return std::llround(o.warmup_share * static_cast<double>(o.total_steps));
+}
+
+class Deps final : public Strategy {
+ public:
+  Deps(const space::Space& space, const DepsOptions& options) : space_(space), options_(options) {}
+
+  std::vector<Pass> passes(std::int64_t step) const override {
+    std::vector<Pass> passes{{.arch = space_.largest(), .dropout = true}};
+    const double epsilon = deps_epsilon(options_, step);
+    if (epsilon <= 0) {
+      return passes;
+    }
+    const auto add = [&](space::Arch arch) {
+      passes.push_back(
+          {.arch = std::move(arch), .weight = epsilon, .target = Target::kFirstPass});
+    };
+    add(space_.smallest());
+    Rng rng = Rng::derived(options_.seed, {static_cast<std::uint64_t>(step)});
+    for (int i = 0; i < options_.random_subnets; ++i) {
+      add(space_.sample(rng));
+    }
+    return passes;
+  }
+
+  bool sorts_channels_before(std::int64_t step) const override {
+    return step == shrinking_starts(options_);
+  }
+
+  nlohmann::json to_json() const override {
+    return {{"method", "deps"},
+            {"total_steps", options_.total_steps},
+            {"warmup_share", options_.warmup_share},
+            {"ramp_share", options_.ramp_share},
+            {"epsilon_start", options_.epsilon_start},
+            {"random_subnets", options_.random_subnets},
+            {"seed", options_.seed}};
+  }
+
+ private:
+  const space::Space& space_;
+  DepsOptions options_;
+};
+
+void require(bool holds, const std::string& what) {
+  if (!holds) {
+    throw std::invalid_argument("[train::make_deps] " + what);
+  }
+}
+
+}  // namespace
+
+double deps_epsilon(const DepsOptions& o, std::int64_t step) {
+  const std::int64_t start = shrinking_starts(o);
+  if (step < start) {
+    return 0.0;
+  }
+  const double ramp_steps = o.ramp_share * static_cast<double>(o.total_steps - start);
+  if (ramp_steps < 1) {
+    return 1.0;
+  }
+  const double done = static_cast<double>(step - start) / ramp_steps;
+  return std::min(1.0, o.epsilon_start + (1.0 - o.epsilon_start) * done);
+}
+
+std::unique_ptr<Strategy> make_deps(const space::Space& space, const DepsOptions& o) {
+  require(o.total_steps > 0, "total_steps must be > 0, got " + std::to_string(o.total_steps));
+  require(o.warmup_share >= 0 && o.warmup_share <= 1,
+          "warmup_share must be in [0, 1], got " + std::to_string(o.warmup_share));
+  require(o.ramp_share >= 0 && o.ramp_share <= 1,
+          "ramp_share must be in [0, 1], got " + std::to_string(o.ramp_share));
+  require(o.epsilon_start > 0 && o.epsilon_start <= 1,
+          "epsilon_start must be in (0, 1], got " + std::to_string(o.epsilon_start));
+  require(o.random_subnets >= 0,
+          "random_subnets must be >= 0, got " + std::to_string(o.random_subnets));
+  return std::make_unique<Deps>(space, o);
+}
+
+}  // namespace lathe::train

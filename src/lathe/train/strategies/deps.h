@@ -1,0 +1,34 @@
+// DepS, "Delayed epsilon-Shrinking for faster once-for-all training" (ECCV 2024).
+#pragma once
+
+#include <memory>
+
+#include "lathe/space/space.h"
+#include "lathe/train/strategy.h"
+
+namespace lathe::train {
+
+struct DepsOptions {
+  std::int64_t total_steps = 0;
+  double warmup_share = 0.5;     ///< of the steps that train the full net alone (P_fm, section 4.1)
+  double ramp_share = 0.1;       ///< of the shrinking steps over which epsilon grows to 1
+  double epsilon_start = 1e-4;   ///< section 4.2
+  int random_subnets = 2;        ///< beside the full and the smallest net
+  std::uint64_t seed = 0;
+};
+
+/// The full net alone for the first half of the steps (FM-Warmup); then the full net with labels,
+/// and the smallest and random subnets with the full net's detached soft labels (IKD-Warmup), their
+/// gradients scaled by epsilon, which grows by a constant amount a step to 1 (equation 4). Channels
+/// are sorted once, when shrinking starts.
+///
+/// Differs in: the paper ramps over 5 of 120 shrinking epochs; here the share is an option, since
+/// short runs have few epochs. The sort also permutes the optimizer's momentum.
+/// @throws std::invalid_argument if a share is outside [0, 1], epsilon_start outside (0, 1] or
+/// total_steps is not positive.
+std::unique_ptr<Strategy> make_deps(const space::Space& space, const DepsOptions& options);
+
+/// Epsilon before step `step`, counted from the start of training; 0 while the full net is alone.
+double deps_epsilon(const DepsOptions& options, std::int64_t step);
+
+}  // namespace lathe::train

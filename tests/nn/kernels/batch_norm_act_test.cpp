@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -176,7 +177,7 @@ TEST(BatchNormAct, WorksWithoutGradients) {
   in[1].requires_grad_();
   const at::Tensor want = ours(Running(24), options)(in);
   {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     const at::Tensor y = ours(Running(24), options)(in);
     EXPECT_FALSE(y.requires_grad());
     EXPECT_TRUE(at::equal(y, want));

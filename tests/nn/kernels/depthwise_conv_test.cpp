@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -112,7 +113,7 @@ TEST(DepthwiseConv, GradientsAreTheSlopes) {
   };
   const auto grads = torch::autograd::grad({loss(x, w)}, {x, w});
   const std::vector<at::Tensor> leaves = {x, w};
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     const at::Tensor direction = at::randn_like(leaves[i]);
     const auto at_step = [&](double step) {
@@ -143,7 +144,7 @@ TEST(DepthwiseConv, WorksWithoutGradients) {
   const at::Tensor w = at::randn({24, 1, 3, 3}).requires_grad_();
   const at::Tensor want = depthwise_conv(x, w, 1);
   {
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     const at::Tensor y = depthwise_conv(x, w, 1);
     EXPECT_FALSE(y.requires_grad());
     EXPECT_TRUE(at::equal(y, want));

@@ -5,12 +5,19 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
 namespace lathe::nn::test {
 
 using Function = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
+
+/// The library's generator starts from a random seed otherwise.
+inline const at::Generator kSeeded = [] {
+  at::manual_seed(1);
+  return at::globalContext().defaultGenerator(at::kCPU);
+}();
 
 /// Largest |a - b|, as a fraction of the largest |b| where that exceeds 1.
 inline double difference(const at::Tensor& a, const at::Tensor& b) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace lathe::nn {
 
@@ -19,7 +20,7 @@ FloatTensor from_torch(const at::Tensor& tensor) {
   return {dense.sizes().vec(), {data, data + dense.numel()}};
 }
 
-at::Tensor& member(NodeTensors& tensors, graph::ParameterSpec::Role role) {
+const at::Tensor& member(const NodeTensors& tensors, graph::ParameterSpec::Role role) {
   using Role = graph::ParameterSpec::Role;
   switch (role) {
     case Role::kWeight: return tensors.weight;
@@ -28,6 +29,10 @@ at::Tensor& member(NodeTensors& tensors, graph::ParameterSpec::Role role) {
     case Role::kRunningVar: return tensors.running_var;
   }
   throw std::invalid_argument("[nn::member] unknown role");
+}
+
+at::Tensor& member(NodeTensors& tensors, graph::ParameterSpec::Role role) {
+  return const_cast<at::Tensor&>(member(std::as_const(tensors), role));
 }
 
 Binding bind(const graph::Net& net) {

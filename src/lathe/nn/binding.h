@@ -34,5 +34,6 @@ FloatTensor from_torch(const at::Tensor& tensor);
 
 /// The member of `tensors` that plays `role`.
 at::Tensor& member(NodeTensors& tensors, graph::ParameterSpec::Role role);
+const at::Tensor& member(const NodeTensors& tensors, graph::ParameterSpec::Role role);
 
 }  // namespace lathe::nn

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "lathe/nn/kernels/batch_norm_act.h"
 #include "lathe/nn/kernels/depthwise_conv.h"
@@ -15,6 +17,18 @@ namespace {
 using graph::Activation;
 using graph::Node;
 using graph::Op;
+
+std::string text(at::IntArrayRef shape) {
+  std::string text = "[";
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    text += (d > 0 ? ", " : "") + std::to_string(shape[d]);
+  }
+  return text + "]";
+}
+
+std::string shape_text(const at::Tensor& tensor) {
+  return tensor.defined() ? text(tensor.sizes()) : "nothing";
+}
 
 at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
   if (kernels == Kernels::kLathe && node.dilation == 1 && !node.bias) {
@@ -40,6 +54,14 @@ at::Tensor normalise(const Node& node, Activation activation, const NodeTensors&
                   activation);
 }
 
+/// torch's dropout with a generator of the caller's, which the library's function doesn't take.
+at::Tensor drop(const at::Tensor& x, double rate, const std::optional<at::Generator>& generator) {
+  const at::Tensor kept = at::empty_like(x, x.options().requires_grad(false));
+  kept.bernoulli_(1.0 - rate, generator.has_value() ? c10::optional<at::Generator>(*generator)
+                                                    : c10::nullopt);
+  return x * kept.div_(1.0 - rate);
+}
+
 }  // namespace
 
 Executor::Executor(graph::Graph graph) : graph_(std::move(graph)) {
@@ -56,6 +78,9 @@ Executor::Executor(graph::Graph graph) : graph_(std::move(graph)) {
                        steps_.back().node == node.inputs[0] &&
                        graph_[node.inputs[0]].op == Op::kBatchNorm &&
                        readers[static_cast<std::size_t>(node.inputs[0])] == 1;
+    for (graph::ParameterSpec& spec : graph::parameters_of(graph_, i)) {
+      expected_.push_back({i, std::move(spec)});
+    }
     if (fused) {
       steps_.back().activation = i;
     } else {
@@ -69,6 +94,30 @@ Executor::Executor(graph::Graph graph) : graph_(std::move(graph)) {
         seen[static_cast<std::size_t>(input)] = true;
         step->last.push_back(input);
       }
+    }
+  }
+}
+
+void Executor::check(const Binding& binding, const at::Tensor& x) const {
+  const graph::Shape in = graph_.input_shape();
+  if (!x.defined() || x.dim() != 4 || x.size(1) != in.channels || x.size(2) != in.height ||
+      x.size(3) != in.width) {
+    throw std::invalid_argument("[nn::Executor] input must be [N, " + std::to_string(in.channels) +
+                                ", " + std::to_string(in.height) + ", " +
+                                std::to_string(in.width) + "], got " + shape_text(x));
+  }
+  if (binding.size() != static_cast<std::size_t>(graph_.size())) {
+    throw std::invalid_argument("[nn::Executor] the binding is of another graph: it has " +
+                                std::to_string(binding.size()) + " nodes, expected " +
+                                std::to_string(graph_.size()));
+  }
+  for (const Expected& expected : expected_) {
+    const at::Tensor& tensor =
+        member(binding[static_cast<std::size_t>(expected.node)], expected.spec.role);
+    if (!tensor.defined() || tensor.sizes() != at::IntArrayRef(expected.spec.shape)) {
+      throw std::invalid_argument("[nn::Executor] parameter " + expected.spec.name +
+                                  " must have shape " + text(expected.spec.shape) + ", got " +
+                                  shape_text(tensor));
     }
   }
 }
@@ -99,9 +148,10 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
       return options.kernels == Kernels::kLathe ? global_avg_pool(input(0))
                                                 : at::mean(input(0), {2, 3}, /*keepdim=*/true);
     case Op::kDropout:
-      return options.training && options.dropout ? at::dropout(input(0), node.rate, true)
+      return options.training && options.dropout ? drop(input(0), node.rate, options.generator)
                                                  : input(0);
-    case Op::kLinear: return at::linear(input(0).flatten(1), t.weight, t.bias);
+    case Op::kLinear:  // a vector is a map of one pixel, as everywhere in the graph
+      return at::linear(input(0).flatten(1), t.weight, t.bias).unsqueeze(2).unsqueeze(3);
     case Op::kAdd: return at::add(input(0), input(1));
     case Op::kMul:
       return options.kernels == Kernels::kLathe ? scale_channels(input(0), input(1))
@@ -119,16 +169,7 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
 
 at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
                              const ForwardOptions& options) const {
-  const graph::Shape& in = graph_.input_shape();
-  if (x.dim() != 4 || x.size(1) != in.channels || x.size(2) != in.height ||
-      x.size(3) != in.width) {
-    throw std::invalid_argument("[nn::Executor] input must be [N, " + std::to_string(in.channels) +
-                                ", " + std::to_string(in.height) + ", " +
-                                std::to_string(in.width) + "]");
-  }
-  if (binding.size() != static_cast<std::size_t>(graph_.size())) {
-    throw std::invalid_argument("[nn::Executor] the binding is of another graph");
-  }
+  check(binding, x);
   std::vector<at::Tensor> values(static_cast<std::size_t>(graph_.size()));
   values[0] = x;
   for (const Step& step : steps_) {
@@ -138,7 +179,8 @@ at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
       values[static_cast<std::size_t>(i)].reset();
     }
   }
-  return values.back();
+  const graph::Shape out = graph_.output_shape();
+  return out.height == 1 && out.width == 1 ? values.back().flatten(1) : values.back();
 }
 
 }  // namespace lathe::nn

@@ -2,8 +2,10 @@
 // or timed.
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "lathe/graph/graph.h"
@@ -21,6 +23,7 @@ struct ForwardOptions {
   bool training = false;
   double momentum = 0.1;   ///< weight of the batch in the running statistics
   bool dropout = true;     ///< false: none even when training
+  std::optional<at::Generator> generator;  ///< draws dropout; unset: torch's global one
   Kernels kernels = Kernels::kLathe;
 };
 
@@ -32,9 +35,8 @@ class Executor {
 
   const graph::Graph& graph() const { return graph_; }
 
-  /// x: [N, C, H, W] float32, C, H and W as the graph's input; gives [N, channels] logits where
-  /// the graph ends in a linear layer, else [N, C, H, W]. Records for backward when gradients are
-  /// enabled.
+  /// x: [N, C, H, W] float32, C, H and W as the graph's input; gives [N, channels] where the graph
+  /// ends in a vector (logits), else [N, C, H, W]. Records for backward when gradients are enabled.
   /// @throws std::invalid_argument if x or the binding doesn't fit the graph.
   at::Tensor forward(const Binding& binding, const at::Tensor& x,
                      const ForwardOptions& options = {}) const;
@@ -46,11 +48,18 @@ class Executor {
     int activation = -1;
     std::vector<int> last;
   };
+  /// A tensor that the binding must have for a node.
+  struct Expected {
+    int node = 0;
+    graph::ParameterSpec spec;
+  };
+  void check(const Binding& binding, const at::Tensor& x) const;
   at::Tensor execute(const Step& step, const Binding& binding,
                      const std::vector<at::Tensor>& values, const ForwardOptions& options) const;
 
   graph::Graph graph_;
   std::vector<Step> steps_;
+  std::vector<Expected> expected_;
 };
 
 }  // namespace lathe::nn

@@ -16,7 +16,11 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Parameters::Parameters(std::vector<Declaration> declarations) {
+Parameters::Parameters(std::vector<Declaration> declarations, int replicas) {
+  if (replicas < 1) {
+    throw std::invalid_argument("[nn::Parameters] replicas must be >= 1, got " +
+                                std::to_string(replicas));
+  }
   std::stable_partition(declarations.begin(), declarations.end(),
                         [](const Declaration& d) { return d.decays; });
   std::int64_t offset = 0;
@@ -30,11 +34,13 @@ Parameters::Parameters(std::vector<Declaration> declarations) {
     }
   }
   values_ = at::zeros({offset}, at::kFloat);
-  grads_ = at::zeros({offset}, at::kFloat);
-  for (auto& [name, entry] : entries_) {
-    entry.leaf = part(values_, name);
-    entry.leaf.requires_grad_(true);
-    entry.leaf.mutable_grad() = part(grads_, name);
+  for (int replica = 0; replica < replicas; ++replica) {
+    grads_.push_back(at::zeros({offset}, at::kFloat));
+    for (auto& [name, entry] : entries_) {
+      entry.leaves.push_back(part(values_, name));
+      entry.leaves.back().requires_grad_(true);
+      entry.leaves.back().mutable_grad() = part(grads_.back(), name);
+    }
   }
 }
 
@@ -46,7 +52,14 @@ const Parameters::Entry& Parameters::entry(const std::string& name) const {
   return found->second;
 }
 
-const at::Tensor& Parameters::leaf(const std::string& name) const { return entry(name).leaf; }
+const at::Tensor& Parameters::leaf(const std::string& name, int replica) const {
+  const Entry& e = entry(name);
+  if (replica < 0 || replica >= replicas()) {
+    throw std::invalid_argument("[nn::Parameters] replica must be below " +
+                                std::to_string(replicas()) + ", got " + std::to_string(replica));
+  }
+  return e.leaves[static_cast<std::size_t>(replica)];
+}
 
 std::vector<std::string> Parameters::names() const {
   std::vector<std::string> names;

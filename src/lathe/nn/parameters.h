@@ -11,7 +11,8 @@
 namespace lathe::nn {
 
 /// Named parameters that are views of one flat float32 array; their gradients are views of
-/// another. Those with weight decay come first.
+/// another. Those with weight decay come first. With several replicas the values are shared, and
+/// each replica has leaves and gradients of its own, so that threads can run backward side by side.
 class Parameters {
  public:
   struct Declaration {
@@ -19,17 +20,20 @@ class Parameters {
     std::vector<std::int64_t> shape;
     bool decays = true;  ///< false: batch norm, biases, kernel transforms
   };
-  /// All zero. @throws std::invalid_argument if a name is declared twice.
-  explicit Parameters(std::vector<Declaration> declarations);
+  /// All zero. @throws std::invalid_argument if a name is declared twice or replicas < 1.
+  explicit Parameters(std::vector<Declaration> declarations, int replicas = 1);
 
   /// The parameter as an autograd leaf; its gradient accumulates in place into grads().
-  /// @throws std::invalid_argument if there is none of that name.
-  const at::Tensor& leaf(const std::string& name) const;
+  /// @throws std::invalid_argument if there is none of that name, or no such replica.
+  const at::Tensor& leaf(const std::string& name, int replica = 0) const;
+  int replicas() const { return static_cast<int>(grads_.size()); }
   bool contains(const std::string& name) const { return entries_.contains(name); }
   std::vector<std::string> names() const;
 
   const at::Tensor& values() const { return values_; }
-  const at::Tensor& grads() const { return grads_; }
+  const at::Tensor& grads(int replica = 0) const {
+    return grads_.at(static_cast<std::size_t>(replica));
+  }
   /// values()[0 : num_decayed()] are the parameters with weight decay.
   std::int64_t num_decayed() const { return num_decayed_; }
   std::int64_t size() const { return values_.numel(); }
@@ -41,12 +45,12 @@ class Parameters {
   struct Entry {
     std::int64_t offset = 0;
     std::vector<std::int64_t> shape;
-    at::Tensor leaf;
+    std::vector<at::Tensor> leaves;  // by replica
   };
   const Entry& entry(const std::string& name) const;
 
   at::Tensor values_;
-  at::Tensor grads_;
+  std::vector<at::Tensor> grads_;  // by replica
   std::int64_t num_decayed_ = 0;
   std::map<std::string, Entry> entries_;
 };

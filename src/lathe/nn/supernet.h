@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lathe/core/tensor_map.h"
 #include "lathe/nn/binding.h"
@@ -22,19 +23,20 @@ namespace lathe::nn {
 class Supernet {
  public:
   /// Random weights from `seed`: convolutions normal with variance 2 / fan-out, linear layers
-  /// uniform within 1 / sqrt(fan-in), batch norm 1 and 0.
-  Supernet(std::shared_ptr<const space::Space> space, std::uint64_t seed);
+  /// uniform within 1 / sqrt(fan-in), batch norm 1 and 0. `replicas` as in Parameters.
+  Supernet(std::shared_ptr<const space::Space> space, std::uint64_t seed, int replicas = 1);
 
   const space::Space& space() const { return *space_; }
   std::shared_ptr<const space::Space> shared_space() const { return space_; }
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
-  /// Running statistics by full name, at the largest size.
-  const std::map<std::string, at::Tensor>& statistics() const { return statistics_; }
+  /// Running statistics by full name, at the largest size: those of replica 0, the only ones that
+  /// are kept, as in data-parallel training.
+  const std::map<std::string, at::Tensor>& statistics() const { return statistics_.front(); }
 
   /// The tensors of `subnet`, a graph of an arch of this space: views of the shared ones wherever
-  /// the layout allows, so that gradients and running statistics flow back.
-  Binding bind(const graph::Graph& subnet) const;
+  /// the layout allows, so that gradients and running statistics flow back to the replica.
+  Binding bind(const graph::Graph& subnet, int replica = 0) const;
 
   /// All parameters and statistics by name, copied.
   TensorMap state() const;
@@ -43,12 +45,13 @@ class Supernet {
   void load_state(const TensorMap& state, const std::string& where);
 
  private:
-  at::Tensor slice(const graph::ParameterSpec& spec) const;
-  at::Tensor shrink_kernel(const std::string& name, at::Tensor weight, std::int64_t size) const;
+  at::Tensor slice(const graph::ParameterSpec& spec, int replica) const;
+  at::Tensor shrink_kernel(const std::string& name, at::Tensor weight, std::int64_t size,
+                           int replica) const;
 
   std::shared_ptr<const space::Space> space_;
   Parameters parameters_;
-  std::map<std::string, at::Tensor> statistics_;
+  std::vector<std::map<std::string, at::Tensor>> statistics_;  // by replica
 };
 
 /// The name of the matrix that takes a depthwise weight from kernel `from` to `to`.

@@ -1,6 +1,5 @@
 #include "lathe/run/pipeline.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -8,6 +7,7 @@
 #include <thread>
 
 #include "lathe/core/file.h"
+#include "lathe/nn/threads.h"
 #include "lathe/run/accuracy_stage.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/run/latency_stage.h"
@@ -19,7 +19,7 @@ namespace lathe::run {
 namespace {
 
 // Targets that are made up are rounded to this, so that they can be read and typed.
-constexpr double kTargetStepMs = 0.001;
+constexpr double kTargetStepsPerMs = 1000;
 
 std::shared_ptr<const space::Space> make_space(const RunOptions& options,
                                                const data::Dataset& dataset) {
@@ -28,11 +28,18 @@ std::shared_ptr<const space::Space> make_space(const RunOptions& options,
                                            .input_size = dataset.train.height});
 }
 
+int train_threads(const RunOptions& options) {
+  return options.train_threads > 0
+             ? options.train_threads
+             : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
 void train(nn::Supernet& supernet, const data::Dataset& dataset, const RunOptions& options,
            const RunFolder& folder, const ProgressFn& progress) {
   train::TrainOptions train_options = options.train;
   train_options.folder = folder.root();
   train_options.seed = options.seed;
+  train_options.threads = train_threads(options);
   train::DepsOptions deps = options.deps;
   deps.seed = options.seed;
   deps.total_steps = train::total_steps(train_options, dataset.train.size());
@@ -48,7 +55,7 @@ std::vector<double> targets(const RunOptions& options, const search::ReachableRa
   const double width = (range.slowest.predicted_ms - low) / options.num_targets;
   std::vector<double> targets;
   for (int i = 1; i <= options.num_targets; ++i) {
-    targets.push_back(std::ceil((low + i * width) / kTargetStepMs) * kTargetStepMs);
+    targets.push_back(std::ceil((low + i * width) * kTargetStepsPerMs) / kTargetStepsPerMs);
   }
   return targets;
 }
@@ -66,18 +73,17 @@ void check(const RunOptions& o) {
   }
 }
 
-void set_train_threads(const RunOptions& options) {
-  const int all = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  at::set_num_threads(options.train_threads > 0 ? options.train_threads : all);
-}
 
 }  // namespace
 
 RunResult run(const RunOptions& options, const RunFolder& folder, const ProgressFn& progress) {
   check(options);
-  set_train_threads(options);
-  const data::Dataset dataset =
-      data::load_dataset(options.dataset, {.data_dir = options.data_dir, .seed = 0});
+  nn::set_num_threads(train_threads(options));
+  const data::Dataset dataset = data::load_dataset(
+      options.dataset,
+      {.data_dir = options.data_dir, .validation_size = options.validation_size, .seed = 0});
+  // Whether there are images enough is better known now than after minutes of measuring.
+  train::total_steps(options.train, dataset.train.size());
   const std::shared_ptr<const space::Space> space = make_space(options, dataset);
   progress({"data", 0, 0,
             fmt::format("{}: {} training, {} validation and {} test images; space {} of 10^{:.1f} "
@@ -93,7 +99,7 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
             fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
                         range.slowest.predicted_ms)});
 
-  nn::Supernet supernet(space, options.seed);
+  nn::Supernet supernet(space, options.seed, options.train.shards);
   train(supernet, dataset, options, folder, progress);
 
   const train::Evaluator evaluator(dataset,

@@ -4,7 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <numeric>
+#include <stdexcept>
 
 namespace lathe::train {
 
@@ -34,6 +34,9 @@ double Evaluator::top1(const nn::Executor& net, const nn::Binding& binding,
                        const data::ImageSet& set, std::int64_t limit) const {
   const c10::NoGradGuard no_grad;
   const std::int64_t count = limit < 0 ? set.size() : std::min(limit, set.size());
+  if (count == 0) {
+    throw std::invalid_argument("[train::Evaluator::top1] needs at least one image");
+  }
   const auto batches = data::Batches::evaluation(count, options_.batch_size);
   std::int64_t right = 0;
   for (std::int64_t b = 0; b < batches.count(); ++b) {

@@ -26,6 +26,7 @@ class Evaluator {
   nn::Binding calibrated(const nn::Supernet& supernet, const nn::Executor& subnet) const;
 
   /// Top-1 accuracy in [0, 1] over `set`, or its first `limit` images.
+  /// @throws std::invalid_argument if that is no image.
   double top1(const nn::Executor& net, const nn::Binding& binding, const data::ImageSet& set,
               std::int64_t limit = -1) const;
 

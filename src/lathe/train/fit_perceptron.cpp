@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
+#include <string>
 
 #include "lathe/core/random.h"
 #include "lathe/train/schedule.h"
@@ -70,6 +71,10 @@ regress::Perceptron fit_perceptron(std::span<const float> inputs, std::span<cons
   const auto count = static_cast<std::int64_t>(targets.size());
   if (targets.empty() || inputs.empty() || inputs.size() % targets.size() != 0) {
     throw std::invalid_argument("[train::fit_perceptron] needs as many rows of inputs as targets");
+  }
+  if (o.batch_size < 1) {
+    throw std::invalid_argument("[train::fit_perceptron] batch_size must be > 0, got " +
+                                std::to_string(o.batch_size));
   }
   const auto width = static_cast<std::int64_t>(inputs.size() / targets.size());
   const at::Tensor x = at::empty({count, width}, at::kFloat);

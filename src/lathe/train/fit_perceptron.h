@@ -20,7 +20,7 @@ struct FitPerceptronOptions {
 /// A ReLU perceptron fitted to `targets` by Adam on the squared error; the output bias starts at
 /// the targets' mean. Targets should be standardised or of order 1.
 /// inputs: [targets.size(), n] row-major.
-/// @throws std::invalid_argument if there are no targets, or sizes disagree.
+/// @throws std::invalid_argument if there are no targets, sizes disagree, or batch_size is not > 0.
 /// @see Once-for-All's public accuracy predictor recipe.
 regress::Perceptron fit_perceptron(std::span<const float> inputs, std::span<const float> targets,
                                    const FitPerceptronOptions& options);

@@ -1,15 +1,22 @@
 #include "lathe/train/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/statistics.h"
 #include "lathe/nn/channel_sort.h"
+#include "lathe/nn/threads.h"
 #include "lathe/train/checkpoint.h"
 #include "lathe/train/loss.h"
 
@@ -31,11 +38,14 @@ class Run {
         dataset_(dataset),
         options_(options),
         progress_(progress),
+        total_steps_(total_steps(options, dataset.train.size())),
         steps_per_epoch_(dataset.train.size() / options.batch_size),
         schedule_{.peak = options.learning_rate,
-                  .total_steps = total_steps(options, dataset.train.size()),
+                  .total_steps = total_steps_,
                   .warmup_steps = std::llround(options.warmup_epochs *
                                                static_cast<double>(steps_per_epoch_))},
+        workers_(std::min(options.shards, options.threads),
+                 std::max(1, options.threads / options.shards)),
         optimizer_(supernet.parameters(), options.sgd),
         evaluator_(dataset, {.augment = options.augment, .seed = options.seed}),
         metrics_(options.folder / "metrics.jsonl") {}
@@ -46,6 +56,7 @@ class Run {
   std::int64_t restore();
   void begin_epoch(std::int64_t epoch);
   double train_step(std::int64_t step);
+  double run_shard(std::int64_t step, int shard, const std::vector<Pass>& passes);
   void report(std::int64_t step);
   void finish_epoch(std::int64_t steps_done);
   nlohmann::json settings() const;
@@ -55,8 +66,10 @@ class Run {
   const data::Dataset& dataset_;
   const TrainOptions& options_;
   const ProgressFn& progress_;
+  std::int64_t total_steps_;
   std::int64_t steps_per_epoch_;
   CosineSchedule schedule_;
+  nn::Workers workers_;
   Sgd optimizer_;
   Evaluator evaluator_;
   JsonLines metrics_;
@@ -75,6 +88,7 @@ nlohmann::json Run::settings() const {
           {"train_images", dataset_.train.size()},
           {"epochs", options_.epochs},
           {"batch_size", options_.batch_size},
+          {"shards", options_.shards},
           {"learning_rate", options_.learning_rate},
           {"warmup_epochs", options_.warmup_epochs},
           {"momentum", options_.sgd.momentum},
@@ -88,18 +102,23 @@ nlohmann::json Run::settings() const {
 
 std::int64_t Run::restore() {
   const std::filesystem::path path = checkpoint_path(options_.folder);
-  if (!std::filesystem::exists(path)) {
-    return 0;
-  }
-  const std::int64_t done = load_checkpoint(path, supernet_, optimizer_, settings());
+  const std::int64_t done = std::filesystem::exists(path)
+                                ? load_checkpoint(path, supernet_, optimizer_, settings())
+                                : 0;
   // A crash between the metrics line and the checkpoint leaves a line too many.
+  const std::filesystem::path metrics = options_.folder / "metrics.jsonl";
+  const std::vector<nlohmann::json> lines = metrics_.read();
   std::string kept;
-  for (const nlohmann::json& line : metrics_.read()) {
-    if (line.value("step", std::int64_t{0}) <= done) {
+  std::size_t num_kept = 0;
+  for (const nlohmann::json& line : lines) {
+    if (json_member<std::int64_t>(line, "step", metrics.string()) <= done) {
       kept += line.dump() + "\n";
+      ++num_kept;
     }
   }
-  write_file_atomic(options_.folder / "metrics.jsonl", kept);
+  if (num_kept < lines.size()) {
+    write_file_atomic(metrics, kept);
+  }
   return done;
 }
 
@@ -116,27 +135,53 @@ double Run::train_step(std::int64_t step) {
   if (strategy_.sorts_channels_before(step)) {
     nn::sort_channels(supernet_, {optimizer_.momentum()});
   }
-  const data::Augmentation augmentation{options_.augment, options_.seed, epoch_};
-  const Batch batch = make_batch(dataset_.train, (*batches_)[step % steps_per_epoch_],
-                                 augmentation, dataset_.normalization);
-  at::manual_seed(Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step)})
-                      .next());
+  const std::vector<Pass> passes = strategy_.passes(step);
+  std::vector<double> losses(static_cast<std::size_t>(options_.shards));
+  workers_.run([&](int worker) {
+    for (int shard = worker; shard < options_.shards; shard += workers_.count()) {
+      losses[static_cast<std::size_t>(shard)] = run_shard(step, shard, passes);
+    }
+  });
+  const nn::Parameters& parameters = supernet_.parameters();
+  {
+    const c10::NoGradGuard no_grad;
+    for (int shard = 1; shard < options_.shards; ++shard) {
+      parameters.grads().add_(parameters.grads(shard));
+      parameters.grads(shard).zero_();
+    }
+  }
+  optimizer_.step(schedule_.at(step));
+  return mean(losses);
+}
+
+double Run::run_shard(std::int64_t step, int shard, const std::vector<Pass>& passes) {
+  const std::int64_t size = options_.batch_size / options_.shards;
+  const auto images = (*batches_)[step % steps_per_epoch_].subspan(
+      static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
+  const Batch batch =
+      make_batch(dataset_.train, images,
+                 data::Augmentation{options_.augment, options_.seed, epoch_},
+                 dataset_.normalization);
+  const at::Generator generator = at::detail::createCPUGenerator(
+      Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
+                                   static_cast<std::uint64_t>(shard)})
+          .next());
   at::Tensor first_logits;
   double first_loss = 0;
-  for (const Pass& pass : strategy_.passes(step)) {
+  for (const Pass& pass : passes) {
     const nn::Executor net(supernet_.space().graph(pass.arch));
-    const at::Tensor logits = net.forward(supernet_.bind(net.graph()), batch.images,
-                                          {.training = true, .dropout = pass.dropout});
+    const at::Tensor logits =
+        net.forward(supernet_.bind(net.graph(), shard), batch.images,
+                    {.training = true, .dropout = pass.dropout, .generator = generator});
     const at::Tensor loss = pass.target == Target::kLabels
                                 ? label_loss(logits, batch.labels, options_.label_smoothing)
                                 : soft_label_loss(logits, first_logits);
-    (pass.weight == 1.0 ? loss : loss * pass.weight).backward();
+    (loss * (pass.weight / options_.shards)).backward();
     if (!first_logits.defined()) {
       first_logits = logits.detach();
       first_loss = loss.item<double>();
     }
   }
-  optimizer_.step(schedule_.at(step));
   return first_loss;
 }
 
@@ -215,6 +260,10 @@ std::int64_t Run::execute() {
 }  // namespace
 
 std::int64_t total_steps(const TrainOptions& options, std::int64_t train_images) {
+  if (options.batch_size < 1) {
+    throw std::invalid_argument("[train::total_steps] batch_size must be > 0, got " +
+                                std::to_string(options.batch_size));
+  }
   const double steps =
       options.epochs * static_cast<double>(train_images / options.batch_size);
   if (!(steps >= 1)) {
@@ -232,6 +281,14 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
 std::int64_t train_supernet(nn::Supernet& supernet, const Strategy& strategy,
                             const data::Dataset& dataset, const TrainOptions& options,
                             const ProgressFn& progress) {
+  if (options.shards < 1 || options.batch_size % options.shards != 0 ||
+      supernet.parameters().replicas() != options.shards) {
+    throw std::invalid_argument(
+        "[train::train_supernet] batch_size " + std::to_string(options.batch_size) +
+        " must be a multiple of shards " + std::to_string(options.shards) +
+        ", and the supernet have as many replicas, got " +
+        std::to_string(supernet.parameters().replicas()));
+  }
   return Run(supernet, strategy, dataset, options, progress).execute();
 }
 

@@ -1,7 +1,6 @@
 # Every dependency is a Debian package; docs/dependencies.md says why each is here.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(ZLIB REQUIRED)
 
 if(LATHE_TORCH)
@@ -11,7 +10,6 @@ if(LATHE_TORCH)
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "$<TARGET_PROPERTY:torch,INTERFACE_INCLUDE_DIRECTORIES>")
   find_package(CLI11 REQUIRED)
   find_package(fmt REQUIRED)
-  find_package(spdlog REQUIRED)
   find_package(Protobuf REQUIRED)
 endif()
 if(LATHE_TESTS)

@@ -5,8 +5,8 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build ccache pkg-config
-  libtorch-dev libopenblas0-pthread libopenblas-dev libeigen3-dev
-  nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev zlib1g-dev
+  libtorch-dev libopenblas0-pthread
+  nlohmann-json3-dev libcli11-dev libfmt-dev zlib1g-dev
   libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libbenchmark-dev libopencv-dnn-dev
   dataset-fashion-mnist

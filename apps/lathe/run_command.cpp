@@ -59,6 +59,10 @@ void add_train_options(CLI::App& command, run::RunOptions& o) {
   command.add_option("--batch-size", o.train.batch_size, "images per training step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  command.add_option("--shards", o.train.shards,
+                     "parts of a batch that are trained side by side, each with its own batch norm")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   command.add_option("--lr", o.train.learning_rate, "peak of the cosine schedule")
       ->check(positive)
       ->capture_default_str();
@@ -126,6 +130,10 @@ void add_run_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--data-dir", options->run.data_dir,
                       "its folder, if not where the system's package puts it");
+  command->add_option("--validation-size", options->run.validation_size,
+                      "training images held out to compare nets by")
+      ->check(CLI::Range(1, 100000000))
+      ->capture_default_str();
   add_space_option(*command, options->run.space)->capture_default_str();
   add_device_options(*command, options->run);
   add_train_options(*command, options->run);

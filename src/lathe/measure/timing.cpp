@@ -17,6 +17,13 @@ double time_once_ms(const Runnable& run) {
   return std::chrono::duration<double, std::milli>(after - before).count();
 }
 
+void require(bool holds, const char* what, int got) {
+  if (!holds) {
+    throw std::invalid_argument(std::string("[measure::time_interleaved] ") + what + ", got " +
+                                std::to_string(got));
+  }
+}
+
 }  // namespace
 
 LatencyStats latency_stats(std::vector<double> times_ms) {
@@ -42,11 +49,9 @@ LatencyStats latency_stats(std::vector<double> times_ms) {
 std::vector<LatencyStats> time_interleaved(std::span<const Runnable> runnables,
                                            const TimingOptions& o,
                                            const std::function<void(int, int)>& progress) {
-  if (o.warmup_runs < 0 || o.rounds <= 0 || o.runs_per_round <= 0) {
-    throw std::invalid_argument("[measure::time_interleaved] rounds and runs must be > 0, got " +
-                                std::to_string(o.rounds) + " and " +
-                                std::to_string(o.runs_per_round));
-  }
+  require(o.warmup_runs >= 0, "warmup_runs must be >= 0", o.warmup_runs);
+  require(o.rounds > 0, "rounds must be > 0", o.rounds);
+  require(o.runs_per_round > 0, "runs_per_round must be > 0", o.runs_per_round);
   std::vector<std::vector<double>> times(runnables.size());
   const int total = o.rounds * static_cast<int>(runnables.size());
   int done = 0;

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
+#include "lathe/nn/threads.h"
 #include "lathe/search/even_sample.h"
 
 namespace lathe::run {
@@ -37,15 +39,28 @@ Samples collect(const nn::Supernet& supernet, const space::Space& space,
     }
     samples.accuracies.push_back(json_member<double>(line, "accuracy", where));
   }
-  for (std::size_t i = samples.accuracies.size(); i < samples.archs.size(); ++i) {
-    const double accuracy =
-        evaluator.validation_top1(supernet, samples.archs[i], options.validation_images);
-    log.append({{"arch", space.to_json(samples.archs[i])},
-                {"predicted_ms", latency.predict_ms(samples.archs[i])},
-                {"accuracy", accuracy}});
-    samples.accuracies.push_back(accuracy);
-    progress({"accuracy", static_cast<std::int64_t>(i) + 1, options.samples,
-              fmt::format("top-1 {:.2f}%", 100 * accuracy)});
+  nn::Workers workers(options.threads, /*threads_each=*/1);
+  while (samples.accuracies.size() < samples.archs.size()) {
+    const std::size_t first = samples.accuracies.size();
+    const std::size_t count =
+        std::min(samples.archs.size() - first, static_cast<std::size_t>(options.threads));
+    std::vector<double> found(count);
+    workers.run([&](int worker) {
+      const auto at = static_cast<std::size_t>(worker);
+      if (at < count) {
+        found[at] = evaluator.validation_top1(supernet, samples.archs[first + at],
+                                              options.validation_images);
+      }
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+      const space::Arch& arch = samples.archs[first + i];
+      log.append({{"arch", space.to_json(arch)},
+                  {"predicted_ms", latency.predict_ms(arch)},
+                  {"accuracy", found[i]}});
+      samples.accuracies.push_back(found[i]);
+    }
+    progress({"accuracy", static_cast<std::int64_t>(samples.accuracies.size()), options.samples,
+              fmt::format("top-1 {:.2f}%", 100 * found.back())});
   }
   return samples;
 }

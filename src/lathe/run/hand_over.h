@@ -27,10 +27,11 @@ struct Workshop {
 
 /// Measures the target's candidates, best first, until one holds it: extracted as a static net,
 /// batch norm recalibrated. After one that doesn't, those that the same ratio of measured to
-/// predicted latency would put above the target are passed over; `front` supplies faster ones.
+/// predicted latency would put above the target are passed over; `front` supplies faster ones. When
+/// only such are left, the fastest of them is tried last.
 /// The winner is evaluated on the test set and its folder written: arch.json, weights.safetensors
-/// (with batch norm), model.onnx and model.pt (batch norm folded; the latter reloaded and compared),
-/// and target.json last, so that a folder that has it is complete and is taken as it is.
+/// (with batch norm), model.onnx and model.pt (batch norm folded; the latter reloaded and
+/// compared), and target.json last, so that a folder that has it is complete and is taken as it is.
 /// If none holds within options.winner_attempts, the fastest measured one is handed over, marked
 /// as not within its target.
 TargetResult hand_over(const Workshop& shop, const search::TargetResult& target,

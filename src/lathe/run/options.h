@@ -18,14 +18,15 @@ namespace lathe::run {
 struct LatencyOptions {
   int threads = 1;
   int batch = 1;
-  measure::TimingOptions block_timing{.warmup_runs = 5, .rounds = 30, .runs_per_round = 5};
-  measure::TimingOptions net_timing{.warmup_runs = 5, .rounds = 30, .runs_per_round = 5};
+  measure::TimingOptions block_timing{.warmup_runs = 10, .rounds = 30, .runs_per_round = 10};
+  measure::TimingOptions net_timing{.warmup_runs = 10, .rounds = 15, .runs_per_round = 20};
   int calibration_nets = 30;  ///< random whole nets that state and correct the table's error
 };
 
 struct AccuracyOptions {
   int samples = 80;                        ///< subnets evaluated, evenly over the latency range
   std::int64_t validation_images = 5000;   ///< for each
+  int threads = 1;                         ///< subnets evaluated side by side
   int folds = 5;                           ///< of the cross-validation that states the error
   train::FitPerceptronOptions fit;
 };
@@ -33,6 +34,7 @@ struct AccuracyOptions {
 struct RunOptions {
   std::string dataset = "fashion-mnist";
   std::filesystem::path data_dir;      ///< empty: where the system's package is
+  std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
   std::string space = "mbv3_28";
   std::vector<double> targets_ms;      ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
@@ -43,7 +45,7 @@ struct RunOptions {
   train::DepsOptions deps;
   AccuracyOptions accuracy;
   search::AllTargetsOptions search;
-  measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 40, .runs_per_round = 10};
+  measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
   int winner_attempts = 12;            ///< candidates measured per target before giving up
 };
 

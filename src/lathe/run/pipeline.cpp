@@ -73,7 +73,6 @@ void check(const RunOptions& o) {
   }
 }
 
-
 }  // namespace
 
 RunResult run(const RunOptions& options, const RunFolder& folder, const ProgressFn& progress) {
@@ -104,8 +103,10 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
 
   const train::Evaluator evaluator(dataset,
                                    {.augment = options.train.augment, .seed = options.seed});
+  AccuracyOptions accuracy_options = options.accuracy;
+  accuracy_options.threads = train_threads(options);
   const accuracy::PerceptronPredictor predictor = predict_accuracy(
-      supernet, *space, table, evaluator, options.accuracy, options.seed, folder, progress);
+      supernet, *space, table, evaluator, accuracy_options, options.seed, folder, progress);
 
   const auto before = std::chrono::steady_clock::now();
   search::AllTargetsOptions search_options = options.search;

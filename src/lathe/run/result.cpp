@@ -85,7 +85,7 @@ std::string result_table(const RunResult& result) {
         static_cast<double>(t.macs) / 1e6, t.params);
     for (double replaced : t.replaced_ms) {
       notes += fmt::format(
-          "target {:.3f} ms: a candidate measured at {:.3f} ms was replaced by the next\n",
+          "target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
           t.target_ms, replaced);
     }
   }

@@ -24,7 +24,7 @@ struct TargetResult {
   double test_accuracy = 0;
   std::int64_t macs = 0;
   std::int64_t params = 0;
-  /// Measured medians of better candidates that were above the target and were replaced.
+  /// Measured medians of candidates that were tried before, and were above the target.
   std::vector<double> replaced_ms;
   nlohmann::ordered_json arch;
   std::string dir;             ///< relative to the run's folder

@@ -8,6 +8,8 @@
 namespace lathe::run {
 namespace {
 
+constexpr const char* kConfigName = "config.toml";
+
 void require_same_config(const std::filesystem::path& path, const std::string& now) {
   std::istringstream before_lines(read_file(path));
   std::istringstream now_lines(now);
@@ -27,13 +29,24 @@ void require_same_config(const std::filesystem::path& path, const std::string& n
   }
 }
 
+/// Whether a stage has left anything beside the config.
+bool has_begun(const std::filesystem::path& root) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
+    if (entry.path().filename() != kConfigName) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& config,
                           bool resume) {
-  const std::filesystem::path config_path = root / "config.toml";
+  const std::filesystem::path config_path = root / kConfigName;
   std::error_code error;
-  if (std::filesystem::exists(config_path, error)) {
+  if (std::filesystem::exists(config_path, error) && has_begun(root)) {
     if (!resume) {
       throw Error(root.string() +
                   ": holds a run already; add --resume to go on with it, or use another --out");

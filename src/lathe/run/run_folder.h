@@ -10,7 +10,8 @@ namespace lathe::run {
 class RunFolder {
  public:
   /// Makes the folder, or with `resume` goes on with the run that is there.
-  /// `config` is the text of config.toml: all options, resolved.
+  /// `config` is the text of config.toml: all options, resolved. A run that failed before it had
+  /// anything to keep is begun anew, with whatever config.
   /// @throws Error naming the folder if it can't be written, holds a run and `resume` is not set,
   /// or holds a run with another config (the first line that differs is named).
   static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);

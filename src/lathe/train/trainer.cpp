@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -177,9 +178,12 @@ double Run::run_shard(std::int64_t step, int shard, const std::vector<Pass>& pas
                                 ? label_loss(logits, batch.labels, options_.label_smoothing)
                                 : soft_label_loss(logits, first_logits);
     (loss * (pass.weight / options_.shards)).backward();
+    const double value = loss.item<double>();
     if (!first_logits.defined()) {
       first_logits = logits.detach();
-      first_loss = loss.item<double>();
+      first_loss = value;
+    } else if (!std::isfinite(value)) {
+      first_loss = value;  // a subnet's failure ends the run as the largest net's does
     }
   }
   return first_loss;
@@ -214,11 +218,16 @@ void Run::finish_epoch(std::int64_t steps_done) {
        << std::llround(line["images_per_s"].get<double>()) << " images/s";
   if (options_.validation_images > 0) {
     const space::Space& space = supernet_.space();
-    const auto top1 = [&](const space::Arch& arch) {
-      return evaluator_.validation_top1(supernet_, arch, options_.validation_images);
-    };
-    line["largest_top1"] = top1(space.largest());
-    line["smallest_top1"] = top1(space.smallest());
+    const std::array<space::Arch, 2> archs{space.largest(), space.smallest()};
+    std::array<double, 2> top1{};
+    workers_.run([&](int worker) {
+      for (auto i = static_cast<std::size_t>(worker); i < archs.size();
+           i += static_cast<std::size_t>(workers_.count())) {
+        top1[i] = evaluator_.validation_top1(supernet_, archs[i], options_.validation_images);
+      }
+    });
+    line["largest_top1"] = top1[0];
+    line["smallest_top1"] = top1[1];
     text << ", validation top-1 " << 100 * line["largest_top1"].get<double>() << "% largest, "
          << 100 * line["smallest_top1"].get<double>() << "% smallest net";
   }

@@ -14,13 +14,13 @@
 namespace lathe::train {
 
 struct TrainOptions {
-  double epochs = 4;               ///< may be fractional: the run is so many steps
+  double epochs = 5;               ///< may be fractional: the run is so many steps
   std::int64_t batch_size = 128;
   /// Parts that a batch is split into, as in data-parallel training: each runs on a thread of its
   /// own, has batch-norm statistics of its own, and their gradients are averaged. The result
   /// depends on it, but not on how many threads there are to run them.
   int shards = 2;
-  double learning_rate = 0.1;      ///< the cosine schedule's peak
+  double learning_rate = 0.15;     ///< the cosine schedule's peak
   double warmup_epochs = 0.2;      ///< of the learning rate
   Sgd::Options sgd;
   double label_smoothing = 0.1;

@@ -1,0 +1,195 @@
+// Sorting moves channels and nothing else: the function stays, every value finds its new place.
+#include "lathe/nn/channel_sort.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "lathe/deploy/torchscript.h"
+#include "lathe/nn/executor.h"
+#include "lathe/space/builtin_spaces.h"
+#include "nn/small_space.h"
+#include "nn/supernet_state.h"
+
+namespace lathe::nn {
+namespace {
+
+using lathe::testing::small_space;
+using Order = std::vector<std::size_t>;
+
+/// A 1x1 convolution's weight: the L1 norm of what each input channel contributes.
+std::vector<double> importance(const FloatTensor& weight) {
+  const auto inputs = static_cast<std::size_t>(weight.shape[1]);
+  std::vector<double> sums(inputs, 0.0);
+  for (std::size_t i = 0; i < weight.values.size(); ++i) {
+    sums[i % inputs] += std::abs(double{weight.values[i]});
+  }
+  return sums;
+}
+
+Order descending(const std::vector<double>& values) {
+  Order order(values.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+  return order;
+}
+
+/// out[..., i, ...] = in[..., order[i], ...] along `dim`.
+FloatTensor permuted(const FloatTensor& in, std::size_t dim, const Order& order) {
+  const auto product = [&](std::size_t begin, std::size_t end) {
+    std::size_t size = 1;
+    for (std::size_t d = begin; d < end; ++d) size *= static_cast<std::size_t>(in.shape[d]);
+    return size;
+  };
+  const std::size_t outer = product(0, dim), inner = product(dim + 1, in.shape.size());
+  FloatTensor out = in;
+  for (std::size_t o = 0; o < outer; ++o) {
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      for (std::size_t i = 0; i < inner; ++i) {
+        out.values[(o * order.size() + k) * inner + i] =
+            in.values[(o * order.size() + order[k]) * inner + i];
+      }
+    }
+  }
+  return out;
+}
+
+/// What sorting by the importances in `weights` must make of `state`, the tensors of that layout.
+/// Momentum has no statistics.
+TensorMap expected_state(const space::Space& space, const TensorMap& weights, TensorMap state) {
+  const auto reorder = [&](const std::string& name, std::size_t dim, const Order& order) {
+    if (state.contains(name)) state[name] = permuted(state[name], dim, order);
+  };
+  for (const space::Block& block : space.blocks(space.largest())) {
+    const bool expands = weights.contains(block.name + ".expand.conv.weight");
+    if (block.kind != space::BlockKind::kMbconv || !expands) continue;
+    const Order order = descending(importance(weights.at(block.name + ".project.conv.weight")));
+    for (const std::string layer : {".expand", ".depthwise"}) {
+      reorder(block.name + layer + ".conv.weight", 0, order);
+      for (const std::string part : {"weight", "bias", "running_mean", "running_var"}) {
+        reorder(block.name + layer + ".bn." + part, 0, order);
+      }
+    }
+    reorder(block.name + ".project.conv.weight", 1, order);
+    if (block.squeeze_excite) {
+      const std::string se = block.name + ".se";
+      const Order middle = descending(importance(weights.at(se + ".expand.weight")));
+      reorder(se + ".expand.weight", 0, order);
+      reorder(se + ".expand.bias", 0, order);
+      reorder(se + ".reduce.weight", 1, order);
+      reorder(se + ".expand.weight", 1, middle);
+      reorder(se + ".reduce.weight", 0, middle);
+      reorder(se + ".reduce.bias", 0, middle);
+    }
+  }
+  return state;
+}
+
+TensorMap by_name(const Parameters& parameters, const at::Tensor& flat) {
+  TensorMap map;
+  for (const std::string& name : parameters.names()) {
+    map[name] = from_torch(parameters.part(flat, name));
+  }
+  return map;
+}
+
+TEST(SortChannels, MovesWeightsStatisticsAndMomentumAlike) {
+  Rng rng(1);
+  Supernet supernet(small_space(), 1);
+  const TensorMap before = lathe::testing::random_state(supernet, rng);
+  supernet.load_state(before, "test");
+  const Parameters& p = supernet.parameters();
+  // Each value of the momentum is its own number, exact in float.
+  const at::Tensor momentum = at::arange(p.size(), at::kFloat);
+  const at::Tensor second = -momentum;
+  const TensorMap marks = by_name(p, momentum);
+
+  sort_channels(supernet, {momentum, second});
+
+  const TensorMap expected = expected_state(supernet.space(), before, before);
+  EXPECT_EQ(supernet.state(), expected);
+  EXPECT_NE(expected, before);
+  EXPECT_EQ(by_name(p, momentum), expected_state(supernet.space(), before, marks));
+  EXPECT_TRUE(second.equal(-momentum));
+  for (const std::string name : {"first.depthwise.conv.weight", "first.project.conv.weight",
+                                 "stem.conv.weight", "head.conv.weight"}) {
+    EXPECT_EQ(supernet.state().at(name), before.at(name)) << name;
+  }
+}
+
+TEST(SortChannels, LeavesImportanceDescending) {
+  Rng rng(2);
+  Supernet supernet(small_space(), 1);
+  supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
+  sort_channels(supernet, {});
+  const TensorMap state = supernet.state();
+  int sorted = 0;
+  for (const auto& [name, tensor] : state) {
+    const bool projects = name.starts_with("stages.") && name.ends_with(".project.conv.weight");
+    if (projects || name.ends_with(".se.expand.weight")) {
+      const std::vector<double> values = importance(tensor);
+      for (std::size_t i = 1; i < values.size(); ++i) {
+        EXPECT_LE(values[i], values[i - 1] * (1 + 1e-5)) << name << " " << i;
+      }
+      ++sorted;
+    }
+  }
+  EXPECT_EQ(sorted, 5 + 3);
+  const TensorMap once = state;
+  sort_channels(supernet, {});
+  EXPECT_EQ(supernet.state(), once) << "sorting twice is sorting once";
+}
+
+TEST(SortChannels, KeepsTheLargestNetsFunctionAtEveryKernel) {
+  const c10::NoGradGuard no_grad;
+  Rng rng(3);
+  for (const auto& space :
+       {small_space(), std::shared_ptr<const space::Space>(space::make_space("mbv3_28"))}) {
+    Supernet supernet(space, 1);
+    supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
+    const auto outputs = [&](const FloatTensor& input) {
+      std::vector<FloatTensor> all;
+      for (const std::uint8_t kernel : {0, 1}) {
+        space::Arch arch = space->largest();  // full width, with another kernel in every block
+        for (std::size_t i = 0; i < arch.choices.size(); ++i) {
+          if (space->decisions()[i].group == "ks") arch.choices[i] = kernel;
+        }
+        const Executor net(space->graph(arch));
+        all.push_back(from_torch(net.forward(supernet.bind(net.graph()), to_torch(input))));
+      }
+      return all;
+    };
+    const FloatTensor input =
+        lathe::testing::random_input(space->graph(space->largest()).input_shape(), 4, rng);
+    const std::vector<FloatTensor> before = outputs(input);
+    const TensorMap state = supernet.state();
+    sort_channels(supernet, {});
+    EXPECT_NE(supernet.state(), state);
+    const std::vector<FloatTensor> after = outputs(input);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_LT(deploy::max_relative_error(after[i], before[i]), 1e-5);
+    }
+  }
+}
+
+TEST(SortChannels, LeavesBottlenecksAlone) {
+  Rng rng(4);
+  const std::shared_ptr<const space::Space> space =
+      space::make_space("ofa_resnet50d", {.num_classes = 2, .input_size = 32});
+  Supernet supernet(space, 1);
+  const at::Tensor before = supernet.parameters().values().clone();
+  sort_channels(supernet, {});
+  EXPECT_TRUE(supernet.parameters().values().equal(before));
+}
+
+}  // namespace
+}  // namespace lathe::nn

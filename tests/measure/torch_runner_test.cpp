@@ -1,0 +1,159 @@
+#include "lathe/measure/torch_runner.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/measure/block_benchmark.h"
+#include "lathe/nn/executor.h"
+#include "net_fixtures.h"
+#include "space/tiny_spaces.h"
+
+namespace lathe::measure {
+namespace {
+
+using lathe::testing::text_thrown;
+using lathe::testing::tiny_mobile;
+
+constexpr TimingOptions kOnce{.warmup_runs = 0, .rounds = 1, .runs_per_round = 1};
+
+graph::Net largest_net() {
+  const auto space = space::make_mobile_space(tiny_mobile());
+  return random_net(space->graph(space->largest()), 3);
+}
+
+TEST(RandomNetTest, HasEveryParameterAndItsShape) {
+  for (const auto& space : {space::make_mobile_space(tiny_mobile()),
+                            space::make_bottleneck_space(testing::tiny_bottleneck())}) {
+    EXPECT_NO_THROW(graph::check_weights(random_net(space->graph(space->largest()), 1)));
+    EXPECT_NO_THROW(graph::check_weights(random_net(space->graph(space->smallest()), 1)));
+  }
+}
+
+TEST(RandomNetTest, FollowsFromTheSeed) {
+  const auto space = space::make_mobile_space(tiny_mobile());
+  const graph::Graph graph = space->graph(space->largest());
+  EXPECT_EQ(random_net(graph, 1).weights, random_net(graph, 1).weights);
+  EXPECT_NE(random_net(graph, 1).weights, random_net(graph, 2).weights);
+}
+
+TEST(RandomNetTest, KeepsActivationsInANormalRange) {
+  const graph::Net net = largest_net();
+  const nn::Executor executor(net.graph);
+  const graph::Shape in = net.graph.input_shape();
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = at::randn({4, in.channels, in.height, in.width});
+  const double size = executor.forward(nn::bind(net), x).abs().mean().item<double>();
+  EXPECT_GT(size, 1e-3);
+  EXPECT_LT(size, 1e3);
+}
+
+// What the runner times is the folded net in the runner's layout: it must be the same function.
+TEST(TorchRunnerTest, FoldingAndLayoutKeepTheFunction) {
+  Rng rng(5);
+  const auto space = space::make_mobile_space(tiny_mobile());
+  const at::NoGradGuard no_grad;
+  for (int i = 0; i < 10; ++i) {
+    const graph::Net net = testing::random_net(space->graph(space->sample(rng)), rng);
+    const graph::Net folded = graph::fold_batch_norm(net);
+    const graph::Shape in = net.graph.input_shape();
+    const at::Tensor x = at::randn({2, in.channels, in.height, in.width});
+    nn::Binding binding = nn::bind(folded);
+    for (nn::NodeTensors& tensors : binding) {
+      if (tensors.weight.defined() && tensors.weight.dim() == 4) {
+        tensors.weight = tensors.weight.contiguous(at::MemoryFormat::ChannelsLast);
+      }
+    }
+    const at::Tensor want = nn::Executor(net.graph).forward(nn::bind(net), x);
+    const at::Tensor got = nn::Executor(folded.graph).forward(
+        binding, x.contiguous(at::MemoryFormat::ChannelsLast),
+        {.kernels = nn::Kernels::kLibrary});
+    EXPECT_LT((got - want).abs().max().item<double>(),
+              1e-4 * want.abs().max().item<double>());
+  }
+}
+
+TEST(TorchRunnerTest, RunsAPreparedNetWhateverBecomesOfTheOriginal) {
+  for (const bool channels_last : {false, true}) {
+    const auto runner = make_torch_runner(
+        largest_net(), {.threads = 1, .batch = 3, .channels_last = channels_last});
+    std::vector<Runnable> runnables;
+    {
+      graph::Net net = largest_net();
+      runnables = {runner->prepare(net), runner->prepare(net)};
+      net.weights.clear();
+    }
+    const auto stats = runner->time(runnables, {.warmup_runs = 1, .rounds = 2,
+                                                .runs_per_round = 3});
+    ASSERT_EQ(stats.size(), 2U);
+    EXPECT_EQ(stats[0].count, 6);
+    EXPECT_GT(stats[0].min_ms, 0);
+  }
+}
+
+TEST(TorchRunnerTest, RefusesANetWithoutItsWeights) {
+  const auto runner = make_torch_runner(largest_net(), {.channels_last = true});
+  graph::Net net = largest_net();
+  net.weights.erase(net.weights.begin());
+  EXPECT_THROW(runner->prepare(net), std::invalid_argument);
+}
+
+TEST(TorchRunnerTest, SetsTheNumberOfThreadsForTheTimingOnly) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  const auto runner = make_torch_runner(largest_net(), {.threads = 1, .channels_last = true});
+  EXPECT_EQ(at::get_num_threads(), 2);
+  int inside = 0;
+  const std::vector<Runnable> asks{[&] { inside = at::get_num_threads(); }};
+  runner->time(asks, kOnce);
+  EXPECT_EQ(inside, 1);
+  EXPECT_EQ(at::get_num_threads(), 2);
+
+  const std::vector<Runnable> throws{[] { throw std::runtime_error("broken"); }};
+  EXPECT_THROW(runner->time(throws, kOnce), std::runtime_error);
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(before);
+}
+
+TEST(TorchRunnerTest, SaysUnderWhichConditionsItMeasures) {
+  const auto space = space::make_mobile_space(tiny_mobile());
+  for (const bool channels_last : {false, true}) {
+    const auto runner = make_torch_runner(
+        largest_net(), {.threads = 2, .batch = 4, .channels_last = channels_last});
+    const latency::Fingerprint f = fingerprint(*runner, *space);
+    EXPECT_EQ(f.runtime.rfind("torch ", 0), 0U) << f.runtime;
+    EXPECT_EQ(is_channels_last(f.runtime), channels_last) << f.runtime;
+    EXPECT_FALSE(f.device.empty());
+    EXPECT_EQ(f.precision, "float32");
+    EXPECT_EQ(f.batch, 4);
+    EXPECT_EQ(f.threads, 2);
+    EXPECT_EQ(f.space, "tiny_mobile");
+    EXPECT_EQ(f.in_channels, 2);
+    EXPECT_EQ(f.num_classes, 4);
+    EXPECT_EQ(f.input_size, 16);
+  }
+}
+
+TEST(TorchRunnerTest, DecidesForALayoutWhenNoneIsGiven) {
+  const auto runner = make_torch_runner(largest_net(), {});
+  const std::string runtime = runner->runtime();
+  EXPECT_TRUE(is_channels_last(runtime) || runtime.find(" nchw") != std::string::npos) << runtime;
+}
+
+TEST(TorchRunnerTest, RefusesCountsOutOfRange) {
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [] { make_torch_runner(largest_net(), {.threads = 0, .batch = 2}); }),
+            "[measure::make_torch_runner] threads and batch must be > 0, got 0 and 2");
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [] { make_torch_runner(largest_net(), {.threads = 1, .batch = -2}); }),
+            "[measure::make_torch_runner] threads and batch must be > 0, got 1 and -2");
+}
+
+}  // namespace
+}  // namespace lathe::measure

@@ -1,0 +1,125 @@
+#include "lathe/run/accuracy_stage.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "run/stage_fixtures.h"
+
+namespace lathe::run {
+namespace {
+
+using lathe::testing::open_folder;
+using lathe::testing::ScriptedRunner;
+using lathe::testing::stage_space;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+
+class AccuracyStageTest : public ::testing::Test {
+ protected:
+  accuracy::PerceptronPredictor predict(std::uint64_t seed, const AccuracyOptions& options) {
+    return predict_accuracy(supernet_, *space_, table_, evaluator_, options, seed, folder_,
+                            [&](const Progress& p) { evaluated_ += p.total > 0 ? 1 : 0; });
+  }
+  accuracy::PerceptronPredictor predict(std::uint64_t seed = 0) { return predict(seed, few()); }
+
+  static AccuracyOptions few() {
+    AccuracyOptions options{.samples = 12, .validation_images = 40, .folds = 3};
+    options.fit.hidden = {16};
+    options.fit.epochs = 20;
+    return options;
+  }
+
+  TemporaryFolder temporary_;
+  RunFolder folder_ = open_folder(temporary_);
+  std::shared_ptr<const space::Space> space_ = stage_space();
+  latency::BlockTable table_ =
+      testing::table_by_macs(*space_, measure::fingerprint(ScriptedRunner(), *space_));
+  data::Dataset dataset_ = testing::synthetic_dataset(100, 40, 20);
+  train::Evaluator evaluator_{dataset_, {.calibration_images = 50, .batch_size = 25}};
+  nn::Supernet supernet_{space_, 1};
+  int evaluated_ = 0;  ///< subnets, by the progress reports
+};
+
+TEST_F(AccuracyStageTest, EvaluatesSubnetsAndKeepsThem) {
+  const auto predictor = predict();
+  EXPECT_EQ(evaluated_, 12);
+  const auto lines = JsonLines(folder_.accuracy_samples()).read();
+  ASSERT_EQ(lines.size(), 12U);
+  for (const nlohmann::json& line : lines) {
+    const space::Arch arch = space_->from_json(line.at("arch"), "line");
+    EXPECT_EQ(line.at("accuracy").get<double>(),
+              evaluator_.validation_top1(supernet_, arch, 40));
+    EXPECT_EQ(line.at("predicted_ms").get<double>(), table_.predict_ms(arch));
+  }
+  EXPECT_EQ(predictor.fit().samples, 12);
+  EXPECT_GT(predictor.fit().rmse, 0);
+}
+
+TEST_F(AccuracyStageTest, DoesNotDependOnTheNumberOfThreads) {
+  const auto alone = predict();
+  const std::string samples = read_file(folder_.accuracy_samples());
+  std::filesystem::remove(folder_.accuracy_predictor());
+  std::filesystem::remove(folder_.accuracy_samples());
+  AccuracyOptions options = few();
+  options.threads = 5;  // does not divide the number of subnets
+  const auto side_by_side = predict(0, options);
+  EXPECT_EQ(read_file(folder_.accuracy_samples()), samples);
+  EXPECT_EQ(side_by_side.fit(), alone.fit());
+}
+
+TEST_F(AccuracyStageTest, IsNotDoneAgain) {
+  const auto predictor = predict();
+  const auto again = predict();
+  EXPECT_EQ(evaluated_, 12);
+  EXPECT_EQ(again.fit(), predictor.fit());
+}
+
+TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
+  const auto whole = predict();
+  const std::string all = read_file(folder_.accuracy_samples());
+  // Cut within the eighth line, as a crash while appending leaves it.
+  std::size_t end = 0;
+  for (int i = 0; i < 7; ++i) {
+    end = all.find('\n', end) + 1;
+  }
+  write_file_atomic(folder_.accuracy_samples(), all.substr(0, end + 10));
+  std::filesystem::remove(folder_.accuracy_predictor());
+  evaluated_ = 0;
+  const auto resumed = predict();
+  EXPECT_EQ(evaluated_, 5);
+  EXPECT_EQ(read_file(folder_.accuracy_samples()), all);
+  EXPECT_EQ(resumed.fit(), whole.fit());
+}
+
+TEST_F(AccuracyStageTest, RefusesTheSubnetsOfAnotherSeed) {
+  predict(0);
+  std::filesystem::remove(folder_.accuracy_predictor());
+  const std::string text = text_thrown<Error>([&] { predict(1); });
+  EXPECT_EQ(text.rfind(folder_.accuracy_samples().string() + ": line ", 0), 0U) << text;
+  EXPECT_NE(text.find("is not the subnet this run draws; use another --out"), std::string::npos);
+}
+
+TEST_F(AccuracyStageTest, RefusesMoreSubnetsThanItWouldDraw) {
+  predict();
+  std::filesystem::remove(folder_.accuracy_predictor());
+  const std::string all = read_file(folder_.accuracy_samples());
+  write_file_atomic(folder_.accuracy_samples(), all + all.substr(0, all.find('\n') + 1));
+  EXPECT_EQ(text_thrown<Error>([&] { predict(); }),
+            folder_.accuracy_samples().string() +
+                ": line 13 is not the subnet this run draws; use another --out");
+}
+
+TEST_F(AccuracyStageTest, RefusesTooFewSubnets) {
+  AccuracyOptions options = few();
+  options.samples = 5;
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { predict(0, options); }),
+            "[run::predict_accuracy] needs at least 2 folds and 2 samples in each, got 3 and 5");
+}
+
+}  // namespace
+}  // namespace lathe::run

@@ -1,0 +1,174 @@
+#include "lathe/run/pipeline.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "run/synthetic_images.h"
+
+namespace lathe::run {
+namespace {
+
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  PipelineTest() : threads_before_(at::get_num_threads()) {
+    testing::write_synthetic_dataset(temporary_ / "data", 600, 200);
+    options_.data_dir = temporary_ / "data";
+    options_.validation_size = 100;
+    options_.targets_ms = {1e-6, 1000};
+    options_.latency.block_timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
+    options_.latency.net_timing = options_.latency.block_timing;
+    options_.latency.calibration_nets = 5;
+    options_.train.epochs = 2;
+    options_.train.batch_size = 50;
+    options_.train_threads = 1;
+    options_.accuracy = {.samples = 10, .validation_images = 100, .folds = 2};
+    options_.accuracy.fit.hidden = {16};
+    options_.accuracy.fit.epochs = 20;
+    options_.search.population = 40;
+    options_.search.generations = 3;
+    options_.winner_timing = options_.latency.block_timing;
+  }
+  ~PipelineTest() override { at::set_num_threads(threads_before_); }
+
+  RunFolder open() { return RunFolder::open(temporary_ / "out", "[run]\n", /*resume=*/true); }
+
+  RunResult run_once() {
+    stages_.clear();
+    return run(options_, open(), [&](const Progress& p) {
+      if (p.total > 0) {
+        stages_.insert(p.stage);
+      }
+    });
+  }
+
+  std::filesystem::path out(const std::string& name) const { return temporary_ / ("out/" + name); }
+
+  TemporaryFolder temporary_;
+  RunOptions options_;
+  std::set<std::string> stages_;  ///< that reported steps of their work in the last run
+
+ private:
+  int threads_before_;
+};
+
+TEST_F(PipelineTest, GoesFromImagesToNetsAndIsNotDoneTwice) {
+  const RunResult result = run_once();
+  EXPECT_EQ(stages_, (std::set<std::string>{"accuracy", "latency", "search", "train", "verify"}));
+  ASSERT_EQ(result.targets.size(), 2U);
+  const TargetResult& low = result.targets[0];
+  EXPECT_FALSE(low.feasible);
+  EXPECT_EQ(low.target_ms, 1e-6);
+  EXPECT_GT(low.minimum_ms, 1e-6);
+  const TargetResult& high = result.targets[1];
+  EXPECT_TRUE(high.feasible);
+  EXPECT_TRUE(high.within_target);
+  EXPECT_GT(high.measured_ms, 0);
+  EXPECT_LE(high.measured_ms, high.measured_p90_ms);
+  EXPECT_GT(high.macs, 0);
+  EXPECT_GE(high.test_accuracy, 0);
+  EXPECT_LE(high.test_accuracy, 1);
+
+  for (const char* name :
+       {"config.toml", "latency.json", "latency_samples.jsonl", "metrics.jsonl",
+        "checkpoint/supernet.safetensors", "accuracy_samples.jsonl", "accuracy.safetensors",
+        "nets/1000ms/arch.json", "nets/1000ms/weights.safetensors", "nets/1000ms/model.onnx",
+        "nets/1000ms/model.pt", "result.json"}) {
+    ASSERT_TRUE(std::filesystem::exists(out(name))) << name;
+    EXPECT_GT(std::filesystem::file_size(out(name)), 0U) << name;
+  }
+  const nlohmann::json file = read_json(out("result.json"));
+  EXPECT_EQ(file, nlohmann::json(to_json(result)));
+  const nlohmann::json& answer = file.at("targets").at(1);
+  for (const char* key : {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms",
+                          "within_target", "predicted_accuracy", "test_accuracy", "macs", "params",
+                          "arch", "dir"}) {
+    EXPECT_TRUE(answer.contains(key)) << key;
+  }
+  EXPECT_EQ(file.at("targets").at(0).at("feasible"), false);
+  EXPECT_GT(file.at("targets").at(0).at("minimum_ms"), 0);
+
+  const auto metrics = JsonLines(out("metrics.jsonl")).read();
+  ASSERT_EQ(metrics.size(), 2U);  // epochs
+  EXPECT_GT(metrics.back().at("images_per_s"), 0);
+  EXPECT_EQ(JsonLines(out("accuracy_samples.jsonl")).read().size(), 10U);
+
+  // Once more: everything is there, and the answer is the same.
+  const std::string checkpoint = read_file(out("checkpoint/supernet.safetensors"));
+  const RunResult again = run_once();
+  EXPECT_EQ(stages_, (std::set<std::string>{"search", "verify"}));
+  ASSERT_EQ(again.targets.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(nlohmann::json(to_json(again.targets[i])),
+              nlohmann::json(to_json(result.targets[i])));
+  }
+  EXPECT_EQ(read_file(out("checkpoint/supernet.safetensors")), checkpoint);
+}
+
+TEST_F(PipelineTest, SpreadsTargetsOverTheReachableRange) {
+  options_.targets_ms.clear();
+  options_.num_targets = 3;
+  options_.train.epochs = 0.2;
+  const RunResult result = run_once();
+  ASSERT_EQ(result.targets.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const TargetResult& target = result.targets[i];
+    EXPECT_TRUE(target.feasible);
+    EXPECT_LE(target.predicted_ms, target.target_ms);
+    EXPECT_NEAR(target.target_ms * 1000, std::round(target.target_ms * 1000), 1e-9);
+    EXPECT_LE(target.dir.size(), std::string("nets/12.345ms").size()) << target.dir;
+    if (i > 0) {
+      EXPECT_GT(target.target_ms, result.targets[i - 1].target_ms);
+    }
+  }
+}
+
+TEST_F(PipelineTest, RefusesTargetsThatAreNone) {
+  for (const double target : {0.0, -3.0, std::nan(""), HUGE_VAL}) {
+    options_.targets_ms = {1, target};
+    EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run_once(); })
+                  .rfind("[run::run] targets must be > 0 ms, got ", 0),
+              0U);
+  }
+  options_.targets_ms.clear();
+  options_.num_targets = 0;
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run_once(); }),
+            "[run::run] num_targets must be >= 1, got 0");
+}
+
+TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {
+  options_.train.batch_size = 501;
+  EXPECT_NE(text_thrown<std::invalid_argument>([&] { run_once(); }).find("make no step"),
+            std::string::npos);
+  options_.validation_size = 600;
+  EXPECT_NE(text_thrown<Error>([&] { run_once(); })
+                .find("expected more than 600 training images, the size of the validation split, "
+                      "got 600"),
+            std::string::npos);
+  options_.dataset = "fashion-minst";
+  EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
+            "unknown data set \"fashion-minst\": did you mean \"fashion-mnist\"?");
+  EXPECT_TRUE(stages_.empty());
+}
+
+TEST_F(PipelineTest, RefusesAnUnknownSpace) {
+  options_.space = "mbv3_29";
+  const std::string text = text_thrown<Error>([&] { run_once(); });
+  EXPECT_EQ(text.rfind("unknown space \"mbv3_29\": did you mean ", 0), 0U) << text;
+  EXPECT_NE(text.find("mbv3_28"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lathe::run

@@ -1,0 +1,102 @@
+#include "lathe/run/result.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/core/error.h"
+
+namespace lathe::run {
+namespace {
+
+using lathe::testing::text_thrown;
+
+TargetResult held() {
+  return {.target_ms = 0.75,
+          .predicted_ms = 0.71,
+          .measured_ms = 0.7,
+          .measured_p90_ms = 0.74,
+          .within_target = true,
+          .predicted_accuracy = 0.9123,
+          .test_accuracy = 0.905,
+          .macs = 8123456,
+          .params = 123456,
+          .replaced_ms = {0.78, 0.76},
+          .arch = {{"space", "tiny"}, {"ks", {3, 5}}},
+          .dir = "nets/0.75ms"};
+}
+
+TargetResult infeasible() {
+  return {.target_ms = 0.01, .feasible = false, .minimum_ms = 0.123};
+}
+
+TEST(TargetResultTest, ComesBackFromJson) {
+  for (const TargetResult& target : {held(), infeasible()}) {
+    const nlohmann::ordered_json json = to_json(target);
+    const TargetResult back = target_result_from_json(nlohmann::json::parse(json.dump()), "f");
+    EXPECT_EQ(nlohmann::json(to_json(back)), nlohmann::json(json));
+  }
+}
+
+TEST(TargetResultTest, OfAnInfeasibleTargetSaysOnlyWhatIsReachable) {
+  EXPECT_EQ(to_json(infeasible()).dump(),
+            R"({"target_ms":0.01,"feasible":false,"minimum_ms":0.123})");
+}
+
+TEST(TargetResultTest, NamesTheMemberAtFault) {
+  nlohmann::json json = to_json(held());
+  json["macs"] = "many";
+  EXPECT_EQ(text_thrown<Error>([&] { target_result_from_json(json, "nets/target.json"); })
+                .rfind("nets/target.json: \"macs\": expected an integer", 0),
+            0U);
+  json = to_json(infeasible());
+  json.erase("minimum_ms");
+  EXPECT_EQ(text_thrown<Error>([&] { target_result_from_json(json, "f"); }),
+            "f: \"minimum_ms\": expected a number, got nothing");
+}
+
+RunResult result() {
+  RunResult result{.dataset = "fashion-mnist", .accuracy_rmse = 0.004, .accuracy_kendall = 0.8,
+                   .accuracy_samples = 80, .search_evaluations = 5000, .search_seconds = 0.5};
+  TargetResult missed = held();
+  missed.target_ms = 0.5;
+  missed.within_target = false;
+  missed.replaced_ms.clear();
+  result.targets = {infeasible(), missed, held()};
+  return result;
+}
+
+TEST(RunResultTest, HasAllFiguresInJson) {
+  const nlohmann::ordered_json json = to_json(result());
+  EXPECT_EQ(json["dataset"], "fashion-mnist");
+  EXPECT_EQ(json["accuracy_predictor"]["samples"], 80);
+  EXPECT_EQ(json["accuracy_predictor"]["kendall"], 0.8);
+  EXPECT_EQ(json["search"]["evaluations"], 5000);
+  ASSERT_EQ(json["targets"].size(), 3U);
+  EXPECT_EQ(json["targets"][0]["feasible"], false);
+  for (const char* key : {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms",
+                          "within_target", "predicted_accuracy", "test_accuracy", "macs", "params",
+                          "arch", "dir"}) {
+    EXPECT_TRUE(json["targets"][2].contains(key)) << key;
+  }
+  EXPECT_EQ(json["targets"][2]["test_accuracy"], 0.905);  // a fraction
+}
+
+TEST(RunResultTest, IsATableWithPercentsAndNotes) {
+  EXPECT_EQ(
+      result_table(result()),
+      "target ms | predicted ms | measured ms |  p90 ms | within target? | predicted accuracy | "
+      "test accuracy |   MMACs |   params\n"
+      "    0.010 | infeasible: the minimum reachable is 0.123 ms\n"
+      "    0.500 |        0.710 |       0.700 |   0.740 |             NO |             91.23% | "
+      "       90.50% |    8.12 |   123456\n"
+      "    0.750 |        0.710 |       0.700 |   0.740 |            yes |             91.23% | "
+      "       90.50% |    8.12 |   123456\n"
+      "target 0.750 ms: a better candidate measured at 0.780 ms was replaced\n"
+      "target 0.750 ms: a better candidate measured at 0.760 ms was replaced\n");
+}
+
+}  // namespace
+}  // namespace lathe::run

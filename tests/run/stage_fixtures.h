@@ -1,0 +1,83 @@
+// What the stages of a run need, made small.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/graph/counts.h"
+#include "lathe/latency/block_table.h"
+#include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/runner.h"
+#include "lathe/nn/supernet.h"
+#include "lathe/run/run_folder.h"
+#include "lathe/train/evaluator.h"
+#include "run/synthetic_images.h"
+#include "space/tiny_spaces.h"
+
+namespace lathe::testing {
+
+/// tiny_mobile for the synthetic images, at their one size: 9 decisions, 512 archs.
+inline std::shared_ptr<const space::Space> stage_space(const std::string& name = "tiny_stage") {
+  space::MobileSpec spec = tiny_mobile();
+  spec.name = name;
+  spec.task = {.in_channels = 1, .num_classes = 10, .input_size = kSyntheticSide};
+  spec.resolutions.clear();
+  return space::make_mobile_space(std::move(spec));
+}
+
+/// A device that takes as long as it is told: each timing of nets takes the next figures, then
+/// `otherwise_ms`.
+class ScriptedRunner final : public measure::Runner {
+ public:
+  explicit ScriptedRunner(std::vector<double> script_ms = {}, double otherwise_ms = 1.0)
+      : script_ms_(std::move(script_ms)), otherwise_ms_(otherwise_ms) {}
+
+  measure::Runnable prepare(const graph::Net& net) override {
+    graph::check_weights(net);
+    return [] {};
+  }
+  std::vector<measure::LatencyStats> time(std::span<const measure::Runnable> nets,
+                                          const measure::TimingOptions&,
+                                          const std::function<void(int, int)>&) override {
+    std::vector<measure::LatencyStats> stats;
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      const double ms = timings_ < script_ms_.size() ? script_ms_[timings_] : otherwise_ms_;
+      ++timings_;
+      stats.push_back({.count = 10, .mean_ms = ms, .p50_ms = ms, .p90_ms = 1.25 * ms});
+    }
+    return stats;
+  }
+  std::string device() const override { return "a script"; }
+  std::string runtime() const override { return "torch 0 channels_last"; }
+  int batch() const override { return 1; }
+  int threads() const override { return 1; }
+
+  /// How many nets were timed.
+  std::size_t timings() const { return timings_; }
+
+ private:
+  std::vector<double> script_ms_;
+  double otherwise_ms_;
+  std::size_t timings_ = 0;
+};
+
+/// Every block costs by its multiply-accumulates.
+inline latency::BlockTable table_by_macs(const space::Space& space,
+                                         const latency::Fingerprint& fingerprint) {
+  latency::BlockCosts costs{.fingerprint = fingerprint, .bias_ms = 0.01};
+  for (const space::Block& block : space.distinct_blocks()) {
+    const graph::Graph alone = space::lower({&block, 1});
+    costs.coefficients_ms[block.key()] = 0.001 + 1e-6 * static_cast<double>(graph::macs(alone));
+  }
+  return {space, std::move(costs)};
+}
+
+/// An open, empty run folder.
+inline run::RunFolder open_folder(const TemporaryFolder& folder) {
+  return run::RunFolder::open(folder.path() / "run", "[run]\n", /*resume=*/true);
+}
+
+}  // namespace lathe::testing

@@ -1,0 +1,72 @@
+// Runs the real program, as a shell does.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/core/file.h"
+
+namespace lathe::testing {
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+/// `text` as one word of a shell's command line.
+inline std::string quoted(const std::string& text) { return "'" + text + "'"; }
+
+/// `lathe <arguments>`; `before` are shell commands that come first, such as limits.
+inline Outcome run_lathe(const std::string& arguments, const std::string& before = "") {
+  const TemporaryFolder temporary;
+  const std::string errors = (temporary / "stderr").string();
+  const std::string command = before + "exec " + quoted(LATHE_PROGRAM) + " " + arguments +
+                              " 2> " + quoted(errors);
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) {
+    ADD_FAILURE() << "cannot run " << command;
+    return {};
+  }
+  Outcome outcome;
+  std::array<char, 4096> buffer{};
+  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
+    outcome.out.append(buffer.data(), count);
+  }
+  const int status = ::pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.err = read_file(errors);
+  return outcome;
+}
+
+inline std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// Expects `outcome` to be a failure whose last line on standard error is "lathe: <text>", and
+/// the only one unless `after_progress`.
+inline void expect_failure(const Outcome& outcome, int exit_code, const std::string& text,
+                           bool after_progress = false) {
+  EXPECT_EQ(outcome.exit_code, exit_code);
+  EXPECT_EQ(outcome.out, "");
+  const std::vector<std::string> lines = lines_of(outcome.err);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines.back(), "lathe: " + text);
+  if (!after_progress) {
+    EXPECT_EQ(lines.size(), 1U) << outcome.err;
+  }
+}
+
+}  // namespace lathe::testing

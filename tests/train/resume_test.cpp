@@ -1,0 +1,186 @@
+// A run that stops anywhere and goes on ends with the same bytes as one that never stopped.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/train/strategies/deps.h"
+#include "lathe/train/trainer.h"
+#include "train/pattern_images.h"
+
+namespace lathe::train {
+namespace {
+
+namespace fs = std::filesystem;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+
+constexpr std::int64_t kImages = 128;  // 16 steps an epoch, 4 epochs, sorted before step 32
+constexpr std::int64_t kNever = 1000;
+
+struct Stopped : std::runtime_error {
+  Stopped() : std::runtime_error("stopped") {}
+};
+
+/// No file of this process may grow beyond `bytes` while it lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{bytes, old_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*handler_)(int);
+};
+
+class Resume : public ::testing::Test {
+ protected:
+  /// Trains in `folder` from whatever is there, with a supernet of its own; throws Stopped when
+  /// step `stop` has been reported (every tenth, and the end of an epoch after its checkpoint).
+  std::int64_t train(const fs::path& folder, std::int64_t stop = kNever,
+                     std::uint64_t supernet_seed = 1, double learning_rate = 0.05) {
+    const TrainOptions options{.epochs = 4,
+                               .batch_size = 8,
+                               .shards = 2,
+                               .learning_rate = learning_rate,
+                               .augment = {.crop_padding = 1},
+                               .validation_images = 16,
+                               .seed = 6,
+                               .folder = folder};
+    const auto strategy = make_deps(*space_, {.total_steps = total_steps(options, kImages)});
+    nn::Supernet supernet(space_, supernet_seed, options.shards);
+    return train_supernet(supernet, *strategy, dataset_, options, [&](const Progress& progress) {
+      if (progress.done >= stop) throw Stopped();
+    });
+  }
+
+  static std::string checkpoint(const fs::path& folder) {
+    return read_file(checkpoint_path(folder));
+  }
+
+  /// The metrics without what depends on the clock.
+  static std::vector<nlohmann::json> metrics(const fs::path& folder) {
+    std::vector<nlohmann::json> lines = JsonLines(folder / "metrics.jsonl").read();
+    for (nlohmann::json& line : lines) line.erase("images_per_s");
+    return lines;
+  }
+
+  static void append(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::app) << text;
+  }
+
+  /// Trains to the end in `folder`; all is as without interruption.
+  void expect_goes_on(const fs::path& folder, std::int64_t steps) {
+    // The initial weights matter to a run that starts over, and to no other.
+    EXPECT_EQ(train(folder, kNever, /*supernet_seed=*/steps == 64 ? 1 : 99), steps);
+    EXPECT_TRUE(checkpoint(folder) == checkpoint(whole())) << "the checkpoints differ";
+    EXPECT_EQ(metrics(folder), metrics(whole()));
+  }
+
+  /// The folder of a run without interruption, made once.
+  const fs::path& whole() {
+    static const TemporaryFolder folder;
+    static const bool trained = train(folder.path()) == 64;
+    EXPECT_TRUE(trained);
+    return folder.path();
+  }
+
+  std::shared_ptr<const space::Space> space_ = lathe::testing::pattern_space();
+  data::Dataset dataset_ = lathe::testing::pattern_dataset(kImages);
+  TemporaryFolder folder_;
+};
+
+TEST_F(Resume, AfterACheckpointOrBetweenTwo) {
+  struct Stop {
+    std::int64_t at;         // reported then
+    std::int64_t remaining;  // from the last checkpoint
+  };
+  // Before the first checkpoint, at one, between, just before the sort, after it, near the end.
+  for (const Stop& stop : {Stop{10, 64}, {16, 48}, {30, 48}, {32, 32}, {40, 32}, {60, 16}}) {
+    SCOPED_TRACE(stop.at);
+    const TemporaryFolder folder;
+    EXPECT_THROW(train(folder.path(), stop.at), Stopped);
+    expect_goes_on(folder.path(), stop.remaining);
+  }
+}
+
+TEST_F(Resume, MoreThanOnce) {
+  for (const std::int64_t stop : {10, 20, 32, 40, 50, 64}) {
+    EXPECT_THROW(train(folder_.path(), stop), Stopped);
+  }
+  expect_goes_on(folder_.path(), 0);
+}
+
+TEST_F(Resume, DropsAMetricsLineWithoutItsCheckpoint) {
+  EXPECT_THROW(train(folder_.path(), 16), Stopped);
+  const std::vector<nlohmann::json> before = metrics(folder_.path());
+  ASSERT_EQ(before.size(), 1U);
+  append(folder_ / "metrics.jsonl", "{\"step\":32,\"loss\":7}\n{\"step\":48,\"lo");
+  expect_goes_on(folder_.path(), 48);
+}
+
+TEST_F(Resume, DropsMetricsFromBeforeTheFirstCheckpoint) {
+  append(folder_ / "metrics.jsonl", "{\"step\":16,\"loss\":7}\n");
+  expect_goes_on(folder_.path(), 64);
+}
+
+TEST_F(Resume, AfterTheDiskWasFullAtACheckpoint) {
+  EXPECT_THROW(train(folder_.path(), 16), Stopped);
+  const std::string before = checkpoint(folder_.path());
+  {
+    const FileSizeLimit limit(before.size() / 2);
+    EXPECT_EQ(text_thrown<Error>([&] { train(folder_.path()); }),
+              checkpoint_path(folder_.path()).string() + ": cannot write: File too large");
+  }
+  EXPECT_TRUE(checkpoint(folder_.path()) == before) << "the old checkpoint is damaged";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "checkpoint"), fs::directory_iterator()),
+            1);
+  expect_goes_on(folder_.path(), 48);
+}
+
+TEST_F(Resume, RefusesOtherOptions) {
+  EXPECT_THROW(train(folder_.path(), 16), Stopped);
+  const std::string before = checkpoint(folder_.path());
+  EXPECT_EQ(text_thrown<Error>([&] { train(folder_.path(), kNever, 1, 0.25); }),
+            checkpoint_path(folder_.path()).string() +
+                ": was made with learning_rate = 0.05, this run has 0.25; use the same options or "
+                "another --out");
+  EXPECT_TRUE(checkpoint(folder_.path()) == before);
+}
+
+TEST_F(Resume, RefusesADamagedFile) {
+  EXPECT_THROW(train(folder_.path(), 16), Stopped);
+  const fs::path path = checkpoint_path(folder_.path());
+  write_file_atomic(path, checkpoint(folder_.path()).substr(0, 2000));
+  EXPECT_TRUE(text_thrown<Error>([&] { train(folder_.path()); }).starts_with(path.string() + ": "));
+  EXPECT_EQ(fs::file_size(path), 2000U);
+
+  fs::remove(path);
+  write_file_atomic(folder_ / "metrics.jsonl", "{\"loss\":1}\n");
+  EXPECT_TRUE(text_thrown<Error>([&] {
+                train(folder_.path());
+              }).starts_with((folder_ / "metrics.jsonl").string() + ": \"step\": expected"));
+}
+
+}  // namespace
+}  // namespace lathe::train

@@ -143,8 +143,8 @@ TEST_F(DescribeTest, InputSizeAndClassesAreTheTasks) {
 
 TEST_F(DescribeTest, InputSizeOverridesThatOfTheFile) {
   const std::string path = file("a.json", arch_json(space_->smallest()));  // says "r": 28
-  const Outcome outcome = run_lathe("describe --space mbv3_28 --input-size 32 --json --arch " +
-                                    quoted(path));
+  const Outcome outcome =
+      run_lathe("describe --space mbv3_28 --input-size 32 --json --arch " + quoted(path));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(nlohmann::json::parse(outcome.out).at("arch").at("r"), 32);
 }
@@ -171,14 +171,14 @@ TEST_F(DescribeTest, RefusesBadArchFiles) {
   other["space"] = "ofa_mbv3_w1.0";
   const std::string of_other = file("other.json", other.dump());
   expect_failure(failure("--arch", of_other), 1,
-                 of_other + ": is an arch of space \"ofa_mbv3_w1.0\", expected \"mbv3_28\"; name "
-                            "its own with --space");
+                 of_other +
+                     ": is an arch of space \"ofa_mbv3_w1.0\", expected \"mbv3_28\"; name "
+                     "its own with --space");
   nlohmann::json bad = nlohmann::json::parse(arch_json(space_->largest()));
   bad["ks"][2] = 9;
-  const std::string lines = file(
-      "bad.jsonl", arch_json(space_->largest()) + "\n" + bad.dump() + "\n");
-  expect_failure(failure("--archs", lines), 1,
-                 lines + ":2: \"ks\"[2] must be one of 3, 5, got 9");
+  const std::string lines =
+      file("bad.jsonl", arch_json(space_->largest()) + "\n" + bad.dump() + "\n");
+  expect_failure(failure("--archs", lines), 1, lines + ":2: \"ks\"[2] must be one of 3, 5, got 9");
   const std::string text = file("text.jsonl", "largest\n");
   EXPECT_EQ(failure("--archs", text).err.rfind("lathe: " + text + ":1: ", 0), 0U);
 }

@@ -28,8 +28,8 @@ inline std::string quoted(const std::string& text) { return "'" + text + "'"; }
 inline Outcome run_lathe(const std::string& arguments, const std::string& before = "") {
   const TemporaryFolder temporary;
   const std::string errors = (temporary / "stderr").string();
-  const std::string command = before + "exec " + quoted(LATHE_PROGRAM) + " " + arguments +
-                              " 2> " + quoted(errors);
+  const std::string command =
+      before + "exec " + quoted(LATHE_PROGRAM) + " " + arguments + " 2> " + quoted(errors);
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) {
     ADD_FAILURE() << "cannot run " << command;

@@ -29,9 +29,9 @@ class RunErrorsTest : public ::testing::Test {
 
 TEST_F(RunErrorsTest, MissingFiles) {
   std::filesystem::remove(tiny_.data() / "t10k-labels-idx1-ubyte");
-  expect_failure(tiny_.run(), 1,
-                 data_file("t10k-labels-idx1-ubyte.gz") +
-                     ": no such file, nor t10k-labels-idx1-ubyte");
+  expect_failure(
+      tiny_.run(), 1,
+      data_file("t10k-labels-idx1-ubyte.gz") + ": no such file, nor t10k-labels-idx1-ubyte");
   std::filesystem::remove_all(tiny_.data());
   expect_failure(tiny_.run(), 1,
                  tiny_.data().string() + ": no such folder: expected the files of fashion-mnist");
@@ -42,8 +42,9 @@ TEST_F(RunErrorsTest, DamagedFiles) {
   const std::string whole = read_file(tiny_.data() / images);
   overwrite(images, whole.substr(0, whole.size() - 1));
   expect_failure(tiny_.run(), 1,
-                 data_file(images) + ": truncated: expected 86400 bytes, 600 images of 12x12, got "
-                                     "86399 bytes");
+                 data_file(images) +
+                     ": truncated: expected 86400 bytes, 600 images of 12x12, got "
+                     "86399 bytes");
   overwrite(images, "PNG" + whole.substr(3));
   expect_failure(tiny_.run(), 1,
                  data_file(images) + ": expected magic 0x00000803 (idx images), got 0x504e4703");
@@ -69,8 +70,9 @@ TEST_F(RunErrorsTest, TooFewImages) {
   const Outcome few = testing::run_lathe("run --data-dir " + quoted(tiny_.data().string()) +
                                          " --out " + quoted(tiny_.out().string()));
   expect_failure(few, 1,
-                 tiny_.data().string() + ": expected more than 5000 training images, the size of "
-                                         "the validation split, got 600");
+                 tiny_.data().string() +
+                     ": expected more than 5000 training images, the size of "
+                     "the validation split, got 600");
 }
 
 TEST_F(RunErrorsTest, Targets) {
@@ -92,9 +94,9 @@ TEST_F(RunErrorsTest, Targets) {
 
 TEST_F(RunErrorsTest, UnknownNames) {
   const std::string out = " --out " + quoted(tiny_.out().string());
-  expect_failure(testing::run_lathe("run --space mbv3_82" + out), 2,
-                 "--space: unknown space \"mbv3_82\": did you mean \"mbv3_28\"?" +
-                     std::string(kSeeHelp));
+  expect_failure(
+      testing::run_lathe("run --space mbv3_82" + out), 2,
+      "--space: unknown space \"mbv3_82\": did you mean \"mbv3_28\"?" + std::string(kSeeHelp));
   expect_failure(testing::run_lathe("run --dataset fashion-mnits" + out), 2,
                  "--dataset: unknown data set \"fashion-mnits\": did you mean \"fashion-mnist\"?" +
                      std::string(kSeeHelp));
@@ -139,8 +141,9 @@ TEST_F(RunErrorsTest, CheckpointOfAnotherSpace) {
   tiny_.write_latency_table(tiny_.out());
   const std::string bytes = read_file(checkpoint);
   expect_failure(tiny_.run(), 1,
-                 checkpoint + ": is a checkpoint of space tiny_stage, expected mbv3_28; use "
-                              "another --out or --space",
+                 checkpoint +
+                     ": is a checkpoint of space tiny_stage, expected mbv3_28; use "
+                     "another --out or --space",
                  /*after_progress=*/true);
   EXPECT_EQ(read_file(checkpoint), bytes);
   EXPECT_TRUE(std::filesystem::exists(tiny_.out("latency.json")));
@@ -151,15 +154,18 @@ TEST_F(RunErrorsTest, DamagedFilesOfTheRunItself) {
   write_file_atomic(tiny_.out("checkpoint/supernet.safetensors"), "short");
   const Outcome damaged = tiny_.run();
   EXPECT_EQ(damaged.exit_code, 1);
-  EXPECT_EQ(lines_of(damaged.err).back().rfind(
-                "lathe: " + tiny_.out("checkpoint/supernet.safetensors").string() + ": ", 0),
+  EXPECT_EQ(lines_of(damaged.err)
+                .back()
+                .rfind("lathe: " + tiny_.out("checkpoint/supernet.safetensors").string() + ": ", 0),
             0U)
       << damaged.err;
   write_file_atomic(tiny_.out("latency.json"), "{}");
   const Outcome table = tiny_.run("--resume");
   EXPECT_EQ(table.exit_code, 1);
-  EXPECT_EQ(lines_of(table.err).back().rfind(
-                "lathe: " + tiny_.out("latency.json").string() + ": ", 0), 0U) << table.err;
+  EXPECT_EQ(
+      lines_of(table.err).back().rfind("lathe: " + tiny_.out("latency.json").string() + ": ", 0),
+      0U)
+      << table.err;
 }
 
 }  // namespace

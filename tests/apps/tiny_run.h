@@ -25,11 +25,13 @@ class TinyRun {
   }
   const TemporaryFolder& folder() const { return temporary_; }
 
-  std::string options(const std::filesystem::path& out_folder, double epochs = 0.2) const {
-    return "run --data-dir " + quoted(data().string()) + " --out " +
-           quoted(out_folder.string()) + " --epochs " + std::to_string(epochs) +
+  std::string options(const std::filesystem::path& out_folder, double epochs = 0.2,
+                      const std::string& targets = "--targets 1000") const {
+    return "run --data-dir " + quoted(data().string()) + " --out " + quoted(out_folder.string()) +
+           " --epochs " + std::to_string(epochs) +
            " --validation-size 100 --batch-size 50 --train-threads 1 --accuracy-samples 10"
-           " --population 40 --generations 3 --targets 1000";
+           " --population 40 --generations 3 " +
+           targets;
   }
   Outcome run(const std::string& more = "") const { return run_lathe(options(out()) + " " + more); }
 
@@ -38,8 +40,7 @@ class TinyRun {
     const auto space = space::make_space("mbv3_28", {.input_size = kSyntheticSide});
     const auto runner = measure::make_torch_runner(
         measure::random_net(space->graph(space->smallest()), 1), {.channels_last = true});
-    table_by_macs(*space, measure::fingerprint(*runner, *space))
-        .save(out_folder / "latency.json");
+    table_by_macs(*space, measure::fingerprint(*runner, *space)).save(out_folder / "latency.json");
   }
 
  private:

@@ -53,8 +53,8 @@ TEST(BenchmarkBlocksTest, TimesEveryDistinctBlockOfTheSpaceAndNoOther) {
   for (const space::Arch& arch : testing::every_arch(*space)) {
     of_all_nets.merge(keys_of(space->blocks(arch)));
   }
-  const auto runner = make_torch_runner(random_net(space->graph(space->largest()), 1),
-                                        {.channels_last = true});
+  const auto runner =
+      make_torch_runner(random_net(space->graph(space->largest()), 1), {.channels_last = true});
   const latency::BlockCosts costs = benchmark_blocks(*runner, *space, kOnce, {});
   std::set<std::string> timed;
   for (const auto& [key, ms] : costs.coefficients_ms) {
@@ -86,8 +86,8 @@ TEST(BenchmarkNetsTest, GivesASampleForEachArchInOrder) {
   const auto space = space::make_mobile_space(tiny_mobile());
   CountingRunner runner;
   const std::vector<space::Arch> archs{space->largest(), space->smallest()};
-  const auto samples = benchmark_nets(
-      runner, *space, archs, {.warmup_runs = 0, .rounds = 3, .runs_per_round = 2}, {});
+  const auto samples = benchmark_nets(runner, *space, archs,
+                                      {.warmup_runs = 0, .rounds = 3, .runs_per_round = 2}, {});
   ASSERT_EQ(samples.size(), 2U);
   for (std::size_t i = 0; i < archs.size(); ++i) {
     EXPECT_EQ(samples[i].arch, archs[i]);

@@ -29,8 +29,8 @@ TEST(LatencyStatsTest, AreThoseWorkedOutByHand) {
 TEST(LatencyStatsTest, OfOneTimeAreThatTime) {
   const LatencyStats stats = latency_stats({2.5});
   EXPECT_EQ(stats.count, 1);
-  for (const double value : {stats.mean_ms, stats.p50_ms, stats.p90_ms, stats.min_ms,
-                             stats.max_ms}) {
+  for (const double value :
+       {stats.mean_ms, stats.p50_ms, stats.p90_ms, stats.min_ms, stats.max_ms}) {
     EXPECT_DOUBLE_EQ(value, 2.5);
   }
   EXPECT_DOUBLE_EQ(stats.stdev_ms, 0.0);
@@ -52,8 +52,19 @@ std::string calls(const TimingOptions& options) {
 TEST(TimeInterleavedTest, TakesTurns) {
   // Warm-up runs come before the first turn; every later turn begins with an uncounted run.
   EXPECT_EQ(calls({.warmup_runs = 3, .rounds = 2, .runs_per_round = 2}),
-            "aaa" "aa" "bbb" "bb" "a" "aa" "b" "bb");
-  EXPECT_EQ(calls({.warmup_runs = 0, .rounds = 1, .runs_per_round = 1}), "a" "a" "b" "b");
+            "aaa"
+            "aa"
+            "bbb"
+            "bb"
+            "a"
+            "aa"
+            "b"
+            "bb");
+  EXPECT_EQ(calls({.warmup_runs = 0, .rounds = 1, .runs_per_round = 1}),
+            "a"
+            "a"
+            "b"
+            "b");
 }
 
 TEST(TimeInterleavedTest, CountsOnlyTheRunsOfTheTurns) {
@@ -78,9 +89,7 @@ TEST(TimeInterleavedTest, ReportsEveryTurnOfEveryRunnable) {
   EXPECT_EQ(reports, (std::vector<std::pair<int, int>>{{1, 4}, {2, 4}, {3, 4}, {4, 4}}));
 }
 
-TEST(TimeInterleavedTest, GivesNothingForNothing) {
-  EXPECT_TRUE(time_interleaved({}, {}).empty());
-}
+TEST(TimeInterleavedTest, GivesNothingForNothing) { EXPECT_TRUE(time_interleaved({}, {}).empty()); }
 
 TEST(TimeInterleavedTest, RefusesCountsOutOfRange) {
   const auto text = [](const TimingOptions& options) {

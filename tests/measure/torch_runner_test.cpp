@@ -71,11 +71,10 @@ TEST(TorchRunnerTest, FoldingAndLayoutKeepTheFunction) {
       }
     }
     const at::Tensor want = nn::Executor(net.graph).forward(nn::bind(net), x);
-    const at::Tensor got = nn::Executor(folded.graph).forward(
-        binding, x.contiguous(at::MemoryFormat::ChannelsLast),
-        {.kernels = nn::Kernels::kLibrary});
-    EXPECT_LT((got - want).abs().max().item<double>(),
-              1e-4 * want.abs().max().item<double>());
+    const at::Tensor got = nn::Executor(folded.graph)
+                               .forward(binding, x.contiguous(at::MemoryFormat::ChannelsLast),
+                                        {.kernels = nn::Kernels::kLibrary});
+    EXPECT_LT((got - want).abs().max().item<double>(), 1e-4 * want.abs().max().item<double>());
   }
 }
 
@@ -89,8 +88,8 @@ TEST(TorchRunnerTest, RunsAPreparedNetWhateverBecomesOfTheOriginal) {
       runnables = {runner->prepare(net), runner->prepare(net)};
       net.weights.clear();
     }
-    const auto stats = runner->time(runnables, {.warmup_runs = 1, .rounds = 2,
-                                                .runs_per_round = 3});
+    const auto stats =
+        runner->time(runnables, {.warmup_runs = 1, .rounds = 2, .runs_per_round = 3});
     ASSERT_EQ(stats.size(), 2U);
     EXPECT_EQ(stats[0].count, 6);
     EXPECT_GT(stats[0].min_ms, 0);

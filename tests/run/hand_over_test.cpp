@@ -85,8 +85,8 @@ TEST_F(HandOverTest, TakesTheBestCandidateIfItHolds) {
 TEST_F(HandOverTest, WritesTheNetItMeasured) {
   const search::TargetResult target = one_ms({0.95});
   const TargetResult result = hand_over_measured({0.98}, target);
-  for (const char* name : {"arch.json", "weights.safetensors", "model.onnx", "model.pt",
-                           "target.json"}) {
+  for (const char* name :
+       {"arch.json", "weights.safetensors", "model.onnx", "model.pt", "target.json"}) {
     EXPECT_GT(std::filesystem::file_size(net_folder() / name), 0U) << name;
   }
   const space::Arch arch = space_->from_json(read_json(net_folder() / "arch.json"), "arch.json");
@@ -108,8 +108,7 @@ TEST_F(HandOverTest, ReplacesCandidatesUntilOneHolds) {
   EXPECT_EQ(result.measured_ms, 0.97);
   EXPECT_EQ(result.replaced_ms, (std::vector<double>{1.02, 1.01}));
   ASSERT_EQ(notes_.size(), 2U);
-  EXPECT_EQ(notes_[0],
-            "target 1.000 ms: a candidate predicted at 0.990 ms measured 1.020 ms");
+  EXPECT_EQ(notes_[0], "target 1.000 ms: a candidate predicted at 0.990 ms measured 1.020 ms");
 }
 
 TEST_F(HandOverTest, PassesOverThoseThatTheSameErrorPutsAboveTheTarget) {
@@ -149,8 +148,7 @@ TEST_F(HandOverTest, HandsOverTheFastestMeasuredIfNoneHolds) {
 
 TEST_F(HandOverTest, GivesUpAfterSoManyAttempts) {
   options_.winner_attempts = 2;
-  const TargetResult result =
-      hand_over_measured({1.01, 1.02, 0.5}, one_ms({0.99, 0.9, 0.8, 0.7}));
+  const TargetResult result = hand_over_measured({1.01, 1.02, 0.5}, one_ms({0.99, 0.9, 0.8, 0.7}));
   EXPECT_EQ(timings_, 2U);
   EXPECT_FALSE(result.within_target);
   EXPECT_EQ(result.measured_ms, 1.01);

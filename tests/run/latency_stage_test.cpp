@@ -28,8 +28,7 @@ TEST(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {
   // Every block takes 0.1 ms alone and every whole net 0.4 ms.
   const std::size_t blocks = space->distinct_blocks().size();
   ScriptedRunner runner(std::vector<double>(blocks, 0.1), 0.4);
-  const latency::BlockTable table =
-      measure_latency(*space, runner, kFewNets, 0, folder, kSilent);
+  const latency::BlockTable table = measure_latency(*space, runner, kFewNets, 0, folder, kSilent);
   EXPECT_EQ(runner.timings(), blocks + 5);
   EXPECT_EQ(table.costs().coefficients_ms.size(), blocks);
   ASSERT_TRUE(table.costs().validation.has_value());
@@ -71,14 +70,14 @@ TEST(LatencyStageTest, RefusesATableOfOtherConditionsOrAnotherSpace) {
   latency::Fingerprint other = measure::fingerprint(runner, *space);
   other.threads = 4;
   testing::table_by_macs(*space, other).save(folder.latency_table());
-  EXPECT_EQ(text_thrown<Error>(
-                [&] { measure_latency(*space, runner, kFewNets, 0, folder, kSilent); }),
-            folder.latency_table().string() +
-                ": measured under other conditions (threads: 4 against 1); use another --out");
+  EXPECT_EQ(
+      text_thrown<Error>([&] { measure_latency(*space, runner, kFewNets, 0, folder, kSilent); }),
+      folder.latency_table().string() +
+          ": measured under other conditions (threads: 4 against 1); use another --out");
 
   const auto another = stage_space("another");
-  const std::string text = text_thrown<Error>(
-      [&] { measure_latency(*another, runner, kFewNets, 0, folder, kSilent); });
+  const std::string text =
+      text_thrown<Error>([&] { measure_latency(*another, runner, kFewNets, 0, folder, kSilent); });
   EXPECT_NE(text.find(folder.latency_table().string()), std::string::npos) << text;
   EXPECT_NE(text.find("tiny_stage"), std::string::npos) << text;
   EXPECT_NE(text.find("another"), std::string::npos) << text;

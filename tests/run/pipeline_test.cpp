@@ -92,9 +92,9 @@ TEST_F(PipelineTest, GoesFromImagesToNetsAndIsNotDoneTwice) {
   const nlohmann::json file = read_json(out("result.json"));
   EXPECT_EQ(file, nlohmann::json(to_json(result)));
   const nlohmann::json& answer = file.at("targets").at(1);
-  for (const char* key : {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms",
-                          "within_target", "predicted_accuracy", "test_accuracy", "macs", "params",
-                          "arch", "dir"}) {
+  for (const char* key :
+       {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms", "within_target",
+        "predicted_accuracy", "test_accuracy", "macs", "params", "arch", "dir"}) {
     EXPECT_TRUE(answer.contains(key)) << key;
   }
   EXPECT_EQ(file.at("targets").at(0).at("feasible"), false);
@@ -138,8 +138,9 @@ TEST_F(PipelineTest, SpreadsTargetsOverTheReachableRange) {
 TEST_F(PipelineTest, RefusesTargetsThatAreNone) {
   for (const double target : {0.0, -3.0, std::nan(""), HUGE_VAL}) {
     options_.targets_ms = {1, target};
-    EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run_once(); })
-                  .rfind("[run::run] targets must be > 0 ms, got ", 0),
+    EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
+                run_once();
+              }).rfind("[run::run] targets must be > 0 ms, got ", 0),
               0U);
   }
   options_.targets_ms.clear();

@@ -28,9 +28,7 @@ TargetResult held() {
           .dir = "nets/0.75ms"};
 }
 
-TargetResult infeasible() {
-  return {.target_ms = 0.01, .feasible = false, .minimum_ms = 0.123};
-}
+TargetResult infeasible() { return {.target_ms = 0.01, .feasible = false, .minimum_ms = 0.123}; }
 
 TEST(TargetResultTest, ComesBackFromJson) {
   for (const TargetResult& target : {held(), infeasible()}) {
@@ -48,8 +46,9 @@ TEST(TargetResultTest, OfAnInfeasibleTargetSaysOnlyWhatIsReachable) {
 TEST(TargetResultTest, NamesTheMemberAtFault) {
   nlohmann::json json = to_json(held());
   json["macs"] = "many";
-  EXPECT_EQ(text_thrown<Error>([&] { target_result_from_json(json, "nets/target.json"); })
-                .rfind("nets/target.json: \"macs\": expected an integer", 0),
+  EXPECT_EQ(text_thrown<Error>([&] {
+              target_result_from_json(json, "nets/target.json");
+            }).rfind("nets/target.json: \"macs\": expected an integer", 0),
             0U);
   json = to_json(infeasible());
   json.erase("minimum_ms");
@@ -58,8 +57,12 @@ TEST(TargetResultTest, NamesTheMemberAtFault) {
 }
 
 RunResult result() {
-  RunResult result{.dataset = "fashion-mnist", .accuracy_rmse = 0.004, .accuracy_kendall = 0.8,
-                   .accuracy_samples = 80, .search_evaluations = 5000, .search_seconds = 0.5};
+  RunResult result{.dataset = "fashion-mnist",
+                   .accuracy_rmse = 0.004,
+                   .accuracy_kendall = 0.8,
+                   .accuracy_samples = 80,
+                   .search_evaluations = 5000,
+                   .search_seconds = 0.5};
   TargetResult missed = held();
   missed.target_ms = 0.5;
   missed.within_target = false;
@@ -76,9 +79,9 @@ TEST(RunResultTest, HasAllFiguresInJson) {
   EXPECT_EQ(json["search"]["evaluations"], 5000);
   ASSERT_EQ(json["targets"].size(), 3U);
   EXPECT_EQ(json["targets"][0]["feasible"], false);
-  for (const char* key : {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms",
-                          "within_target", "predicted_accuracy", "test_accuracy", "macs", "params",
-                          "arch", "dir"}) {
+  for (const char* key :
+       {"target_ms", "predicted_ms", "measured_ms", "measured_p90_ms", "within_target",
+        "predicted_accuracy", "test_accuracy", "macs", "params", "arch", "dir"}) {
     EXPECT_TRUE(json["targets"][2].contains(key)) << key;
   }
   EXPECT_EQ(json["targets"][2]["test_accuracy"], 0.905);  // a fraction

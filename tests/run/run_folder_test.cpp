@@ -31,9 +31,9 @@ TEST(RunFolderTest, MakesTheFolderAndKeepsTheConfig) {
   const RunFolder folder = RunFolder::open(temporary / "a/b", kConfig, false);
   EXPECT_EQ(folder.root(), temporary / "a/b");
   EXPECT_EQ(read_file(temporary / "a/b/config.toml"), kConfig);
-  for (const auto& path : {folder.latency_table(), folder.latency_samples(),
-                           folder.accuracy_samples(), folder.accuracy_predictor(),
-                           folder.result()}) {
+  for (const auto& path :
+       {folder.latency_table(), folder.latency_samples(), folder.accuracy_samples(),
+        folder.accuracy_predictor(), folder.result()}) {
     EXPECT_EQ(path.parent_path(), folder.root());
     EXPECT_FALSE(std::filesystem::exists(path));
   }

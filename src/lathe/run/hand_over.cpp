@@ -61,9 +61,9 @@ Measured find_winner(const Workshop& shop, const search::TargetResult& target,
       return c.predicted_ms <= limit_ms;
     });
     if (next == untried.end()) {  // the limit is a guess: the fastest that is left may hold
-      next = std::min_element(
-          untried.begin(), untried.end(),
-          [](const auto& a, const auto& b) { return a.predicted_ms < b.predicted_ms; });
+      next = std::min_element(untried.begin(), untried.end(), [](const auto& a, const auto& b) {
+        return a.predicted_ms < b.predicted_ms;
+      });
       last_resort = true;
     }
     Measured measured = measure_candidate(shop, *next);
@@ -135,8 +135,8 @@ TargetResult hand_over(const Workshop& shop, const search::TargetResult& target,
   result.arch = shop.supernet.space().to_json(winner.candidate.arch);
   result.dir = "nets/" + name;
   write_net(shop, winner, dir);
-  result.test_accuracy = shop.evaluator.top1(nn::Executor(winner.net.graph),
-                                             nn::bind(winner.net), shop.dataset.test);
+  result.test_accuracy =
+      shop.evaluator.top1(nn::Executor(winner.net.graph), nn::bind(winner.net), shop.dataset.test);
   write_json(done, to_json(result));
   return result;
 }

@@ -21,7 +21,9 @@ endfunction()
 
 function(lathe_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
-    -Wno-missing-field-initializers)  # designated initialisers leave defaults out on purpose
+    -Wno-missing-field-initializers  # designated initialisers leave defaults out on purpose
+    # gcc 12 and 14 see these in the standard library's own inlined code.
+    -Wno-restrict -Wno-stringop-overread -Wno-stringop-overflow -Wno-array-bounds)
   if(LATHE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <memory>
+#include <sstream>
 
 #include "commands.h"
 #include "lathe/run/pipeline.h"
@@ -106,6 +107,19 @@ void add_search_options(CLI::App& command, run::RunOptions& o) {
   command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
 }
 
+/// All options with their values, as a file that --config reads back: what was left empty is left
+/// out, since an empty list is no value of --targets.
+std::string resolved(const CLI::App& command) {
+  std::istringstream lines(command.config_to_str(/*default_also=*/true));
+  std::string config = "[run]\n";
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.ends_with("=\"\"")) {
+      config += line + "\n";
+    }
+  }
+  return config;
+}
+
 void execute(const RunCommand& command, const std::string& config) {
   const run::RunFolder folder = run::RunFolder::open(command.out, config, command.resume);
   ProgressReporter reporter;
@@ -147,7 +161,7 @@ void add_run_command(CLI::App& app) {
   command->add_flag("--json", options->json, "print result.json instead of the table")
       ->configurable(false);
   command->callback([options, command] {
-    execute(*options, "[run]\n" + command->config_to_str(/*default_also=*/true));
+    execute(*options, resolved(*command));
   });
 }
 

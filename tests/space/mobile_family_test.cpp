@@ -278,7 +278,8 @@ TEST(MobileFamily, ProxylessHasASixthStageOfOneBlockWithoutADepthChoice) {
   EXPECT_EQ(kernels, 21);
   EXPECT_EQ(expansions, 21);
   EXPECT_EQ(depths, 5);
-  for (const graph::Node& node : space->graph(space->largest()).nodes()) {
+  const graph::Graph net = space->graph(space->largest());
+  for (const graph::Node& node : net.nodes()) {
     if (node.op == graph::Op::kBatchNorm) {
       EXPECT_EQ(node.eps, 1e-3);
     } else if (node.op == graph::Op::kActivation) {

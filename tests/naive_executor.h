@@ -28,9 +28,7 @@ struct Map {
   explicit Map(const graph::Shape& s) : shape(s), values(static_cast<std::size_t>(s.size())) {}
   double& at(int c, int y, int x) { return values[index(c, y, x)]; }
   double at(int c, int y, int x) const { return values[index(c, y, x)]; }
-  bool has(int y, int x) const {
-    return y >= 0 && y < shape.height && x >= 0 && x < shape.width;
-  }
+  bool has(int y, int x) const { return y >= 0 && y < shape.height && x >= 0 && x < shape.width; }
   std::size_t index(int c, int y, int x) const {
     return (static_cast<std::size_t>(c) * static_cast<std::size_t>(shape.height) +
             static_cast<std::size_t>(y)) *
@@ -92,19 +90,24 @@ inline Map batch_norm(const graph::Net& net, const graph::Node& node, const Map&
   const auto& variance = parameter(net, node, ".running_var");
   return filled(node.shape, [&](int c, int y, int x) {
     const auto at = static_cast<std::size_t>(c);
-    const double normal = (in.at(c, y, x) - double{mean.at(at)}) /
-                          std::sqrt(double{variance.at(at)} + node.eps);
+    const double normal =
+        (in.at(c, y, x) - double{mean.at(at)}) / std::sqrt(double{variance.at(at)} + node.eps);
     return normal * double{scale.at(at)} + double{shift.at(at)};
   });
 }
 
 inline double activated(graph::Activation activation, double x) {
   switch (activation) {
-    case graph::Activation::kNone: return x;
-    case graph::Activation::kRelu: return std::max(x, 0.0);
-    case graph::Activation::kRelu6: return std::clamp(x, 0.0, 6.0);
-    case graph::Activation::kHSwish: return x * std::clamp(x + 3.0, 0.0, 6.0) / 6.0;
-    case graph::Activation::kHSigmoid: return std::clamp(x + 3.0, 0.0, 6.0) / 6.0;
+    case graph::Activation::kNone:
+      return x;
+    case graph::Activation::kRelu:
+      return std::max(x, 0.0);
+    case graph::Activation::kRelu6:
+      return std::clamp(x, 0.0, 6.0);
+    case graph::Activation::kHSwish:
+      return x * std::clamp(x + 3.0, 0.0, 6.0) / 6.0;
+    case graph::Activation::kHSigmoid:
+      return std::clamp(x + 3.0, 0.0, 6.0) / 6.0;
   }
   throw std::logic_error("unknown activation");
 }
@@ -147,8 +150,8 @@ inline Map linear(const graph::Net& net, const graph::Node& node, const Map& in)
   return filled(node.shape, [&](int c, int, int) {
     double sum = bias_of(net, node, c);
     for (int i = 0; i < in.shape.channels; ++i) {
-      sum += double{weight.at(static_cast<std::size_t>(c * in.shape.channels + i))} *
-             in.at(i, 0, 0);
+      sum +=
+          double{weight.at(static_cast<std::size_t>(c * in.shape.channels + i))} * in.at(i, 0, 0);
     }
     return sum;
   });
@@ -169,17 +172,23 @@ inline Map execute(const graph::Net& net, const graph::Node& node,
                    const std::vector<const Map*>& inputs) {
   const Map& in = *inputs.at(0);
   switch (node.op) {
-    case graph::Op::kConv: return conv(net, node, in);
-    case graph::Op::kBatchNorm: return batch_norm(net, node, in);
+    case graph::Op::kConv:
+      return conv(net, node, in);
+    case graph::Op::kBatchNorm:
+      return batch_norm(net, node, in);
     case graph::Op::kActivation:
       return filled(node.shape, [&](int c, int y, int x) {
         return activated(node.activation, in.at(c, y, x));
       });
     case graph::Op::kMaxPool:
-    case graph::Op::kAvgPool: return pool(node, in);
-    case graph::Op::kGlobalAvgPool: return global_avg_pool(node, in);
-    case graph::Op::kDropout: return in;
-    case graph::Op::kLinear: return linear(net, node, in);
+    case graph::Op::kAvgPool:
+      return pool(node, in);
+    case graph::Op::kGlobalAvgPool:
+      return global_avg_pool(node, in);
+    case graph::Op::kDropout:
+      return in;
+    case graph::Op::kLinear:
+      return linear(net, node, in);
     case graph::Op::kAdd:
       return filled(node.shape, [&](int c, int y, int x) {
         return in.at(c, y, x) + inputs.at(1)->at(c, y, x);
@@ -188,8 +197,10 @@ inline Map execute(const graph::Net& net, const graph::Node& node,
       return filled(node.shape, [&](int c, int y, int x) {
         return in.at(c, y, x) * inputs.at(1)->at(c, 0, 0);
       });
-    case graph::Op::kConcat: return concat(node, inputs);
-    case graph::Op::kInput: break;
+    case graph::Op::kConcat:
+      return concat(node, inputs);
+    case graph::Op::kInput:
+      break;
   }
   throw std::logic_error("the input is not executed");
 }

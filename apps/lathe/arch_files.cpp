@@ -18,8 +18,7 @@ space::Arch parse(nlohmann::json json, const space::Space& space, bool own_size,
 
 }  // namespace
 
-space::Arch read_arch(const std::filesystem::path& path, const space::Space& space,
-                      bool own_size) {
+space::Arch read_arch(const std::filesystem::path& path, const space::Space& space, bool own_size) {
   return parse(read_json(path), space, own_size, path.string());
 }
 

@@ -40,8 +40,7 @@ nlohmann::ordered_json describe(const space::Space& space, const space::Arch& ar
 
 void print(const nlohmann::ordered_json& net) {
   fmt::print("{}\n  {:.2f} MMACs, {:.3f} M params, {:.1f} KiB peak activations\n",
-             net["arch"].dump(), net["macs"].get<double>() / 1e6,
-             net["params"].get<double>() / 1e6,
+             net["arch"].dump(), net["macs"].get<double>() / 1e6, net["params"].get<double>() / 1e6,
              net["peak_memory_bytes"].get<double>() / 1024);
   for (const auto& block : net["blocks"]) {
     fmt::print("  {:<18} {:>10.3f} MMACs {:>9} params  {}\n", block["name"].get<std::string>(),
@@ -83,14 +82,16 @@ void execute(const DescribeOptions& options) {
 void add_describe_command(CLI::App& app) {
   auto options = std::make_shared<DescribeOptions>();
   CLI::App* command = app.add_subcommand(
-      "describe", "MACs, parameters, memory and blocks of nets; of the smallest and the largest "
-                  "without --arch or --archs");
+      "describe",
+      "MACs, parameters, memory and blocks of nets; of the smallest and the largest "
+      "without --arch or --archs");
   add_space_option(*command, options->space)->required();
   CLI::Option* arch = command->add_option("--arch", options->arch, "JSON file of one arch");
   command->add_option("--archs", options->archs, "file with the JSON of one arch a line")
       ->excludes(arch);
-  command->add_option("--input-size", options->input_size,
-                      "height and width of the input, whatever the arch says")
+  command
+      ->add_option("--input-size", options->input_size,
+                   "height and width of the input, whatever the arch says")
       ->check(CLI::Range(1, 4096));
   command->add_option("--classes", options->classes, "outputs of the classifier")
       ->check(CLI::Range(1, 1000000));

@@ -30,15 +30,14 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& error, const
     }
     return app.get_config_ptr()->as<std::string>() + ": " + text;
   }
-  const bool no_command = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
-                          app.get_subcommands().empty();
+  const bool no_command =
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
   if (no_command && first != nullptr && first[0] != '-') {
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
       names.push_back(command->get_name());
     }
-    return "unknown command \"" + std::string(first) + "\": " +
-           lathe::nearest_names(first, names);
+    return "unknown command \"" + std::string(first) + "\": " + lathe::nearest_names(first, names);
   }
   return text;
 }

@@ -41,8 +41,9 @@ void add_device_options(CLI::App& command, run::RunOptions& o) {
   command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
       ->delimiter(',')
       ->check(positive);
-  command.add_option("--num-targets", o.num_targets,
-                     "targets evenly over the reachable range, without --targets")
+  command
+      .add_option("--num-targets", o.num_targets,
+                  "targets evenly over the reachable range, without --targets")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command.add_option("--threads", o.latency.threads, "threads that a net runs on when timed")
@@ -60,8 +61,9 @@ void add_train_options(CLI::App& command, run::RunOptions& o) {
   command.add_option("--batch-size", o.train.batch_size, "images per training step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command.add_option("--shards", o.train.shards,
-                     "parts of a batch that are trained side by side, each with its own batch norm")
+  command
+      .add_option("--shards", o.train.shards,
+                  "parts of a batch that are trained side by side, each with its own batch norm")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command.add_option("--lr", o.train.learning_rate, "peak of the cosine schedule")
@@ -79,23 +81,27 @@ void add_train_options(CLI::App& command, run::RunOptions& o) {
   command.add_option("--cutout", o.train.augment.cutout, "side of the hole in pixels, 0: none")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option("--warmup-share", o.deps.warmup_share,
-                     "share of the steps that train the full net alone (DepS)")
+  command
+      .add_option("--warmup-share", o.deps.warmup_share,
+                  "share of the steps that train the full net alone (DepS)")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--ramp-share", o.deps.ramp_share,
-                     "share of the shrinking steps over which epsilon grows to 1 (DepS)")
+  command
+      .add_option("--ramp-share", o.deps.ramp_share,
+                  "share of the shrinking steps over which epsilon grows to 1 (DepS)")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--train-threads", o.train_threads,
-                     "threads for everything but timing; 0: all cores")
+  command
+      .add_option("--train-threads", o.train_threads,
+                  "threads for everything but timing; 0: all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
 }
 
 void add_search_options(CLI::App& command, run::RunOptions& o) {
-  command.add_option("--accuracy-samples", o.accuracy.samples,
-                     "subnets evaluated for the accuracy predictor")
+  command
+      .add_option("--accuracy-samples", o.accuracy.samples,
+                  "subnets evaluated for the accuracy predictor")
       ->check(CLI::Range(10, 100000))
       ->capture_default_str();
   command.add_option("--population", o.search.population, "new nets per generation of the search")
@@ -144,8 +150,9 @@ void add_run_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--data-dir", options->run.data_dir,
                       "its folder, if not where the system's package puts it");
-  command->add_option("--validation-size", options->run.validation_size,
-                      "training images held out to compare nets by")
+  command
+      ->add_option("--validation-size", options->run.validation_size,
+                   "training images held out to compare nets by")
       ->check(CLI::Range(1, 100000000))
       ->capture_default_str();
   add_space_option(*command, options->run.space)->capture_default_str();
@@ -160,9 +167,7 @@ void add_run_command(CLI::App& app) {
       ->configurable(false);
   command->add_flag("--json", options->json, "print result.json instead of the table")
       ->configurable(false);
-  command->callback([options, command] {
-    execute(*options, resolved(*command));
-  });
+  command->callback([options, command] { execute(*options, resolved(*command)); });
 }
 
 }  // namespace lathe::app

@@ -8,13 +8,13 @@
 #include <set>
 #include <stdexcept>
 
-#include "deploy/naive_net.h"
 #include "deploy/nets.h"
 #include "deploy/onnx_interpreter.h"
 #include "deploy/test_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/deploy/torchscript.h"
+#include "naive_executor.h"
 #include "net_fixtures.h"
 
 namespace lathe::deploy {
@@ -85,7 +85,7 @@ TEST_P(SmallGraph, OnnxComputesWhatTheGraphSays) {
   for (bool dynamic_batch : {true, false}) {
     const int batch = dynamic_batch ? 3 : 1;
     const FloatTensor input = testing::random_input(net.graph.input_shape(), batch, rng);
-    const FloatTensor expected = testing::naive_forward(net, input);
+    const FloatTensor expected = testing::execute_naively(net, input);
     export_onnx(net, folder / "net.onnx", {.dynamic_batch = dynamic_batch});
     const FloatTensor output = testing::interpret_onnx(folder / "net.onnx", input);
     EXPECT_EQ(output.shape, expected.shape);
@@ -98,7 +98,7 @@ TEST_P(SmallGraph, EveryOpsetIsAccepted) {
   Rng rng(2);
   const graph::Net net = testing::random_net(GetParam().graph, rng);
   const FloatTensor input = testing::random_input(net.graph.input_shape(), 1, rng);
-  const FloatTensor expected = testing::naive_forward(net, input);
+  const FloatTensor expected = testing::execute_naively(net, input);
   for (int opset = 11; opset <= 17; ++opset) {
     export_onnx(net, folder / "net.onnx", {.opset = opset});
     const onnx::ModelProto model = read_model(folder / "net.onnx");
@@ -121,7 +121,7 @@ TEST(Onnx, FoldedNetIsTheSameFunctionWithoutBatchNorm) {
   export_onnx(graph::fold_batch_norm(net), folder / "net.onnx");
   EXPECT_FALSE(operators(read_model(folder / "net.onnx")).contains("BatchNormalization"));
   const FloatTensor output = testing::interpret_onnx(folder / "net.onnx", input);
-  EXPECT_LE(max_relative_error(output, testing::naive_forward(net, input)), 1e-5);
+  EXPECT_LE(max_relative_error(output, testing::execute_naively(net, input)), 1e-5);
 }
 
 TEST(Onnx, BatchIsSymbolicOrOne) {

@@ -8,12 +8,12 @@
 #include <opencv2/dnn.hpp>
 #include <vector>
 
-#include "deploy/naive_net.h"
 #include "deploy/nets.h"
 #include "deploy/test_folder.h"
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/space/builtin_spaces.h"
+#include "naive_executor.h"
 #include "net_fixtures.h"
 
 namespace lathe::deploy {
@@ -52,7 +52,7 @@ TEST(OpenCv, ComputesWhatTheSmallGraphsSay) {
     Rng rng(1);
     const graph::Net net = testing::random_net(graph, rng);
     const FloatTensor input = testing::random_input(graph.input_shape(), 1, rng);
-    const FloatTensor expected = testing::naive_forward(net, input);
+    const FloatTensor expected = testing::execute_naively(net, input);
     export_onnx(net, folder / "net.onnx");
     const FloatTensor output = run_opencv(folder / "net.onnx", input);
     EXPECT_EQ(output.shape, expected.shape) << name;

@@ -10,11 +10,11 @@
 #include <set>
 #include <stdexcept>
 
-#include "deploy/naive_net.h"
 #include "deploy/nets.h"
 #include "deploy/test_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "naive_executor.h"
 #include "net_fixtures.h"
 
 namespace lathe::deploy {
@@ -51,7 +51,7 @@ TEST_P(SmallGraphInTorch, ModuleComputesWhatTheGraphSays) {
   export_torchscript(net, folder / "net.pt");
   for (int batch : {1, 3}) {
     const FloatTensor input = testing::random_input(net.graph.input_shape(), batch, rng);
-    const FloatTensor expected = testing::naive_forward(net, input);
+    const FloatTensor expected = testing::execute_naively(net, input);
     const FloatTensor output = run_torchscript(folder / "net.pt", input);
     EXPECT_EQ(output.shape, expected.shape);
     EXPECT_LE(max_relative_error(output, expected), 1e-5);
@@ -100,7 +100,7 @@ TEST(TorchScript, FoldedNetVerifiesAgainstTheUnfolded) {
   const double error =
       verify_torchscript(net.graph, folder / "net.pt", [&](const FloatTensor& input) {
         EXPECT_EQ(input.shape, (std::vector<std::int64_t>{2, 3, 15, 15}));
-        return testing::naive_forward(net, input);
+        return testing::execute_naively(net, input);
       });
   EXPECT_GT(error, 0.0);
   EXPECT_LE(error, 1e-5);
@@ -112,7 +112,7 @@ TEST(TorchScript, VerifyFindsAnotherNetsWeights) {
   export_torchscript(net, folder / "net.pt");
   net.weights.at("blocks.0.depth.weight").values[3] += 1.0F;
   const auto reference = [&](const FloatTensor& input) {
-    return testing::naive_forward(net, input);
+    return testing::execute_naively(net, input);
   };
   const std::string path = (folder / "net.pt").string();
   const std::string text = text_of<Error>([&] { verify_torchscript(net.graph, path, reference); });

@@ -73,8 +73,8 @@ TEST(FoldBatchNorm, HandComputed) {
                                        {"b.running_mean", {{2}, {4, 6}}},
                                        {"b.running_var", {{2}, {0.75F, 3.75F}}}}});
   // Scales 2 / 1 and -1 / 2; shifts 7 + (1 - 4) * 2 and 8 + (2 - 6) * -0.5.
-  EXPECT_EQ(folded.weights, (TensorMap{{"c.weight", {{2, 1, 1, 1}, {6, -2.5F}}},
-                                       {"c.bias", {{2}, {1, 10}}}}));
+  EXPECT_EQ(folded.weights,
+            (TensorMap{{"c.weight", {{2, 1, 1, 1}, {6, -2.5F}}}, {"c.bias", {{2}, {1, 10}}}}));
   EXPECT_EQ(ops_of(folded.graph), (std::vector<Op>{Op::kInput, Op::kConv}));
   EXPECT_TRUE(folded.graph[1].bias);
 }
@@ -189,14 +189,17 @@ TEST(CheckWeights, NamesTheFirstParameterAtFault) {
   const auto text = [&](const std::function<void(TensorMap&)>& spoil, bool fold) {
     Net spoiled = net;
     spoil(spoiled.weights);
-    return lathe::testing::text_thrown<std::invalid_argument>([&] {
-      fold ? void(fold_batch_norm(spoiled)) : check_weights(spoiled);
-    });
+    return lathe::testing::text_thrown<std::invalid_argument>(
+        [&] { fold ? void(fold_batch_norm(spoiled)) : check_weights(spoiled); });
   };
   for (bool fold : {false, true}) {
     EXPECT_EQ(text([](TensorMap& w) { w.erase("b.running_mean"); }, fold),
               "[graph::check_weights] missing parameter b.running_mean");
-    EXPECT_EQ(text([](TensorMap& w) { w["c.weight"].shape = {2, 3}; }, fold),
+    EXPECT_EQ(text(
+                  [](TensorMap& w) {
+                    w["c.weight"].shape = {2, 3};
+                  },
+                  fold),
               "[graph::check_weights] parameter c.weight must have shape [2, 3, 1, 1], got [2, 3]");
     EXPECT_EQ(text([](TensorMap& w) { w["b.bias"].values.pop_back(); }, fold),
               "[graph::check_weights] parameter b.bias must have 2 values, got 1");

@@ -30,11 +30,17 @@ TEST(Graph, StartsAsItsInput) {
 }
 
 TEST(Graph, RefusesAnInputWithoutSize) {
-  EXPECT_EQ(refusal([] { Graph g({0, 2, 2}); }),
+  EXPECT_EQ(refusal([] {
+              Graph g({0, 2, 2});
+            }),
             "[graph::Graph] input shape must be positive, got 0x2x2");
-  EXPECT_EQ(refusal([] { Graph g({1, -2, 2}); }),
+  EXPECT_EQ(refusal([] {
+              Graph g({1, -2, 2});
+            }),
             "[graph::Graph] input shape must be positive, got 1x-2x2");
-  EXPECT_EQ(refusal([] { Graph g({1, 2, 0}); }),
+  EXPECT_EQ(refusal([] {
+              Graph g({1, 2, 0});
+            }),
             "[graph::Graph] input shape must be positive, got 1x2x0");
 }
 
@@ -53,12 +59,9 @@ TEST(Graph, ConvShapes) {
 
 TEST(Graph, ConvKeepsItsOptionsInTheNode) {
   Graph g({4, 9, 9});
-  const Node& node = g[g.conv(0, "c", {.out_channels = 8,
-                                       .kernel = 5,
-                                       .stride = 2,
-                                       .groups = 2,
-                                       .dilation = 2,
-                                       .bias = true})];
+  const Node& node = g[g.conv(
+      0, "c",
+      {.out_channels = 8, .kernel = 5, .stride = 2, .groups = 2, .dilation = 2, .bias = true})];
   EXPECT_EQ(node, (Node{.op = Op::kConv,
                         .inputs = {0},
                         .shape = {8, 5, 5},
@@ -123,11 +126,11 @@ struct PoolCase {
 TEST(Graph, PoolShapes) {
   const std::vector<PoolCase> cases{
       {112, 3, 2, 1, 56, 57},  // 111 / 2 = 55.5; window 57 starts at 112, inside 113
-      {7, 2, 2, 0, 3, 4},   {8, 2, 2, 0, 4, 4}, {5, 3, 2, 1, 3, 3}, {6, 3, 2, 1, 3, 4},
-      {4, 2, 2, 1, 3, 3},      // even division: nothing to round
-      {5, 2, 2, 1, 3, 3},      // ceil says 4, but window 4 would start at 6 = 5 + 1
-      {3, 1, 2, 0, 2, 2},   {4, 1, 3, 0, 2, 2},  // ceil of 3 / 3
-      {5, 1, 3, 0, 2, 2},      // ceil says 3, but window 3 would start at 6 > 5
+      {7, 2, 2, 0, 3, 4},     {8, 2, 2, 0, 4, 4}, {5, 3, 2, 1, 3, 3},
+      {6, 3, 2, 1, 3, 4},     {4, 2, 2, 1, 3, 3},  // even division: nothing to round
+      {5, 2, 2, 1, 3, 3},  // ceil says 4, but window 4 would start at 6 = 5 + 1
+      {3, 1, 2, 0, 2, 2},     {4, 1, 3, 0, 2, 2},  // ceil of 3 / 3
+      {5, 1, 3, 0, 2, 2},                          // ceil says 3, but window 3 would start at 6 > 5
       {3, 3, 1, 1, 3, 3},
   };
   for (const PoolCase& c : cases) {
@@ -199,15 +202,13 @@ TEST(Graph, ElementwiseRefusals) {
   const int half = g.max_pool(0, 2, 2, 0);
   const int wide = g.conv(0, "c", {.out_channels = 4});
   const int vector = g.global_avg_pool(wide);
-  EXPECT_EQ(refusal([&] { g.add(0, half); }),
-            "[graph::add] shapes differ: 3x4x4 and 3x2x2");
+  EXPECT_EQ(refusal([&] { g.add(0, half); }), "[graph::add] shapes differ: 3x4x4 and 3x2x2");
   EXPECT_EQ(refusal([&] { g.mul(0, vector); }),
             "[graph::mul] gate of 3x4x4 must have a number per channel, got 4x1x1");
   EXPECT_EQ(refusal([&] { g.mul(wide, wide); }),
             "[graph::mul] gate of 4x4x4 must have a number per channel, got 4x4x4");
   EXPECT_EQ(refusal([&] { g.concat({}); }), "[graph::concat] needs at least one input");
-  EXPECT_EQ(refusal([&] { g.concat({0, half}); }),
-            "[graph::concat] maps differ: 3x4x4 and 3x2x2");
+  EXPECT_EQ(refusal([&] { g.concat({0, half}); }), "[graph::concat] maps differ: 3x4x4 and 3x2x2");
   EXPECT_EQ(refusal([&] { g.linear(0, "l", 10, true); }),
             "[graph::linear] l: needs a Cx1x1 input and at least one output, got input 3x4x4, "
             "outputs 10");

@@ -100,8 +100,7 @@ TEST(NaiveExecutor, LinearAddMulConcatDropout) {
   g.linear(g.dropout(g.global_avg_pool(joined), 0.5), "l", 1, true);
   const TensorMap weights{{"l.weight", {{1, 6}, {1, 10, 100, 1000, 10000, 100000}}},
                           {"l.bias", {{1}, {0.5F}}}};
-  const std::vector<Values> nodes =
-      execute_every_node(graph::Net{g, weights}, Values{1, 3, 2, 6});
+  const std::vector<Values> nodes = execute_every_node(graph::Net{g, weights}, Values{1, 3, 2, 6});
   EXPECT_EQ(nodes[static_cast<std::size_t>(gate)], (Values{2, 4}));
   EXPECT_EQ(nodes[static_cast<std::size_t>(scaled)], (Values{2, 6, 8, 24}));
   EXPECT_EQ(nodes[static_cast<std::size_t>(sum)], (Values{3, 9, 10, 30}));

@@ -99,7 +99,7 @@ TEST(BlockKey, DiffersWithEverythingElse) {
                         .output = {16, 8, 8},
                         .kernel = 3,
                         .activation = Activation::kRelu};
-  std::vector<Block> blocks{mbconv_block(), conv_block(),       bottleneck_block(),
+  std::vector<Block> blocks{mbconv_block(), conv_block(),     bottleneck_block(),
                             square,         max_pool_block(), classifier_block()};
   const auto add = [&](const Block& block, const std::function<void(Block&)>& change) {
     blocks.push_back(changed(block, change));
@@ -113,8 +113,8 @@ TEST(BlockKey, DiffersWithEverythingElse) {
   add(mbconv_block(), [](Block& b) { b.mid_channels = 144; });
   add(mbconv_block(), [](Block& b) { b.squeeze_excite = false; });
   add(mbconv_block(), [](Block& b) { b.residual = true; });
-  for (Activation activation : {Activation::kNone, Activation::kRelu, Activation::kRelu6,
-                                Activation::kHSigmoid}) {
+  for (Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kHSigmoid}) {
     add(mbconv_block(), [=](Block& b) { b.activation = activation; });
   }
   add(square, [](Block& b) { b.kind = BlockKind::kResidualConv; });
@@ -154,8 +154,7 @@ TEST(Lower, Mbconv) {
                              "a.expand.conv", "a.expand.bn", "a.depthwise.conv", "a.depthwise.bn",
                              "a.se.reduce", "a.se.expand", "a.project.conv", "a.project.bn"}));
   // Expansion, depthwise, squeeze-excite (24 = 96 / 4 inner channels) and projection.
-  EXPECT_EQ(graph::macs(g),
-            196 * 24 * 96 + 49 * 96 * 25 + 2 * 96 * 24 + 49 * 96 * 40);
+  EXPECT_EQ(graph::macs(g), 196 * 24 * 96 + 49 * 96 * 25 + 2 * 96 * 24 + 49 * 96 * 40);
   EXPECT_EQ(graph::params(g), 24 * 96 + 2 * 96 + 96 * 25 + 2 * 96 + (96 * 24 + 24) +
                                   (24 * 96 + 96) + 96 * 40 + 2 * 40);
 }
@@ -184,9 +183,8 @@ TEST(Lower, MbconvOfRatioOneHasNoExpansionAndAddsItsInput) {
                     .activation = Activation::kRelu,
                     .batch_norm_eps = 1e-3};
   const Graph g = lower(std::vector<Block>{block});
-  EXPECT_EQ(ops_of(g),
-            (std::vector<Op>{Op::kInput, Op::kConv, Op::kBatchNorm, Op::kActivation, Op::kConv,
-                             Op::kBatchNorm, Op::kAdd}));
+  EXPECT_EQ(ops_of(g), (std::vector<Op>{Op::kInput, Op::kConv, Op::kBatchNorm, Op::kActivation,
+                                        Op::kConv, Op::kBatchNorm, Op::kAdd}));
   EXPECT_EQ(g[2].eps, 1e-3);
   EXPECT_EQ(g.nodes().back().inputs, (std::vector<int>{5, 0}));
 }
@@ -272,8 +270,7 @@ std::string refusal(const std::vector<Block>& net) {
 TEST(Lower, Refusals) {
   EXPECT_EQ(refusal({}), "[space::lower] a net needs at least one block");
   Block late = max_pool_block();
-  EXPECT_EQ(refusal({conv_block(), late}),
-            "[space::lower] p expects input 7x7x4, got 4x4x16");
+  EXPECT_EQ(refusal({conv_block(), late}), "[space::lower] p expects input 7x7x4, got 4x4x16");
   late.output = {4, 3, 3};
   EXPECT_EQ(refusal({late}), "[space::lower] p promises output 3x3x4, gives 4x4x4");
   EXPECT_EQ(refusal({changed(bottleneck_block(), [](Block& b) { b.residual = true; })}),

@@ -43,8 +43,8 @@ TEST(BottleneckFamily, CountsTheNetsThatThereAre) {
       nets.insert(lathe::testing::net_key(space->blocks(arch)));
     }
     const std::size_t resolutions = std::max<std::size_t>(1, spec.resolutions.size());
-    const auto counted = std::llround(std::pow(10.0, space->log10_num_nets())) *
-                         static_cast<long long>(resolutions);
+    const auto counted =
+        std::llround(std::pow(10.0, space->log10_num_nets())) * static_cast<long long>(resolutions);
     EXPECT_EQ(counted, static_cast<long long>(archs.size())) << spec.name;
     EXPECT_EQ(counted, static_cast<long long>(nets.size())) << spec.name;
   }
@@ -87,8 +87,7 @@ TEST(BottleneckFamily, DecisionsAreDepthsExpansionsWidthsResolution) {
 TEST(BottleneckFamily, BlocksBeyondAStagesDepthAreDead) {
   const auto space = make_bottleneck_space(tiny_bottleneck());
   // d0 d1 d2 | two blocks of each stage | w0..w3; all smallest.
-  const std::vector<bool> alive{true, true,  true, true, false, true,
-                                false, true, true, true, true};
+  const std::vector<bool> alive{true, true, true, true, false, true, false, true, true, true, true};
   for (std::size_t i = 0; i < alive.size(); ++i) {
     EXPECT_EQ(space->alive(space->smallest(), static_cast<int>(i)), alive[i]) << i;
     EXPECT_TRUE(space->alive(space->largest(), static_cast<int>(i))) << i;

@@ -28,12 +28,9 @@ std::vector<MobileSpec> tiny_specs() {
   MobileSpec shallow = tiny_mobile();  // blocks that no arch has must not be listed
   shallow.name = "tiny_shallow_mobile";
   shallow.resolutions.clear();
-  shallow.stages = {{.channels = 8, .stride = 1, .depths = {1}, .kernels = {3}, .expansions = {3}},
-                    {.channels = 16,
-                     .stride = 2,
-                     .depths = {1, 3},
-                     .kernels = {3, 5, 7},
-                     .expansions = {1, 3}}};
+  shallow.stages = {
+      {.channels = 8, .stride = 1, .depths = {1}, .kernels = {3}, .expansions = {3}},
+      {.channels = 16, .stride = 2, .depths = {1, 3}, .kernels = {3, 5, 7}, .expansions = {1, 3}}};
   return {tiny_mobile(), tiny_tied_mobile(), shallow};
 }
 
@@ -45,9 +42,9 @@ TEST(MobileFamily, CountsTheNetsThatThereAre) {
       archs.insert(space->canonical(arch));
     }
     const std::size_t resolutions = std::max<std::size_t>(1, spec.resolutions.size());
-    EXPECT_EQ(std::llround(std::pow(10.0, space->log10_num_nets())) *
-                  static_cast<long long>(resolutions),
-              static_cast<long long>(archs.size()))
+    EXPECT_EQ(
+        std::llround(std::pow(10.0, space->log10_num_nets())) * static_cast<long long>(resolutions),
+        static_cast<long long>(archs.size()))
         << spec.name;
   }
 }
@@ -237,9 +234,7 @@ TEST(MobileFamily, Refusals) {
   const std::string depths = where + "a stage's depths must be ascending and at least 1";
   EXPECT_EQ(refusal([](MobileSpec& s) { s.stages[0].depths = {0, 1}; }), depths);
   EXPECT_EQ(refusal([](MobileSpec& s) { s.stages[0].depths = {3, 2}; }), depths);
-  EXPECT_EQ(refusal([](MobileSpec& s) {
-              s.stages[1].expansion_follows_depth = true;
-            }),
+  EXPECT_EQ(refusal([](MobileSpec& s) { s.stages[1].expansion_follows_depth = true; }),
             where + "tied depths and expansions must be as many");
 }
 

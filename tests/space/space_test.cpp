@@ -48,7 +48,9 @@ TEST(Arch, EqualityOrderAndHash) {
 TEST(Space, CheckRefusesOtherLengthsAndChoices) {
   const auto space = make_mobile_space(tiny_mobile());
   ASSERT_EQ(space->decisions().size(), 10U);
-  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { space->check({{0, 1}}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
+              space->check({{0, 1}});
+            }),
             "[space::Space] an arch of tiny_mobile has 10 choices, got 2");
   Arch arch = space->smallest();
   arch.choices[3] = 2;
@@ -340,8 +342,7 @@ TEST_F(SpaceJsonErrors, WrongLengths) {
 }
 
 TEST_F(SpaceJsonErrors, ValuesThatAreNoChoice) {
-  EXPECT_EQ(text([](Json& j) { j["ks"][1] = 7; }),
-            "a.json: \"ks\"[1] must be one of 3, 5, got 7");
+  EXPECT_EQ(text([](Json& j) { j["ks"][1] = 7; }), "a.json: \"ks\"[1] must be one of 3, 5, got 7");
   EXPECT_EQ(text([](Json& j) { j["e"][0] = "3"; }),
             "a.json: \"e\"[0] must be one of 2, 3, got \"3\"");
   EXPECT_EQ(text([](Json& j) { j["d"][1] = nullptr; }),
@@ -380,8 +381,9 @@ TEST(BuiltinSpaces, UnknownNamesGetTheNearest) {
   EXPECT_EQ(text_thrown<Error>([] { make_space("ofa_mbv3_w1.1"); }),
             "unknown space \"ofa_mbv3_w1.1\": did you mean \"ofa_mbv3_w1.0\" or "
             "\"ofa_mbv3_w1.2\"?");
-  EXPECT_EQ(text_thrown<Error>([] { make_space("mbv3_32"); }).rfind(
-                "unknown space \"mbv3_32\": did you mean \"mbv3_28\"", 0),
+  EXPECT_EQ(text_thrown<Error>([] {
+              make_space("mbv3_32");
+            }).rfind("unknown space \"mbv3_32\": did you mean \"mbv3_28\"", 0),
             0U);
   const std::string all = text_thrown<Error>([] { make_space("zzzzzzzzzzzz"); });
   EXPECT_EQ(all.rfind("unknown space \"zzzzzzzzzzzz\": known: \"compofa_mbv3\", ", 0), 0U) << all;
@@ -390,8 +392,7 @@ TEST(BuiltinSpaces, UnknownNamesGetTheNearest) {
 
 TEST(BuiltinSpaces, OverridesReachTheNet) {
   for (const std::string& name : builtin_space_names()) {
-    const auto space =
-        make_space(name, {.in_channels = 2, .num_classes = 7, .input_size = 40});
+    const auto space = make_space(name, {.in_channels = 2, .num_classes = 7, .input_size = 40});
     Rng rng(10);
     for (const Arch& arch : {space->smallest(), space->largest(), space->sample(rng)}) {
       const graph::Graph net = space->graph(arch);

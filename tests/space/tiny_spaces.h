@@ -71,8 +71,7 @@ inline std::vector<space::Arch> every_arch(const space::Space& space) {
   while (true) {
     all.push_back(arch);
     std::size_t i = 0;
-    while (i < arch.choices.size() &&
-           arch.choices[i] + 1 == space.decisions()[i].num_choices()) {
+    while (i < arch.choices.size() && arch.choices[i] + 1 == space.decisions()[i].num_choices()) {
       arch.choices[i++] = 0;
     }
     if (i == arch.choices.size()) {

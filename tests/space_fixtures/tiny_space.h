@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <map>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -65,7 +64,8 @@ class TinySpace : public space::Space {
     return result;
   }
 
-  std::vector<space::Block> distinct_blocks() const override;
+ protected:
+  std::vector<space::Block> possible_blocks(int input_size) const override;
 
  private:
   void add(const std::string& group, int index, std::vector<double> values) {
@@ -110,16 +110,12 @@ inline std::vector<space::Arch> all_archs(const space::Space& space) {
   return found;
 }
 
-inline std::vector<space::Block> TinySpace::distinct_blocks() const {
-  std::map<std::string, space::Block> found;
+inline std::vector<space::Block> TinySpace::possible_blocks(int /*input_size*/) const {
+  std::vector<space::Block> result;
   for (const space::Arch& arch : all_archs(*this)) {
     for (space::Block& block : blocks(arch)) {
-      found.emplace(block.key(), std::move(block));
+      result.push_back(std::move(block));
     }
-  }
-  std::vector<space::Block> result;
-  for (auto& [key, block] : found) {
-    result.push_back(std::move(block));
   }
   return result;
 }

@@ -36,8 +36,8 @@ Shape pooled(const char* where, const Shape& in, int kernel, int stride, int pad
   // More padding than half a window would leave windows without a single input.
   if (kernel <= 0 || stride <= 0 || padding < 0 || padding > kernel / 2) {
     reject(where, "kernel and stride must be > 0 and padding in [0, kernel / 2], got kernel " +
-                      std::to_string(kernel) + ", stride " + std::to_string(stride) +
-                      ", padding " + std::to_string(padding));
+                      std::to_string(kernel) + ", stride " + std::to_string(stride) + ", padding " +
+                      std::to_string(padding));
   }
   const Shape out{in.channels, pooled(in.height, kernel, stride, padding, ceil_mode),
                   pooled(in.width, kernel, stride, padding, ceil_mode)};
@@ -104,11 +104,8 @@ int Graph::conv(int from, const std::string& name, const ConvOptions& o) {
 }
 
 int Graph::batch_norm(int from, const std::string& name, double eps) {
-  return append({.op = Op::kBatchNorm,
-                 .inputs = {from},
-                 .shape = shape_of(from),
-                 .name = name,
-                 .eps = eps});
+  return append(
+      {.op = Op::kBatchNorm, .inputs = {from}, .shape = shape_of(from), .name = name, .eps = eps});
 }
 
 int Graph::activation(int from, Activation activation) {
@@ -154,8 +151,8 @@ int Graph::dropout(int from, double rate) {
 int Graph::linear(int from, const std::string& name, int out_features, bool bias) {
   const Shape& in = shape_of(from);
   if (in.height != 1 || in.width != 1 || out_features <= 0) {
-    reject("linear", name + ": needs a Cx1x1 input and at least one output, got input " +
-                         text(in) + ", outputs " + std::to_string(out_features));
+    reject("linear", name + ": needs a Cx1x1 input and at least one output, got input " + text(in) +
+                         ", outputs " + std::to_string(out_features));
   }
   return append({.op = Op::kLinear,
                  .inputs = {from},

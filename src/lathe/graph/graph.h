@@ -21,17 +21,17 @@ struct Shape {
 
 enum class Op {
   kInput,
-  kConv,           ///< parameters `<name>.weight` [out, in / groups, k, k], `<name>.bias` [out]
-  kBatchNorm,      ///< `<name>.weight|bias|running_mean|running_var` [channels]
+  kConv,       ///< parameters `<name>.weight` [out, in / groups, k, k], `<name>.bias` [out]
+  kBatchNorm,  ///< `<name>.weight|bias|running_mean|running_var` [channels]
   kActivation,
   kMaxPool,
-  kAvgPool,        ///< padding is not counted in the mean
+  kAvgPool,  ///< padding is not counted in the mean
   kGlobalAvgPool,
-  kDropout,        ///< the identity unless training
-  kLinear,         ///< `<name>.weight` [out, in], `<name>.bias` [out]; on a [channels, 1, 1] input
+  kDropout,  ///< the identity unless training
+  kLinear,   ///< `<name>.weight` [out, in], `<name>.bias` [out]; on a [channels, 1, 1] input
   kAdd,
-  kMul,            ///< second input [channels, 1, 1] is broadcast over the first's height and width
-  kConcat,         ///< along channels
+  kMul,     ///< second input [channels, 1, 1] is broadcast over the first's height and width
+  kConcat,  ///< along channels
 };
 
 enum class Activation { kNone, kRelu, kRelu6, kHSwish, kHSigmoid };
@@ -47,11 +47,11 @@ struct Node {
   int padding = 0;
   int dilation = 1;
   int groups = 1;
-  bool bias = false;        ///< conv and linear
-  bool ceil_mode = false;   ///< pooling
+  bool bias = false;       ///< conv and linear
+  bool ceil_mode = false;  ///< pooling
   Activation activation = Activation::kNone;
-  double eps = 1e-5;        ///< batch norm
-  double rate = 0.0;        ///< dropout
+  double eps = 1e-5;  ///< batch norm
+  double rate = 0.0;  ///< dropout
   bool operator==(const Node&) const = default;
 };
 

@@ -12,9 +12,9 @@ namespace lathe::measure {
 using Runnable = std::function<void()>;
 
 struct TimingOptions {
-  int warmup_runs = 5;   ///< of each runnable, not counted
-  int rounds = 10;       ///< turns: every runnable is timed once in each, so that drift and
-                         ///< disturbances of the machine fall on all of them alike
+  int warmup_runs = 5;  ///< of each runnable, not counted
+  int rounds = 10;      ///< turns: every runnable is timed once in each, so that drift and
+                        ///< disturbances of the machine fall on all of them alike
   int runs_per_round = 5;
 };
 

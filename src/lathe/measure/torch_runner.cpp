@@ -63,8 +63,7 @@ class TorchRunner final : public Runner {
     return [executor = std::make_shared<nn::Executor>(folded.graph), binding = std::move(binding),
             x = nn::to_torch(input).contiguous(layout(channels_last_))] {
       const c10::InferenceMode inference_mode;
-      const at::Tensor y =
-          executor->forward(binding, x, {.kernels = nn::Kernels::kLibrary});
+      const at::Tensor y = executor->forward(binding, x, {.kernels = nn::Kernels::kLibrary});
       if (!y.defined()) {
         throw std::logic_error("[measure::TorchRunner] the net gave no output");
       }

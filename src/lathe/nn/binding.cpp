@@ -23,10 +23,14 @@ FloatTensor from_torch(const at::Tensor& tensor) {
 const at::Tensor& member(const NodeTensors& tensors, graph::ParameterSpec::Role role) {
   using Role = graph::ParameterSpec::Role;
   switch (role) {
-    case Role::kWeight: return tensors.weight;
-    case Role::kBias: return tensors.bias;
-    case Role::kRunningMean: return tensors.running_mean;
-    case Role::kRunningVar: return tensors.running_var;
+    case Role::kWeight:
+      return tensors.weight;
+    case Role::kBias:
+      return tensors.bias;
+    case Role::kRunningMean:
+      return tensors.running_mean;
+    case Role::kRunningVar:
+      return tensors.running_var;
   }
   throw std::invalid_argument("[nn::member] unknown role");
 }
@@ -40,8 +44,7 @@ Binding bind(const graph::Net& net) {
   Binding binding(static_cast<std::size_t>(net.graph.size()));
   for (int i = 0; i < net.graph.size(); ++i) {
     for (const graph::ParameterSpec& spec : graph::parameters_of(net.graph, i)) {
-      member(binding[static_cast<std::size_t>(i)], spec.role) =
-          to_torch(net.weights.at(spec.name));
+      member(binding[static_cast<std::size_t>(i)], spec.role) = to_torch(net.weights.at(spec.name));
     }
   }
   return binding;

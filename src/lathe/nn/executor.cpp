@@ -57,8 +57,8 @@ at::Tensor normalise(const Node& node, Activation activation, const NodeTensors&
 /// torch's dropout with a generator of the caller's, which the library's function doesn't take.
 at::Tensor drop(const at::Tensor& x, double rate, const std::optional<at::Generator>& generator) {
   const at::Tensor kept = at::empty_like(x, x.options().requires_grad(false));
-  kept.bernoulli_(1.0 - rate, generator.has_value() ? c10::optional<at::Generator>(*generator)
-                                                    : c10::nullopt);
+  kept.bernoulli_(1.0 - rate,
+                  generator.has_value() ? c10::optional<at::Generator>(*generator) : c10::nullopt);
   return x * kept.div_(1.0 - rate);
 }
 
@@ -103,8 +103,8 @@ void Executor::check(const Binding& binding, const at::Tensor& x) const {
   if (!x.defined() || x.dim() != 4 || x.size(1) != in.channels || x.size(2) != in.height ||
       x.size(3) != in.width) {
     throw std::invalid_argument("[nn::Executor] input must be [N, " + std::to_string(in.channels) +
-                                ", " + std::to_string(in.height) + ", " +
-                                std::to_string(in.width) + "], got " + shape_text(x));
+                                ", " + std::to_string(in.height) + ", " + std::to_string(in.width) +
+                                "], got " + shape_text(x));
   }
   if (binding.size() != static_cast<std::size_t>(graph_.size())) {
     throw std::invalid_argument("[nn::Executor] the binding is of another graph: it has " +
@@ -131,14 +131,17 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
     return values[static_cast<std::size_t>(node.inputs[i])];
   };
   switch (node.op) {
-    case Op::kInput: break;
-    case Op::kConv: return convolve(node, t, input(0), options.kernels);
+    case Op::kInput:
+      break;
+    case Op::kConv:
+      return convolve(node, t, input(0), options.kernels);
     case Op::kBatchNorm: {
       const Activation activation =
           step.activation < 0 ? Activation::kNone : graph_[step.activation].activation;
       return normalise(node, activation, t, input(0), options);
     }
-    case Op::kActivation: return activate(input(0), node.activation);
+    case Op::kActivation:
+      return activate(input(0), node.activation);
     case Op::kMaxPool:
       return at::max_pool2d(input(0), node.kernel, node.stride, node.padding);
     case Op::kAvgPool:
@@ -152,7 +155,8 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
                                                  : input(0);
     case Op::kLinear:  // a vector is a map of one pixel, as everywhere in the graph
       return at::linear(input(0).flatten(1), t.weight, t.bias).unsqueeze(2).unsqueeze(3);
-    case Op::kAdd: return at::add(input(0), input(1));
+    case Op::kAdd:
+      return at::add(input(0), input(1));
     case Op::kMul:
       return options.kernels == Kernels::kLathe ? scale_channels(input(0), input(1))
                                                 : at::mul(input(0), input(1));

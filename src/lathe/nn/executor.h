@@ -21,8 +21,8 @@ enum class Kernels {
 struct ForwardOptions {
   /// Batch norm uses the batch's statistics and updates the running ones in place; dropout is on.
   bool training = false;
-  double momentum = 0.1;   ///< weight of the batch in the running statistics
-  bool dropout = true;     ///< false: none even when training
+  double momentum = 0.1;                   ///< weight of the batch in the running statistics
+  bool dropout = true;                     ///< false: none even when training
   std::optional<at::Generator> generator;  ///< draws dropout; unset: torch's global one
   Kernels kernels = Kernels::kLathe;
 };

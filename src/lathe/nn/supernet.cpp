@@ -149,8 +149,8 @@ at::Tensor Supernet::slice(const ParameterSpec& spec, int replica) const {
   return first_of_each(full, spec.shape);
 }
 
-at::Tensor Supernet::shrink_kernel(const std::string& name, at::Tensor weight,
-                                   std::int64_t size, int replica) const {
+at::Tensor Supernet::shrink_kernel(const std::string& name, at::Tensor weight, std::int64_t size,
+                                   int replica) const {
   const std::int64_t channels = weight.size(0);
   for (const auto& [from, to] :
        kernel_steps(space_->elastic_kernels(), static_cast<int>(weight.size(2)))) {
@@ -189,8 +189,8 @@ void Supernet::load_state(const TensorMap& state, const std::string& where) {
   }
   for (const auto& [name, tensor] : state) {
     if (!current.contains(name)) {
-      throw Error(where + ": unknown tensor " + name + ", is this a supernet of " +
-                  space_->name() + "?");
+      throw Error(where + ": unknown tensor " + name + ", is this a supernet of " + space_->name() +
+                  "?");
     }
   }
   for (const auto& [name, tensor] : state) {

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "lathe/core/isa.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define LATHE_X86_DISPATCH 1
 #endif
@@ -111,11 +113,13 @@ void forward_portable(const PackedDense& layer, const float* x, std::int64_t row
 
 Forward choose_forward() {
 #ifdef LATHE_X86_DISPATCH
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) {
-    return forward_avx512;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return forward_avx2;
+  switch (best_isa()) {
+    case Isa::kAvx512:
+      return forward_avx512;
+    case Isa::kAvx2:
+      return forward_avx2;
+    case Isa::kGeneric:
+      break;
   }
 #endif
   return forward_portable;

@@ -111,13 +111,10 @@ std::vector<double> cross_validated(const space::Space& space, const Samples& sa
 
 }  // namespace
 
-accuracy::PerceptronPredictor predict_accuracy(const nn::Supernet& supernet,
-                                               const space::Space& space,
-                                               const latency::LatencyModel& latency,
-                                               const train::Evaluator& evaluator,
-                                               const AccuracyOptions& options, std::uint64_t seed,
-                                               const RunFolder& folder,
-                                               const ProgressFn& progress) {
+accuracy::PerceptronPredictor predict_accuracy(
+    const nn::Supernet& supernet, const space::Space& space, const latency::LatencyModel& latency,
+    const train::Evaluator& evaluator, const AccuracyOptions& options, std::uint64_t seed,
+    const RunFolder& folder, const ProgressFn& progress) {
   if (options.folds < 2 || options.samples < 2 * options.folds) {
     throw std::invalid_argument(
         "[run::predict_accuracy] needs at least 2 folds and 2 samples in each, got " +
@@ -129,8 +126,7 @@ accuracy::PerceptronPredictor predict_accuracy(const nn::Supernet& supernet,
   const Samples samples =
       collect(supernet, space, latency, evaluator, options, seed, folder, progress);
   const std::vector<double> held_out = cross_validated(space, samples, options);
-  accuracy::PredictorFit all =
-      fit(space, samples, options.fit, [](std::size_t) { return true; });
+  accuracy::PredictorFit all = fit(space, samples, options.fit, [](std::size_t) { return true; });
   all.rmse = root_mean_square_error(held_out, samples.accuracies);
   all.kendall_tau = kendall_tau(held_out, samples.accuracies);
   accuracy::PerceptronPredictor predictor(space, std::move(all));

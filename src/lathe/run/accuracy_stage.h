@@ -21,7 +21,6 @@ accuracy::PerceptronPredictor predict_accuracy(const nn::Supernet& supernet,
                                                const latency::LatencyModel& latency,
                                                const train::Evaluator& evaluator,
                                                const AccuracyOptions& options, std::uint64_t seed,
-                                               const RunFolder& folder,
-                                               const ProgressFn& progress);
+                                               const RunFolder& folder, const ProgressFn& progress);
 
 }  // namespace lathe::run

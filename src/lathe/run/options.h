@@ -24,21 +24,21 @@ struct LatencyOptions {
 };
 
 struct AccuracyOptions {
-  int samples = 80;                        ///< subnets evaluated, evenly over the latency range
-  std::int64_t validation_images = 5000;   ///< for each
-  int threads = 1;                         ///< subnets evaluated side by side
-  int folds = 5;                           ///< of the cross-validation that states the error
+  int samples = 80;                       ///< subnets evaluated, evenly over the latency range
+  std::int64_t validation_images = 5000;  ///< for each
+  int threads = 1;                        ///< subnets evaluated side by side
+  int folds = 5;                          ///< of the cross-validation that states the error
   train::FitPerceptronOptions fit;
 };
 
 struct RunOptions {
   std::string dataset = "fashion-mnist";
-  std::filesystem::path data_dir;      ///< empty: where the system's package is
+  std::filesystem::path data_dir;       ///< empty: where the system's package is
   std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
   std::string space = "mbv3_28";
-  std::vector<double> targets_ms;      ///< empty: num_targets, evenly over the reachable range
+  std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
-  int train_threads = 0;               ///< for everything but measuring; 0: all cores
+  int train_threads = 0;  ///< for everything but measuring; 0: all cores
   std::uint64_t seed = 0;
   LatencyOptions latency;
   train::TrainOptions train;
@@ -46,7 +46,7 @@ struct RunOptions {
   AccuracyOptions accuracy;
   search::AllTargetsOptions search;
   measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
-  int winner_attempts = 12;            ///< candidates measured per target before giving up
+  int winner_attempts = 12;  ///< candidates measured per target before giving up
 };
 
 }  // namespace lathe::run

@@ -8,10 +8,10 @@
 
 namespace lathe::run {
 
-/// Measures the device, trains one supernet, fits an accuracy predictor, searches for all targets at
-/// once, and measures, evaluates and exports every winner. Each stage leaves its file in `folder`
-/// and is not done again when that is there; inside, training resumes at the last epoch and the
-/// accuracy samples at the last subnet. The test set is read once per winner, at the end.
+/// Measures the device, trains one supernet, fits an accuracy predictor, searches for all targets
+/// at once, and measures, evaluates and exports every winner. Each stage leaves its file in
+/// `folder` and is not done again when that is there; inside, training resumes at the last epoch
+/// and the accuracy samples at the last subnet. The test set is read once per winner, at the end.
 /// @throws Error if the data, a file in the folder or an option is not as needed;
 /// std::invalid_argument for options out of range.
 RunResult run(const RunOptions& options, const RunFolder& folder, const ProgressFn& progress);

@@ -53,23 +53,23 @@ nlohmann::ordered_json to_json(const RunResult& result) {
   for (const TargetResult& target : result.targets) {
     targets.push_back(to_json(target));
   }
-  return {{"dataset", result.dataset},
-          {"device", latency::to_json(result.device)},
-          {"latency_model", latency::to_json(result.latency_error)},
-          {"accuracy_predictor",
-           {{"samples", result.accuracy_samples},
-            {"rmse", result.accuracy_rmse},
-            {"kendall", result.accuracy_kendall}}},
-          {"search",
-           {{"evaluations", result.search_evaluations}, {"seconds", result.search_seconds}}},
-          {"targets", targets}};
+  return {
+      {"dataset", result.dataset},
+      {"device", latency::to_json(result.device)},
+      {"latency_model", latency::to_json(result.latency_error)},
+      {"accuracy_predictor",
+       {{"samples", result.accuracy_samples},
+        {"rmse", result.accuracy_rmse},
+        {"kendall", result.accuracy_kendall}}},
+      {"search", {{"evaluations", result.search_evaluations}, {"seconds", result.search_seconds}}},
+      {"targets", targets}};
 }
 
 std::string result_table(const RunResult& result) {
-  std::string text = fmt::format(
-      "{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>18} | {:>13} | {:>7} | {:>8}\n", "target ms",
-      "predicted ms", "measured ms", "p90 ms", "within target?", "predicted accuracy",
-      "test accuracy", "MMACs", "params");
+  std::string text =
+      fmt::format("{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>18} | {:>13} | {:>7} | {:>8}\n",
+                  "target ms", "predicted ms", "measured ms", "p90 ms", "within target?",
+                  "predicted accuracy", "test accuracy", "MMACs", "params");
   std::string notes;
   for (const TargetResult& t : result.targets) {
     if (!t.feasible) {
@@ -84,9 +84,9 @@ std::string result_table(const RunResult& result) {
         t.within_target ? "yes" : "NO", 100 * t.predicted_accuracy, 100 * t.test_accuracy,
         static_cast<double>(t.macs) / 1e6, t.params);
     for (double replaced : t.replaced_ms) {
-      notes += fmt::format(
-          "target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
-          t.target_ms, replaced);
+      notes +=
+          fmt::format("target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
+                      t.target_ms, replaced);
     }
   }
   return text + notes;

@@ -15,9 +15,9 @@ namespace lathe::run {
 struct TargetResult {
   double target_ms = 0;
   bool feasible = true;
-  double minimum_ms = 0;       ///< infeasible: the least latency that is reachable
+  double minimum_ms = 0;  ///< infeasible: the least latency that is reachable
   double predicted_ms = 0;
-  double measured_ms = 0;      ///< median, of the net that is handed over
+  double measured_ms = 0;  ///< median, of the net that is handed over
   double measured_p90_ms = 0;
   bool within_target = false;  ///< measured_ms <= target_ms
   double predicted_accuracy = 0;
@@ -27,14 +27,14 @@ struct TargetResult {
   /// Measured medians of candidates that were tried before, and were above the target.
   std::vector<double> replaced_ms;
   nlohmann::ordered_json arch;
-  std::string dir;             ///< relative to the run's folder
+  std::string dir;  ///< relative to the run's folder
 };
 
 struct RunResult {
   std::string dataset;
   latency::Fingerprint device;
-  latency::ModelError latency_error;   ///< of the block table
-  double accuracy_rmse = 0;            ///< of the predictor, on held-out subnets
+  latency::ModelError latency_error;  ///< of the block table
+  double accuracy_rmse = 0;           ///< of the predictor, on held-out subnets
   double accuracy_kendall = 0;
   int accuracy_samples = 0;
   std::int64_t search_evaluations = 0;

@@ -13,24 +13,36 @@ using graph::Graph;
 
 const char* text(BlockKind kind) {
   switch (kind) {
-    case BlockKind::kConv: return "conv";
-    case BlockKind::kResidualConv: return "residual_conv";
-    case BlockKind::kMbconv: return "mbconv";
-    case BlockKind::kBottleneck: return "bottleneck";
-    case BlockKind::kMaxPool: return "max_pool";
-    case BlockKind::kGlobalPool: return "global_pool";
-    case BlockKind::kClassifier: return "classifier";
+    case BlockKind::kConv:
+      return "conv";
+    case BlockKind::kResidualConv:
+      return "residual_conv";
+    case BlockKind::kMbconv:
+      return "mbconv";
+    case BlockKind::kBottleneck:
+      return "bottleneck";
+    case BlockKind::kMaxPool:
+      return "max_pool";
+    case BlockKind::kGlobalPool:
+      return "global_pool";
+    case BlockKind::kClassifier:
+      return "classifier";
   }
   return "";
 }
 
 const char* text(Activation activation) {
   switch (activation) {
-    case Activation::kNone: return "";
-    case Activation::kRelu: return " relu";
-    case Activation::kRelu6: return " relu6";
-    case Activation::kHSwish: return " h_swish";
-    case Activation::kHSigmoid: return " h_sigmoid";
+    case Activation::kNone:
+      return "";
+    case Activation::kRelu:
+      return " relu";
+    case Activation::kRelu6:
+      return " relu6";
+    case Activation::kHSwish:
+      return " h_swish";
+    case Activation::kHSigmoid:
+      return " h_sigmoid";
   }
   return "";
 }
@@ -79,8 +91,7 @@ int lower_mbconv(Graph& g, int x, const Block& b) {
   if (b.squeeze_excite) {
     y = squeeze_excite(g, y, b);
   }
-  y = conv_norm(g, y, b.name + ".project", {.out_channels = b.output.channels},
-                b.batch_norm_eps);
+  y = conv_norm(g, y, b.name + ".project", {.out_channels = b.output.channels}, b.batch_norm_eps);
   return b.residual ? g.add(y, x) : y;
 }
 
@@ -91,15 +102,14 @@ int lower_bottleneck(Graph& g, int x, const Block& b) {
                 {.out_channels = b.mid_channels, .kernel = b.kernel, .stride = b.stride},
                 b.batch_norm_eps);
   y = g.activation(y, b.activation);
-  y = conv_norm(g, y, b.name + ".project", {.out_channels = b.output.channels},
-                b.batch_norm_eps);
+  y = conv_norm(g, y, b.name + ".project", {.out_channels = b.output.channels}, b.batch_norm_eps);
   int shortcut = x;
   if (!b.residual) {
     if (b.stride > 1) {
       shortcut = g.avg_pool(shortcut, b.stride, b.stride, 0, /*ceil_mode=*/true);
     }
-    shortcut = conv_norm(g, shortcut, b.name + ".shortcut",
-                         {.out_channels = b.output.channels}, b.batch_norm_eps);
+    shortcut = conv_norm(g, shortcut, b.name + ".shortcut", {.out_channels = b.output.channels},
+                         b.batch_norm_eps);
   }
   return g.activation(g.add(y, shortcut), b.activation);
 }
@@ -107,11 +117,16 @@ int lower_bottleneck(Graph& g, int x, const Block& b) {
 int lower_block(Graph& g, int x, const Block& b) {
   switch (b.kind) {
     case BlockKind::kConv:
-    case BlockKind::kResidualConv: return lower_conv(g, x, b);
-    case BlockKind::kMbconv: return lower_mbconv(g, x, b);
-    case BlockKind::kBottleneck: return lower_bottleneck(g, x, b);
-    case BlockKind::kMaxPool: return g.max_pool(x, b.kernel, b.stride, b.kernel / 2);
-    case BlockKind::kGlobalPool: return g.global_avg_pool(x);
+    case BlockKind::kResidualConv:
+      return lower_conv(g, x, b);
+    case BlockKind::kMbconv:
+      return lower_mbconv(g, x, b);
+    case BlockKind::kBottleneck:
+      return lower_bottleneck(g, x, b);
+    case BlockKind::kMaxPool:
+      return g.max_pool(x, b.kernel, b.stride, b.kernel / 2);
+    case BlockKind::kGlobalPool:
+      return g.global_avg_pool(x);
     case BlockKind::kClassifier:
       if (b.dropout > 0) {
         x = g.dropout(x, b.dropout);

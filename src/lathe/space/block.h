@@ -10,13 +10,13 @@
 namespace lathe::space {
 
 enum class BlockKind {
-  kConv,           ///< convolution, batch norm (unless `!batch_norm`), activation
-  kResidualConv,   ///< the same with an identity shortcut around it
-  kMbconv,         ///< MobileNet inverted residual (expand, depthwise, SE, project)
-  kBottleneck,     ///< ResNet-D bottleneck (1x1, 3x3, 1x1, average-pooled shortcut)
+  kConv,          ///< convolution, batch norm (unless `!batch_norm`), activation
+  kResidualConv,  ///< the same with an identity shortcut around it
+  kMbconv,        ///< MobileNet inverted residual (expand, depthwise, SE, project)
+  kBottleneck,    ///< ResNet-D bottleneck (1x1, 3x3, 1x1, average-pooled shortcut)
   kMaxPool,
   kGlobalPool,
-  kClassifier,     ///< dropout and linear
+  kClassifier,  ///< dropout and linear
 };
 
 /// All that the time and the size of a block depend on, and the name of its parameters.
@@ -27,13 +27,13 @@ struct Block {
   graph::Shape output;
   int kernel = 1;
   int stride = 1;
-  int mid_channels = 0;      ///< mbconv and bottleneck: channels of the inner convolution
+  int mid_channels = 0;  ///< mbconv and bottleneck: channels of the inner convolution
   bool squeeze_excite = false;
-  bool residual = false;     ///< mbconv: identity shortcut
-  bool batch_norm = true;    ///< conv and residual conv only
+  bool residual = false;   ///< mbconv: identity shortcut
+  bool batch_norm = true;  ///< conv and residual conv only
   graph::Activation activation = graph::Activation::kNone;
   double batch_norm_eps = 1e-5;
-  double dropout = 0.0;      ///< classifier
+  double dropout = 0.0;  ///< classifier
 
   /// Equal for two blocks exactly if they do the same computation, wherever they stand. The key
   /// of latency tables: `mbconv 14x14x24 -> 7x7x40 mid 96 k5 s2 se h_swish`. Weights, the batch

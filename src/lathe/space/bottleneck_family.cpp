@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <iterator>
 #include <stdexcept>
 
 #include "lathe/space/channels.h"
@@ -38,8 +38,10 @@ class BottleneckSpace final : public Space {
   bool alive(const Arch& arch, int i) const override;
   double log10_num_nets() const override;
   std::vector<Block> blocks(const Arch& arch) const override;
-  std::vector<Block> distinct_blocks() const override;
   std::vector<int> elastic_kernels() const override { return {}; }
+
+ protected:
+  std::vector<Block> possible_blocks(int input_size) const override;
 
  private:
   int max_depth(std::size_t stage) const {
@@ -197,51 +199,36 @@ std::vector<Block> BottleneckSpace::blocks(const Arch& arch) const {
   return net;
 }
 
-std::vector<Block> BottleneckSpace::distinct_blocks() const {
+std::vector<Block> BottleneckSpace::possible_blocks(int input_size) const {
   std::vector<Block> all;
-  std::set<std::string> seen;
-  const auto add = [&](const Block& block) {
-    if (seen.insert(block.key()).second) {
-      all.push_back(block);
-    }
+  const auto add = [&](std::vector<Block> blocks) {
+    std::move(blocks.begin(), blocks.end(), std::back_inserter(all));
   };
-  std::vector<double> resolutions = spec_.resolutions;
-  if (resolutions.empty()) {
-    resolutions.push_back(task().input_size);
+  std::vector<Shape> inputs;  // what the widths before may hand to the next stage
+  for (double out_width : spec_.widths) {
+    for (double mid_width : spec_.widths) {
+      add(stem(input_size, true, mid_width, out_width));
+    }
+    inputs.push_back(all.back().output);
   }
-  for (double resolution : resolutions) {
-    std::vector<Shape> inputs;  // what the widths before may hand to the next stage
-    for (double out_width : spec_.widths) {
-      for (double mid_width : spec_.widths) {
-        for (const Block& b : stem(static_cast<int>(resolution), true, mid_width, out_width)) {
-          add(b);
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    std::vector<Shape> outputs;
+    for (double w : spec_.widths) {
+      const int channels = stage_channels(s, w);
+      for (double expansion : spec_.expansions) {
+        for (const Shape& input : inputs) {
+          all.push_back(bottleneck(s, 0, input, channels, expansion));
+        }
+        if (max_depth(s) > 1) {
+          all.push_back(bottleneck(s, 1, all.back().output, channels, expansion));
         }
       }
-      inputs.push_back(
-          stem(static_cast<int>(resolution), false, out_width, out_width).back().output);
+      outputs.push_back(all.back().output);
     }
-    for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-      std::vector<Shape> outputs;
-      for (double w : spec_.widths) {
-        const int channels = stage_channels(s, w);
-        for (double expansion : spec_.expansions) {
-          for (const Shape& input : inputs) {
-            add(bottleneck(s, 0, input, channels, expansion));
-          }
-          const Shape inner = bottleneck(s, 0, inputs.front(), channels, expansion).output;
-          if (max_depth(s) > 1) {
-            add(bottleneck(s, 1, inner, channels, expansion));
-          }
-        }
-        outputs.push_back(bottleneck(s, 0, inputs.front(), channels, 1.0).output);
-      }
-      inputs = std::move(outputs);
-    }
-    for (const Shape& input : inputs) {
-      for (const Block& block : tail(input)) {
-        add(block);
-      }
-    }
+    inputs = std::move(outputs);
+  }
+  for (const Shape& input : inputs) {
+    add(tail(input));
   }
   return all;
 }

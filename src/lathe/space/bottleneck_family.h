@@ -11,7 +11,7 @@
 namespace lathe::space {
 
 struct BottleneckStage {
-  int channels = 0;    ///< of the output, at width 1.0
+  int channels = 0;  ///< of the output, at width 1.0
   int stride = 1;
   int base_depth = 2;  ///< blocks, to which the depth choice adds
 };
@@ -21,13 +21,13 @@ struct BottleneckStage {
 struct BottleneckSpec {
   std::string name;
   Task task;
-  int stem_channels = 64;             ///< at width 1.0; the first stem convs have half of it
+  int stem_channels = 64;  ///< at width 1.0; the first stem convs have half of it
   std::vector<BottleneckStage> stages;
-  std::vector<double> extra_depths;   ///< per stage, ascending
-  std::vector<double> expansions;     ///< per block, ascending
-  std::vector<double> widths;         ///< of the two stem widths and of each stage, ascending
+  std::vector<double> extra_depths;  ///< per stage, ascending
+  std::vector<double> expansions;    ///< per block, ascending
+  std::vector<double> widths;        ///< of the two stem widths and of each stage, ascending
   double dropout = 0.0;
-  std::vector<double> resolutions;    ///< choices of the input size; empty: the task's
+  std::vector<double> resolutions;  ///< choices of the input size; empty: the task's
 };
 
 /// Decisions in order: "d" (first {0, 2}: 2 keeps the stem's residual conv; then one per stage),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 
@@ -19,8 +20,10 @@ class MobileSpace final : public Space {
   bool alive(const Arch& arch, int i) const override;
   double log10_num_nets() const override;
   std::vector<Block> blocks(const Arch& arch) const override;
-  std::vector<Block> distinct_blocks() const override;
   std::vector<int> elastic_kernels() const override;
+
+ protected:
+  std::vector<Block> possible_blocks(int input_size) const override;
 
  private:
   struct StageDecisions {
@@ -260,8 +263,8 @@ std::vector<Block> MobileSpace::blocks(const Arch& arch) const {
     for (int b = 0; b < depth(arch, s); ++b) {
       const auto at = static_cast<std::size_t>(b);
       const double kernel = chosen(arch, stage_decisions_[s].kernel[at], spec_.stages[s].kernels);
-      net.push_back(mbconv(s, b, net.back().output, static_cast<int>(kernel),
-                           expansion(arch, s, at)));
+      net.push_back(
+          mbconv(s, b, net.back().output, static_cast<int>(kernel), expansion(arch, s, at)));
     }
   }
   std::vector<Block> end = tail(net.back().output);
@@ -269,40 +272,21 @@ std::vector<Block> MobileSpace::blocks(const Arch& arch) const {
   return net;
 }
 
-std::vector<Block> MobileSpace::distinct_blocks() const {
-  std::vector<Block> all;
-  std::set<std::string> seen;
-  const auto add = [&](const Block& block) {
-    if (seen.insert(block.key()).second) {
-      all.push_back(block);
-    }
-  };
-  std::vector<double> resolutions = spec_.resolutions;
-  if (resolutions.empty()) {
-    resolutions.push_back(task().input_size);
-  }
-  for (double resolution : resolutions) {
-    add(stem(static_cast<int>(resolution)));
-    const Block first_block = first(stem(static_cast<int>(resolution)).output);
-    add(first_block);
-    graph::Shape shape = first_block.output;
-    for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-      const graph::Shape stage_input = shape;
-      for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
-        const graph::Shape input = b == 0 ? stage_input : shape;
-        for (double kernel : spec_.stages[s].kernels) {
-          for (double expand : expansions_at(spec_.stages[s], b)) {
-            const Block block = mbconv(s, b, input, static_cast<int>(kernel), expand);
-            add(block);
-            shape = block.output;
-          }
+std::vector<Block> MobileSpace::possible_blocks(int input_size) const {
+  std::vector<Block> all{stem(input_size)};
+  all.push_back(first(all.back().output));
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
+      const graph::Shape input = all.back().output;  // the same for every choice before
+      for (double kernel : spec_.stages[s].kernels) {
+        for (double expand : expansions_at(spec_.stages[s], b)) {
+          all.push_back(mbconv(s, b, input, static_cast<int>(kernel), expand));
         }
       }
     }
-    for (const Block& block : tail(shape)) {
-      add(block);
-    }
   }
+  std::vector<Block> end = tail(all.back().output);
+  std::move(end.begin(), end.end(), std::back_inserter(all));
   return all;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "lathe/core/error.h"
@@ -60,6 +61,25 @@ int Space::input_size(const Arch& arch) const {
     }
   }
   return task_.input_size;
+}
+
+std::vector<Block> Space::distinct_blocks() const {
+  std::vector<double> sizes{static_cast<double>(task_.input_size)};
+  for (const Decision& decision : decisions_) {
+    if (decision.group == kResolutionGroup) {
+      sizes = decision.values;
+    }
+  }
+  std::vector<Block> distinct;
+  std::set<std::string> seen;
+  for (double size : sizes) {
+    for (Block& block : possible_blocks(static_cast<int>(size))) {
+      if (seen.insert(block.key()).second) {
+        distinct.push_back(std::move(block));
+      }
+    }
+  }
+  return distinct;
 }
 
 Arch Space::canonical(Arch arch) const {
@@ -157,8 +177,8 @@ nlohmann::ordered_json Space::to_json(const Arch& arch) const {
 
 Arch Space::from_json(const nlohmann::json& json, const std::string& where) const {
   if (!json.is_object()) {
-    throw Error(where + ": expected an arch, a JSON object such as " +
-                to_json(largest()).dump() + ", got " + std::string(json.type_name()));
+    throw Error(where + ": expected an arch, a JSON object such as " + to_json(largest()).dump() +
+                ", got " + std::string(json.type_name()));
   }
   if (json.contains("space") && json["space"] != name_) {
     throw Error(where + ": is an arch of space " + json["space"].dump() + ", expected \"" + name_ +

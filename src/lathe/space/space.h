@@ -16,8 +16,8 @@ namespace lathe::space {
 
 /// One choice to make.
 struct Decision {
-  std::string group;        ///< the arch JSON's key: "ks", "e", "d", "r", ...
-  int index = 0;            ///< position in that key's list
+  std::string group;           ///< the arch JSON's key: "ks", "e", "d", "r", ...
+  int index = 0;               ///< position in that key's list
   std::vector<double> values;  ///< what the choice indices stand for, in ascending order
   int num_choices() const { return static_cast<int>(values.size()); }
 };
@@ -63,7 +63,7 @@ class Space {
   /// The blocks of the net in order. @throws std::invalid_argument as check().
   virtual std::vector<Block> blocks(const Arch& arch) const = 0;
   /// Every block, by key(), that some arch of the space contains; each once.
-  virtual std::vector<Block> distinct_blocks() const = 0;
+  std::vector<Block> distinct_blocks() const;
   /// lower(blocks(arch)).
   graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
 
@@ -92,6 +92,9 @@ class Space {
   std::vector<std::vector<int>> genes_;
 
   double value(const Arch& arch, int i) const;  ///< what decision `i`'s choice stands for
+
+  /// Every block of every arch with this input size, repeated or not: for distinct_blocks().
+  virtual std::vector<Block> possible_blocks(int input_size) const = 0;
 
  private:
   std::string name_;

@@ -25,8 +25,8 @@ SafetensorsFile load_file(const std::filesystem::path& path, const nn::Supernet&
                 ", this version reads " + kVersion);
   }
   if (metadata("space") != supernet.space().name()) {
-    throw Error(path.string() + ": is a checkpoint of space " + metadata("space") +
-                ", expected " + supernet.space().name() + "; use another --out or --space");
+    throw Error(path.string() + ": is a checkpoint of space " + metadata("space") + ", expected " +
+                supernet.space().name() + "; use another --out or --space");
   }
   if (!file.tensors.contains(kMomentum) ||
       file.tensors[kMomentum].shape != std::vector<std::int64_t>{supernet.parameters().size()}) {

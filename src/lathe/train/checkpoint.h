@@ -14,8 +14,7 @@ namespace lathe::train {
 /// space, the steps done and `settings` (whatever a resumed run must agree on). Written by atomic
 /// replace.
 void save_checkpoint(const std::filesystem::path& path, const nn::Supernet& supernet,
-                     const Sgd& optimizer, std::int64_t steps_done,
-                     const nlohmann::json& settings);
+                     const Sgd& optimizer, std::int64_t steps_done, const nlohmann::json& settings);
 
 /// Loads a checkpoint; gives the steps done. Nothing is changed unless the whole file fits.
 /// @throws Error naming the file if it is damaged, of another space, or of other settings (the

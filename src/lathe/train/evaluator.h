@@ -14,7 +14,7 @@ struct EvaluatorOptions {
   std::int64_t calibration_images = 2000;  ///< training images, with the training augmentation
   std::int64_t batch_size = 250;
   data::AugmentOptions augment;
-  std::uint64_t seed = 0;                  ///< picks the calibration images
+  std::uint64_t seed = 0;  ///< picks the calibration images
 };
 
 /// Holds the calibration batches, the same for every subnet. `dataset` must outlive it.

@@ -6,9 +6,7 @@
 namespace lathe::train {
 
 Sgd::Sgd(nn::Parameters& parameters, const Options& options)
-    : parameters_(parameters),
-      options_(options),
-      momentum_(at::zeros_like(parameters.values())) {}
+    : parameters_(parameters), options_(options), momentum_(at::zeros_like(parameters.values())) {}
 
 void Sgd::step(double learning_rate) {
   const c10::NoGradGuard no_grad;

@@ -43,8 +43,8 @@ class Run {
         steps_per_epoch_(dataset.train.size() / options.batch_size),
         schedule_{.peak = options.learning_rate,
                   .total_steps = total_steps_,
-                  .warmup_steps = std::llround(options.warmup_epochs *
-                                               static_cast<double>(steps_per_epoch_))},
+                  .warmup_steps =
+                      std::llround(options.warmup_epochs * static_cast<double>(steps_per_epoch_))},
         workers_(std::min(options.shards, options.threads),
                  std::max(1, options.threads / options.shards)),
         optimizer_(supernet.parameters(), options.sgd),
@@ -79,8 +79,7 @@ class Run {
   // Since the last report, and since the epoch began.
   double report_loss_ = 0, epoch_loss_ = 0;
   std::int64_t report_steps_ = 0, epoch_steps_ = 0;
-  double report_images_per_s_ = 0, epoch_seconds_ = 0;
-  double report_seconds_ = 0;
+  double report_seconds_ = 0, epoch_seconds_ = 0;
 };
 
 nlohmann::json Run::settings() const {
@@ -103,9 +102,8 @@ nlohmann::json Run::settings() const {
 
 std::int64_t Run::restore() {
   const std::filesystem::path path = checkpoint_path(options_.folder);
-  const std::int64_t done = std::filesystem::exists(path)
-                                ? load_checkpoint(path, supernet_, optimizer_, settings())
-                                : 0;
+  const std::int64_t done =
+      std::filesystem::exists(path) ? load_checkpoint(path, supernet_, optimizer_, settings()) : 0;
   // A crash between the metrics line and the checkpoint leaves a line too many.
   const std::filesystem::path metrics = options_.folder / "metrics.jsonl";
   const std::vector<nlohmann::json> lines = metrics_.read();
@@ -124,8 +122,8 @@ std::int64_t Run::restore() {
 }
 
 void Run::begin_epoch(std::int64_t epoch) {
-  batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed,
-                                     epoch);
+  batches_ =
+      data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed, epoch);
   epoch_ = epoch;
   epoch_loss_ = 0;
   epoch_steps_ = 0;
@@ -159,10 +157,9 @@ double Run::run_shard(std::int64_t step, int shard, const std::vector<Pass>& pas
   const std::int64_t size = options_.batch_size / options_.shards;
   const auto images = (*batches_)[step % steps_per_epoch_].subspan(
       static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
-  const Batch batch =
-      make_batch(dataset_.train, images,
-                 data::Augmentation{options_.augment, options_.seed, epoch_},
-                 dataset_.normalization);
+  const Batch batch = make_batch(dataset_.train, images,
+                                 data::Augmentation{options_.augment, options_.seed, epoch_},
+                                 dataset_.normalization);
   const at::Generator generator = at::detail::createCPUGenerator(
       Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
                                    static_cast<std::uint64_t>(shard)})
@@ -190,13 +187,12 @@ double Run::run_shard(std::int64_t step, int shard, const std::vector<Pass>& pas
 }
 
 void Run::report(std::int64_t step) {
-  report_images_per_s_ =
+  const double images_per_s =
       static_cast<double>(report_steps_ * options_.batch_size) / report_seconds_;
   std::ostringstream text;
   text.precision(3);
   text << "epoch " << epoch_ + 1 << "  loss " << report_loss_ / static_cast<double>(report_steps_)
-       << "  lr " << schedule_.at(step) << "  " << std::llround(report_images_per_s_)
-       << " images/s";
+       << "  lr " << schedule_.at(step) << "  " << std::llround(images_per_s) << " images/s";
   progress_({"train", step + 1, schedule_.total_steps, text.str()});
   report_loss_ = 0;
   report_steps_ = 0;
@@ -210,8 +206,7 @@ void Run::finish_epoch(std::int64_t steps_done) {
       {"loss", epoch_loss_ / static_cast<double>(epoch_steps_)},
       {"learning_rate", schedule_.at(steps_done - 1)},
       {"nets_per_step", strategy_.passes(steps_done - 1).size()},
-      {"images_per_s",
-       static_cast<double>(epoch_steps_ * options_.batch_size) / epoch_seconds_}};
+      {"images_per_s", static_cast<double>(epoch_steps_ * options_.batch_size) / epoch_seconds_}};
   std::ostringstream text;
   text.precision(4);
   text << "step " << steps_done << ": loss " << line["loss"].get<double>() << ", "
@@ -233,7 +228,7 @@ void Run::finish_epoch(std::int64_t steps_done) {
   }
   metrics_.append(line);
   save_checkpoint(checkpoint_path(options_.folder), supernet_, optimizer_, steps_done, settings());
-  progress_({"train", steps_done, schedule_.total_steps, text.str()});
+  progress_({"train", 0, 0, text.str()});
 }
 
 std::int64_t Run::execute() {
@@ -256,10 +251,11 @@ std::int64_t Run::execute() {
     epoch_seconds_ += seconds;
     ++report_steps_;
     ++epoch_steps_;
-    if ((step + 1) % kStepsPerReport == 0) {
+    const bool last = step + 1 == schedule_.total_steps;
+    if ((step + 1) % kStepsPerReport == 0 || last) {
       report(step);
     }
-    if ((step + 1) % steps_per_epoch_ == 0 || step + 1 == schedule_.total_steps) {
+    if ((step + 1) % steps_per_epoch_ == 0 || last) {
       finish_epoch(step + 1);
     }
   }
@@ -273,8 +269,7 @@ std::int64_t total_steps(const TrainOptions& options, std::int64_t train_images)
     throw std::invalid_argument("[train::total_steps] batch_size must be > 0, got " +
                                 std::to_string(options.batch_size));
   }
-  const double steps =
-      options.epochs * static_cast<double>(train_images / options.batch_size);
+  const double steps = options.epochs * static_cast<double>(train_images / options.batch_size);
   if (!(steps >= 1)) {
     throw std::invalid_argument("[train::total_steps] epochs " + std::to_string(options.epochs) +
                                 " of " + std::to_string(train_images) + " images in batches of " +
@@ -292,11 +287,11 @@ std::int64_t train_supernet(nn::Supernet& supernet, const Strategy& strategy,
                             const ProgressFn& progress) {
   if (options.shards < 1 || options.batch_size % options.shards != 0 ||
       supernet.parameters().replicas() != options.shards) {
-    throw std::invalid_argument(
-        "[train::train_supernet] batch_size " + std::to_string(options.batch_size) +
-        " must be a multiple of shards " + std::to_string(options.shards) +
-        ", and the supernet have as many replicas, got " +
-        std::to_string(supernet.parameters().replicas()));
+    throw std::invalid_argument("[train::train_supernet] batch_size " +
+                                std::to_string(options.batch_size) +
+                                " must be a multiple of shards " + std::to_string(options.shards) +
+                                ", and the supernet have as many replicas, got " +
+                                std::to_string(supernet.parameters().replicas()));
   }
   return Run(supernet, strategy, dataset, options, progress).execute();
 }

@@ -6,6 +6,6 @@
 
 int main() {
   const auto space = lathe::space::make_space("mbv3_28");
-  std::cout << "largest mbv3_28: "
-            << lathe::graph::macs(space->graph(space->largest())) << " macs\n";
+  std::cout << "largest mbv3_28: " << lathe::graph::macs(space->graph(space->largest()))
+            << " macs\n";
 }

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
+#include "lathe/core/isa.h"
 #include "lathe/graph/graph.h"
-#include "lathe/nn/kernels/isa.h"
 
 namespace lathe::nn {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "lathe/nn/kernels/isa.h"
+#include "lathe/core/isa.h"
 
 namespace lathe::nn {
 

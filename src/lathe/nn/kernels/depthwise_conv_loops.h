@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "lathe/nn/kernels/isa.h"
+#include "lathe/core/isa.h"
 
 namespace lathe::nn {
 

@@ -22,8 +22,7 @@ class Deps final : public Strategy {
       return passes;
     }
     const auto add = [&](space::Arch arch) {
-      passes.push_back(
-          {.arch = std::move(arch), .weight = epsilon, .target = Target::kFirstPass});
+      passes.push_back({.arch = std::move(arch), .weight = epsilon, .target = Target::kFirstPass});
     };
     add(space_.smallest());
     Rng rng = Rng::derived(options_.seed, {static_cast<std::uint64_t>(step)});

@@ -10,10 +10,10 @@ namespace lathe::train {
 
 struct DepsOptions {
   std::int64_t total_steps = 0;
-  double warmup_share = 0.5;     ///< of the steps that train the full net alone (P_fm, section 4.1)
-  double ramp_share = 0.1;       ///< of the shrinking steps over which epsilon grows to 1
-  double epsilon_start = 1e-4;   ///< section 4.2
-  int random_subnets = 2;        ///< beside the full and the smallest net
+  double warmup_share = 0.5;    ///< of the steps that train the full net alone (P_fm, section 4.1)
+  double ramp_share = 0.1;      ///< of the shrinking steps over which epsilon grows to 1
+  double epsilon_start = 1e-4;  ///< section 4.2
+  int random_subnets = 2;       ///< beside the full and the smallest net
   std::uint64_t seed = 0;
 };
 

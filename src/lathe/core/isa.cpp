@@ -1,6 +1,6 @@
-#include "lathe/nn/kernels/isa.h"
+#include "lathe/core/isa.h"
 
-namespace lathe::nn {
+namespace lathe {
 
 Isa best_isa() {
 #if defined(__x86_64__)
@@ -10,4 +10,4 @@ Isa best_isa() {
   return Isa::kGeneric;
 }
 
-}  // namespace lathe::nn
+}  // namespace lathe

@@ -1,7 +1,7 @@
-// Which instruction set the kernels use.
+// Which instruction set a kernel written for several uses.
 #pragma once
 
-namespace lathe::nn {
+namespace lathe {
 
 enum class Isa {
   kGeneric,  ///< any machine
@@ -12,4 +12,4 @@ enum class Isa {
 /// The best that this machine has.
 Isa best_isa();
 
-}  // namespace lathe::nn
+}  // namespace lathe

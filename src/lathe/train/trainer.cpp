@@ -252,11 +252,11 @@ std::int64_t Run::execute() {
     ++report_steps_;
     ++epoch_steps_;
     const bool last = step + 1 == schedule_.total_steps;
-    if ((step + 1) % kStepsPerReport == 0 || last) {
-      report(step);
-    }
     if ((step + 1) % steps_per_epoch_ == 0 || last) {
       finish_epoch(step + 1);
+    }
+    if ((step + 1) % kStepsPerReport == 0 || last) {
+      report(step);
     }
   }
   return schedule_.total_steps - start;

@@ -14,7 +14,7 @@
 namespace lathe::train {
 
 struct TrainOptions {
-  double epochs = 5;  ///< may be fractional: the run is so many steps
+  double epochs = 6;  ///< may be fractional: the run is so many steps
   std::int64_t batch_size = 128;
   /// Parts that a batch is split into, as in data-parallel training: each runs on a thread of its
   /// own, has batch-norm statistics of its own, and their gradients are averaged. The result

@@ -1,6 +1,7 @@
 // A mobile space small enough to enumerate: the oracle of latency and search tests.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
@@ -28,6 +29,12 @@ class TinySpace : public space::Space {
     }
     add("r", 0, {16, 24});
     genes_.push_back({5 * stages});
+    slots_.push_back({{5 * stages}});
+    for (int s = 0; s < stages; ++s) {
+      slots_.push_back({{5 * s, 5 * s + 1, 5 * stages}});
+      slots_.push_back({{5 * s + 2, 5 * s + 3, 5 * s + 4, 5 * stages}});
+    }
+    slots_.push_back({{5 * stages}});
   }
 
   bool alive(const space::Arch& arch, int i) const override {
@@ -38,38 +45,45 @@ class TinySpace : public space::Space {
   double log10_num_nets() const override { return stages_ * std::log10(20.0); }
   std::vector<int> elastic_kernels() const override { return {3, 5}; }
 
-  std::vector<space::Block> blocks(const space::Arch& arch) const override {
-    check(arch);
-    const int size = static_cast<int>(value(arch, 5 * stages_));
-    graph::Shape shape{4, size, size};
-    std::vector<space::Block> result{{.kind = space::BlockKind::kConv,
-                                      .name = "stem",
-                                      .input = {3, size, size},
-                                      .output = shape,
-                                      .kernel = 3}};
-    for (int s = 0; s < stages_; ++s) {
-      for (int b = 0; b < static_cast<int>(value(arch, 5 * s + 4)); ++b) {
-        result.push_back(mbconv(arch, s, b, shape));
-        shape = result.back().output;
-      }
-    }
-    result.push_back({.kind = space::BlockKind::kGlobalPool,
-                      .name = "pool",
-                      .input = shape,
-                      .output = {shape.channels, 1, 1}});
-    result.push_back({.kind = space::BlockKind::kClassifier,
-                      .name = "classifier",
-                      .input = {shape.channels, 1, 1},
-                      .output = {10, 1, 1}});
-    return result;
-  }
-
  protected:
-  std::vector<space::Block> possible_blocks(int input_size) const override;
+  std::vector<space::Block> slot_blocks(const space::Arch& arch, int s) const override {
+    const int size = static_cast<int>(value(arch, 5 * stages_));
+    if (s == 0) {
+      return {{.kind = space::BlockKind::kConv,
+               .name = "stem",
+               .input = {3, size, size},
+               .output = {4, size, size},
+               .kernel = 3}};
+    }
+    if (s == 2 * stages_ + 1) {
+      const graph::Shape input = input_of(size, stages_, 0);
+      return {{.kind = space::BlockKind::kGlobalPool,
+               .name = "pool",
+               .input = input,
+               .output = {input.channels, 1, 1}},
+              {.kind = space::BlockKind::kClassifier,
+               .name = "classifier",
+               .input = {input.channels, 1, 1},
+               .output = {10, 1, 1}}};
+    }
+    const int stage = (s - 1) / 2;
+    const int block = (s - 1) % 2;
+    if (block >= static_cast<int>(value(arch, 5 * stage + 4))) {
+      return {};
+    }
+    return {mbconv(arch, stage, block, input_of(size, stage, block))};
+  }
 
  private:
   void add(const std::string& group, int index, std::vector<double> values) {
     decisions_.push_back({.group = group, .index = index, .values = std::move(values)});
+  }
+
+  static graph::Shape input_of(int size, int stage, int block) {
+    for (int halvings = stage + block; halvings > 0; --halvings) {
+      size = (size - 1) / 2 + 1;
+    }
+    return {4 * std::max(1, stage + block), size, size};
   }
 
   space::Block mbconv(const space::Arch& arch, int stage, int block, graph::Shape input) const {
@@ -108,16 +122,6 @@ inline std::vector<space::Arch> all_archs(const space::Space& space) {
     }
   }
   return found;
-}
-
-inline std::vector<space::Block> TinySpace::possible_blocks(int /*input_size*/) const {
-  std::vector<space::Block> result;
-  for (const space::Arch& arch : all_archs(*this)) {
-    for (space::Block& block : blocks(arch)) {
-      result.push_back(std::move(block));
-    }
-  }
-  return result;
 }
 
 }  // namespace lathe::testing

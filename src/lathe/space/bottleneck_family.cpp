@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <stdexcept>
 
 #include "lathe/space/channels.h"
@@ -37,11 +36,10 @@ class BottleneckSpace final : public Space {
 
   bool alive(const Arch& arch, int i) const override;
   double log10_num_nets() const override;
-  std::vector<Block> blocks(const Arch& arch) const override;
   std::vector<int> elastic_kernels() const override { return {}; }
 
  protected:
-  std::vector<Block> possible_blocks(int input_size) const override;
+  std::vector<Block> slot_blocks(const Arch& arch, int s) const override;
 
  private:
   int max_depth(std::size_t stage) const {
@@ -60,6 +58,9 @@ class BottleneckSpace final : public Space {
     return make_divisible(spec_.stages[stage].channels * w);
   }
 
+  void add_slots();
+  /// What reaches a block; `stage` may be one past the last: what reaches the tail.
+  Shape input_of(const Arch& arch, std::size_t stage, int block) const;
   std::vector<Block> stem(int resolution, bool residual, double mid_width, double width) const;
   Block bottleneck(std::size_t stage, int index, const Shape& input, int channels,
                    double expansion) const;
@@ -97,6 +98,32 @@ BottleneckSpace::BottleneckSpace(BottleneckSpec spec)
   if (!spec_.resolutions.empty()) {
     add("r", 0, spec_.resolutions);
   }
+  add_slots();
+}
+
+void BottleneckSpace::add_slots() {
+  const auto add = [&](std::vector<int> decisions) {
+    if (!spec_.resolutions.empty()) {
+      decisions.push_back(static_cast<int>(decisions_.size()) - 1);
+    }
+    slots_.push_back({std::move(decisions)});
+  };
+  add({0, first_width_, first_width_ + 1});
+  for (std::size_t e = 0; e < expansion_owners_.size(); ++e) {
+    const auto [stage, block] = expansion_owners_[e];
+    const int s = static_cast<int>(stage);
+    std::vector<int> decisions;
+    if (block >= spec_.stages[stage].base_depth + static_cast<int>(spec_.extra_depths[0])) {
+      decisions.push_back(1 + s);
+    }
+    decisions.push_back(first_expansion_ + static_cast<int>(e));
+    if (block == 0) {
+      decisions.push_back(first_width_ + s + 1);
+    }
+    decisions.push_back(first_width_ + s + 2);
+    add(std::move(decisions));
+  }
+  add({first_width_ + static_cast<int>(spec_.stages.size()) + 1});
 }
 
 bool BottleneckSpace::alive(const Arch& arch, int i) const {
@@ -182,55 +209,35 @@ std::vector<Block> BottleneckSpace::tail(const Shape& input) const {
            .dropout = spec_.dropout}};
 }
 
-std::vector<Block> BottleneckSpace::blocks(const Arch& arch) const {
-  check(arch);
-  std::vector<Block> net =
-      stem(input_size(arch), value(arch, 0) > 0, width(arch, 0), width(arch, 1));
-  int expansion = first_expansion_;
-  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-    const int channels = stage_channels(s, width(arch, s + 2));
-    for (int b = 0; b < depth(arch, s); ++b) {
-      net.push_back(bottleneck(s, b, net.back().output, channels, value(arch, expansion + b)));
-    }
-    expansion += max_depth(s);
+Shape BottleneckSpace::input_of(const Arch& arch, std::size_t stage, int block) const {
+  int size = halved(halved(input_size(arch)));  // the stem's stride and its pool
+  for (std::size_t s = 0; s < stage; ++s) {
+    size = strided(size, spec_.stages[s].stride);
   }
-  std::vector<Block> end = tail(net.back().output);
-  std::move(end.begin(), end.end(), std::back_inserter(net));
-  return net;
+  if (block > 0) {
+    size = strided(size, spec_.stages[stage].stride);
+    return {stage_channels(stage, width(arch, stage + 2)), size, size};
+  }
+  const int channels =
+      stage == 0 ? stem_out(width(arch, 1)) : stage_channels(stage - 1, width(arch, stage + 1));
+  return {channels, size, size};
 }
 
-std::vector<Block> BottleneckSpace::possible_blocks(int input_size) const {
-  std::vector<Block> all;
-  const auto add = [&](std::vector<Block> blocks) {
-    std::move(blocks.begin(), blocks.end(), std::back_inserter(all));
-  };
-  std::vector<Shape> inputs;  // what the widths before may hand to the next stage
-  for (double out_width : spec_.widths) {
-    for (double mid_width : spec_.widths) {
-      add(stem(input_size, true, mid_width, out_width));
-    }
-    inputs.push_back(all.back().output);
+std::vector<Block> BottleneckSpace::slot_blocks(const Arch& arch, int s) const {
+  if (s == 0) {
+    return stem(input_size(arch), value(arch, 0) > 0, width(arch, 0), width(arch, 1));
   }
-  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-    std::vector<Shape> outputs;
-    for (double w : spec_.widths) {
-      const int channels = stage_channels(s, w);
-      for (double expansion : spec_.expansions) {
-        for (const Shape& input : inputs) {
-          all.push_back(bottleneck(s, 0, input, channels, expansion));
-        }
-        if (max_depth(s) > 1) {
-          all.push_back(bottleneck(s, 1, all.back().output, channels, expansion));
-        }
-      }
-      outputs.push_back(all.back().output);
-    }
-    inputs = std::move(outputs);
+  const auto e = static_cast<std::size_t>(s) - 1;  // slots between stem and tail are the "e"s'
+  if (e == expansion_owners_.size()) {
+    return tail(input_of(arch, spec_.stages.size(), 0));
   }
-  for (const Shape& input : inputs) {
-    add(tail(input));
+  const auto [stage, block] = expansion_owners_[e];
+  if (block >= depth(arch, stage)) {
+    return {};
   }
-  return all;
+  return {bottleneck(stage, block, input_of(arch, stage, block),
+                     stage_channels(stage, width(arch, stage + 2)),
+                     value(arch, first_expansion_ + static_cast<int>(e)))};
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <initializer_list>
 #include <set>
 #include <stdexcept>
 
@@ -19,11 +19,10 @@ class MobileSpace final : public Space {
 
   bool alive(const Arch& arch, int i) const override;
   double log10_num_nets() const override;
-  std::vector<Block> blocks(const Arch& arch) const override;
   std::vector<int> elastic_kernels() const override;
 
  protected:
-  std::vector<Block> possible_blocks(int input_size) const override;
+  std::vector<Block> slot_blocks(const Arch& arch, int s) const override;
 
  private:
   struct StageDecisions {
@@ -39,6 +38,7 @@ class MobileSpace final : public Space {
 
   int add_decision(const std::string& group, const std::vector<double>& values, Owner owner);
   void add_genes();
+  void add_slots();
   double chosen(const Arch& arch, int decision, const std::vector<double>& values) const {
     return decision == kNone ? values.front() : value(arch, decision);
   }
@@ -48,6 +48,8 @@ class MobileSpace final : public Space {
   }
   double expansion(const Arch& arch, std::size_t stage, std::size_t block) const;
 
+  /// What reaches a block; `stage` may be one past the last: what reaches the head.
+  graph::Shape input_of(int resolution, std::size_t stage, int block) const;
   Block stem(int resolution) const;
   Block first(const graph::Shape& input) const;
   Block mbconv(std::size_t stage, int index, const graph::Shape& input, int kernel,
@@ -56,25 +58,11 @@ class MobileSpace final : public Space {
 
   MobileSpec spec_;
   std::vector<StageDecisions> stage_decisions_;
-  std::vector<Owner> owners_;
+  std::vector<Owner> owners_;       // of each decision
+  std::vector<Owner> slot_places_;  // of each slot; stage kNone: the net's beginning or end
 };
 
 int max_depth(const MobileStage& stage) { return static_cast<int>(stage.depths.back()); }
-
-/// What block `index` of a stage can have: with depth and expansion tied, a late block exists only
-/// together with the expansions of the deeper nets.
-std::vector<double> expansions_at(const MobileStage& stage, int index) {
-  if (!stage.expansion_follows_depth) {
-    return stage.expansions;
-  }
-  std::vector<double> expansions;
-  for (std::size_t i = 0; i < stage.depths.size(); ++i) {
-    if (index < stage.depths[i]) {
-      expansions.push_back(stage.expansions[i]);
-    }
-  }
-  return expansions;
-}
 
 int strided(int size, int stride) { return (size - 1) / stride + 1; }
 
@@ -116,6 +104,7 @@ MobileSpace::MobileSpace(MobileSpec spec)
     add_decision("r", spec_.resolutions, Owner{});
   }
   add_genes();
+  add_slots();
 }
 
 int MobileSpace::add_decision(const std::string& group, const std::vector<double>& values,
@@ -151,6 +140,34 @@ void MobileSpace::add_genes() {
       genes_.push_back({i});
     }
   }
+}
+
+void MobileSpace::add_slots() {
+  const auto add = [&](Owner place, std::initializer_list<int> decisions) {
+    Slot slot;
+    for (const int decision : decisions) {
+      if (decision != kNone) {
+        slot.decisions.push_back(decision);
+      }
+    }
+    if (!spec_.resolutions.empty()) {
+      slot.decisions.push_back(static_cast<int>(decisions_.size()) - 1);
+    }
+    slots_.push_back(std::move(slot));
+    slot_places_.push_back(place);
+  };
+  add(Owner{}, {});  // stem and first block
+  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+    const StageDecisions& stage = stage_decisions_[s];
+    for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
+      const auto at = static_cast<std::size_t>(b);
+      const bool optional = b >= spec_.stages[s].depths.front();
+      const bool sees_depth = optional || spec_.stages[s].expansion_follows_depth;
+      add(Owner{static_cast<int>(s), b},
+          {stage.kernel[at], stage.expansion[at], sees_depth ? stage.depth : kNone});
+    }
+  }
+  add(Owner{}, {});  // head to classifier
 }
 
 bool MobileSpace::alive(const Arch& arch, int i) const {
@@ -255,39 +272,37 @@ std::vector<Block> MobileSpace::tail(const graph::Shape& input) const {
   return blocks;
 }
 
-std::vector<Block> MobileSpace::blocks(const Arch& arch) const {
-  check(arch);
-  std::vector<Block> net{stem(input_size(arch))};
-  net.push_back(first(net.back().output));
-  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-    for (int b = 0; b < depth(arch, s); ++b) {
-      const auto at = static_cast<std::size_t>(b);
-      const double kernel = chosen(arch, stage_decisions_[s].kernel[at], spec_.stages[s].kernels);
-      net.push_back(
-          mbconv(s, b, net.back().output, static_cast<int>(kernel), expansion(arch, s, at)));
-    }
+graph::Shape MobileSpace::input_of(int resolution, std::size_t stage, int block) const {
+  int size = strided(resolution, spec_.stem_stride);
+  for (std::size_t s = 0; s < stage; ++s) {
+    size = strided(size, spec_.stages[s].stride);
   }
-  std::vector<Block> end = tail(net.back().output);
-  std::move(end.begin(), end.end(), std::back_inserter(net));
-  return net;
+  if (block > 0) {
+    return {spec_.stages[stage].channels, strided(size, spec_.stages[stage].stride),
+            strided(size, spec_.stages[stage].stride)};
+  }
+  return {stage == 0 ? spec_.first_channels : spec_.stages[stage - 1].channels, size, size};
 }
 
-std::vector<Block> MobileSpace::possible_blocks(int input_size) const {
-  std::vector<Block> all{stem(input_size)};
-  all.push_back(first(all.back().output));
-  for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
-    for (int b = 0; b < max_depth(spec_.stages[s]); ++b) {
-      const graph::Shape input = all.back().output;  // the same for every choice before
-      for (double kernel : spec_.stages[s].kernels) {
-        for (double expand : expansions_at(spec_.stages[s], b)) {
-          all.push_back(mbconv(s, b, input, static_cast<int>(kernel), expand));
-        }
-      }
-    }
+std::vector<Block> MobileSpace::slot_blocks(const Arch& arch, int slot) const {
+  const Owner place = slot_places_[static_cast<std::size_t>(slot)];
+  const int resolution = input_size(arch);
+  if (place.stage == kNone && slot == 0) {
+    const Block conv = stem(resolution);
+    return {conv, first(conv.output)};
   }
-  std::vector<Block> end = tail(all.back().output);
-  std::move(end.begin(), end.end(), std::back_inserter(all));
-  return all;
+  if (place.stage == kNone) {
+    return tail(input_of(resolution, spec_.stages.size(), 0));
+  }
+  const auto stage = static_cast<std::size_t>(place.stage);
+  if (place.block >= depth(arch, stage)) {
+    return {};
+  }
+  const auto at = static_cast<std::size_t>(place.block);
+  const double kernel =
+      chosen(arch, stage_decisions_[stage].kernel[at], spec_.stages[stage].kernels);
+  return {mbconv(stage, place.block, input_of(resolution, stage, place.block),
+                 static_cast<int>(kernel), expansion(arch, stage, at))};
 }
 
 std::vector<int> MobileSpace::elastic_kernels() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -12,6 +13,7 @@ namespace lathe::space {
 namespace {
 
 constexpr const char* kResolutionGroup = "r";
+constexpr double kMaxAssignments = 1e6;
 
 nlohmann::ordered_json number(double value) {
   if (value == std::floor(value)) {
@@ -63,21 +65,59 @@ int Space::input_size(const Arch& arch) const {
   return task_.input_size;
 }
 
-std::vector<Block> Space::distinct_blocks() const {
-  std::vector<double> sizes{static_cast<double>(task_.input_size)};
-  for (const Decision& decision : decisions_) {
-    if (decision.group == kResolutionGroup) {
-      sizes = decision.values;
+std::vector<Block> Space::blocks(const Arch& arch, int s) const {
+  check(arch);
+  if (s < 0 || s >= static_cast<int>(slots_.size())) {
+    throw std::invalid_argument("[space::Space::blocks] slot of " + name_ + " must be below " +
+                                std::to_string(slots_.size()) + ", got " + std::to_string(s));
+  }
+  return slot_blocks(arch, s);
+}
+
+std::vector<Block> Space::blocks(const Arch& arch) const {
+  check(arch);
+  std::vector<Block> net;
+  for (int s = 0; s < static_cast<int>(slots_.size()); ++s) {
+    std::ranges::move(slot_blocks(arch, s), std::back_inserter(net));
+  }
+  return net;
+}
+
+void Space::for_each_assignment(int s, const std::function<void(const Arch&)>& visit) const {
+  const std::vector<int>& scope = slots_.at(static_cast<std::size_t>(s)).decisions;
+  double assignments = 1;
+  for (const int i : scope) {
+    assignments *= decisions_[static_cast<std::size_t>(i)].num_choices();
+  }
+  if (assignments > kMaxAssignments) {
+    throw Error("space " + name_ + " has too many different blocks to list them; use a latency " +
+                "model that is fitted to whole nets");
+  }
+  Arch arch{std::vector<std::uint8_t>(decisions_.size(), 0)};
+  for (auto left = static_cast<std::int64_t>(assignments); left > 0; --left) {
+    visit(arch);
+    for (std::size_t at = scope.size(); at-- > 0;) {  // counts up, the last digit first
+      const auto i = static_cast<std::size_t>(scope[at]);
+      arch.choices[i] = static_cast<std::uint8_t>(arch.choices[i] + 1);
+      if (arch.choices[i] < decisions_[i].num_choices()) {
+        break;
+      }
+      arch.choices[i] = 0;
     }
   }
+}
+
+std::vector<Block> Space::distinct_blocks() const {
   std::vector<Block> distinct;
   std::set<std::string> seen;
-  for (double size : sizes) {
-    for (Block& block : possible_blocks(static_cast<int>(size))) {
-      if (seen.insert(block.key()).second) {
-        distinct.push_back(std::move(block));
+  for (int s = 0; s < static_cast<int>(slots_.size()); ++s) {
+    for_each_assignment(s, [&](const Arch& arch) {
+      for (Block& block : slot_blocks(arch, s)) {
+        if (seen.insert(block.key()).second) {
+          distinct.push_back(std::move(block));
+        }
       }
-    }
+    });
   }
   return distinct;
 }

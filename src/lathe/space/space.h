@@ -2,6 +2,7 @@
 // fast the result is, is for others to say.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -27,6 +28,14 @@ struct Task {
   int in_channels = 3;
   int num_classes = 1000;
   int input_size = 224;  ///< where the arch doesn't decide it
+};
+
+/// A place in the net: a run of blocks that depends on few decisions. What is a sum over blocks
+/// (latency, MACs, parameters) is a sum over slots, each a small table.
+struct Slot {
+  /// Ascending. They determine the slot's blocks, and which of themselves are alive, whatever the
+  /// others are.
+  std::vector<int> decisions;
 };
 
 /// Thread-safe: all members are const.
@@ -60,9 +69,19 @@ class Space {
   /// log10 of the number of distinct nets at one resolution.
   virtual double log10_num_nets() const = 0;
 
-  /// The blocks of the net in order. @throws std::invalid_argument as check().
-  virtual std::vector<Block> blocks(const Arch& arch) const = 0;
+  /// In the order of the net.
+  const std::vector<Slot>& slots() const { return slots_; }
+  /// The blocks that `arch` has in slot `s`, perhaps none. @throws std::invalid_argument as
+  /// check().
+  std::vector<Block> blocks(const Arch& arch, int s) const;
+  /// The blocks of the net in order: those of its slots. @throws std::invalid_argument as check().
+  std::vector<Block> blocks(const Arch& arch) const;
+  /// Calls `visit` with an arch for each combination of the choices of slot `s`'s decisions, the
+  /// last decision changing fastest; the other decisions stay at choice 0. Not canonical.
+  /// @throws Error if there are more than a million: the space's blocks can't be listed.
+  void for_each_assignment(int s, const std::function<void(const Arch&)>& visit) const;
   /// Every block, by key(), that some arch of the space contains; each once.
+  /// @throws Error as for_each_assignment().
   std::vector<Block> distinct_blocks() const;
   /// lower(blocks(arch)).
   graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
@@ -90,11 +109,13 @@ class Space {
   std::vector<Decision> decisions_;
   /// Decision indices that are inherited and redrawn together; each decision is in one gene.
   std::vector<std::vector<int>> genes_;
+  /// Every decision is in at least one.
+  std::vector<Slot> slots_;
 
   double value(const Arch& arch, int i) const;  ///< what decision `i`'s choice stands for
 
-  /// Every block of every arch with this input size, repeated or not: for distinct_blocks().
-  virtual std::vector<Block> possible_blocks(int input_size) const = 0;
+  /// blocks(arch, s) of an arch and a slot that have been checked.
+  virtual std::vector<Block> slot_blocks(const Arch& arch, int s) const = 0;
 
  private:
   std::string name_;

@@ -1,0 +1,114 @@
+#include "lathe/space/slot_chain.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <set>
+#include <stdexcept>
+
+#include "lathe/space/builtin_spaces.h"
+#include "space/tiny_spaces.h"
+#include "space_fixtures/message_of.h"
+
+namespace lathe::space {
+namespace {
+
+std::vector<std::unique_ptr<Space>> tiny_spaces() {
+  std::vector<std::unique_ptr<Space>> spaces;
+  spaces.push_back(make_mobile_space(testing::tiny_mobile()));
+  spaces.push_back(make_mobile_space(testing::tiny_tied_mobile()));
+  spaces.push_back(make_bottleneck_space(testing::tiny_bottleneck()));
+  return spaces;
+}
+
+SlotCosts random_costs(const Space& space, std::uint64_t seed, double constant = 0.0) {
+  Rng rng(seed);
+  return SlotCosts(
+      space, [&](const Block&) { return rng.uniform() * 2 - 0.5; }, constant);
+}
+
+std::set<Arch> canonical_archs(const Space& space) {
+  std::set<Arch> archs;
+  for (const Arch& arch : testing::every_arch(space)) {
+    archs.insert(space.canonical(arch));
+  }
+  return archs;
+}
+
+TEST(SlotChain, PathsAreTheArchs) {
+  for (const auto& space : tiny_spaces()) {
+    const SlotChain chain(*space);
+    const SlotCosts costs = random_costs(*space, 1);
+    std::multiset<Arch> found;
+    Arch arch{std::vector<std::uint8_t>(space->decisions().size(), 0)};
+    const std::function<void(std::size_t, std::uint32_t, double)> walk =
+        [&](std::size_t s, std::uint32_t state, double cost) {
+          if (s == chain.steps().size()) {
+            found.insert(arch);
+            ASSERT_NEAR(cost, costs.total(arch), 1e-12);
+            return;
+          }
+          for (const SlotTransition& transition : chain.steps()[s].transitions) {
+            if (transition.from == state) {
+              chain.decide(s, transition, arch);
+              walk(s + 1, transition.to, cost + costs.table(s)[transition.entry]);
+            }
+          }
+        };
+    walk(0, 0, 0.0);
+    const std::set<Arch> expected = canonical_archs(*space);
+    EXPECT_TRUE(std::ranges::equal(found, expected)) << space->name() << " " << found.size();
+  }
+}
+
+TEST(SlotChain, MinimumEqualsEnumeration) {
+  for (const auto& space : tiny_spaces()) {
+    const SlotChain chain(*space);
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const SlotCosts costs = random_costs(*space, seed, 5.0);
+      double least = std::numeric_limits<double>::infinity();
+      for (const Arch& arch : canonical_archs(*space)) {
+        least = std::min(least, costs.total(arch));
+      }
+      const auto [arch, total] = chain.minimum(costs);
+      EXPECT_EQ(space->canonical(arch), arch);
+      EXPECT_EQ(costs.total(arch), total);
+      EXPECT_NEAR(total, least, 1e-12);
+      EXPECT_NEAR(chain.suffix_minima(costs).front().front() + 5.0, least, 1e-12);
+    }
+  }
+}
+
+TEST(SlotChain, UnknownBlocksAreAvoided) {
+  const auto space = make_mobile_space(testing::tiny_mobile());
+  const SlotChain chain(*space);
+  const SlotCosts costs(*space, [](const Block& block) {
+    return block.kernel == 3 && block.stride == 2 && block.kind == BlockKind::kMbconv
+               ? std::numeric_limits<double>::quiet_NaN()
+               : 1.0;
+  });
+  EXPECT_FALSE(std::isnan(chain.minimum(costs).second));
+  const SlotCosts unknown(*space,
+                          [](const Block&) { return std::numeric_limits<double>::quiet_NaN(); });
+  EXPECT_EQ(testing::message_of<std::invalid_argument>([&] { chain.minimum(unknown); }),
+            "[space::SlotChain::minimum] no arch has a finite total");
+}
+
+TEST(SlotChain, BuiltinSpacesStaySmall) {
+  for (const std::string& name : builtin_space_names()) {
+    const auto space = make_space(name, {.input_size = 64});
+    std::size_t transitions = 0;
+    const SlotChain chain(*space);
+    for (const SlotStep& step : chain.steps()) {
+      transitions += step.transitions.size();
+    }
+    EXPECT_LT(transitions, 5000U) << name;
+  }
+}
+
+}  // namespace
+}  // namespace lathe::space

@@ -17,6 +17,7 @@ struct DescribeOptions {
   std::string arch;
   std::string archs;
   int input_size = 0;
+  std::vector<int> resolutions;
   int classes = 0;
   bool json = false;
 };
@@ -50,7 +51,7 @@ void print(const nlohmann::ordered_json& net) {
 }
 
 void execute(const DescribeOptions& options) {
-  space::TaskOverrides overrides;
+  space::TaskOverrides overrides{.resolutions = options.resolutions};
   if (options.input_size > 0) {
     overrides.input_size = options.input_size;
   }
@@ -89,10 +90,16 @@ void add_describe_command(CLI::App& app) {
   CLI::Option* arch = command->add_option("--arch", options->arch, "JSON file of one arch");
   command->add_option("--archs", options->archs, "file with the JSON of one arch a line")
       ->excludes(arch);
+  CLI::Option* input_size =
+      command
+          ->add_option("--input-size", options->input_size,
+                       "height and width of the input, whatever the arch says")
+          ->check(CLI::Range(1, 4096));
   command
-      ->add_option("--input-size", options->input_size,
-                   "height and width of the input, whatever the arch says")
-      ->check(CLI::Range(1, 4096));
+      ->add_option("--resolutions", options->resolutions,
+                   "those of the space that archs may have, separated by commas")
+      ->delimiter(',')
+      ->excludes(input_size);
   command->add_option("--classes", options->classes, "outputs of the classifier")
       ->check(CLI::Range(1, 1000000));
   command->add_flag("--json", options->json, "one line of JSON per net");

@@ -149,6 +149,18 @@ TEST_F(DescribeTest, InputSizeOverridesThatOfTheFile) {
   EXPECT_EQ(nlohmann::json::parse(outcome.out).at("arch").at("r"), 32);
 }
 
+TEST_F(DescribeTest, KeepsSomeResolutions) {
+  const Outcome few = run_lathe("describe --space ofa_mbv3_w1.2 --resolutions 176,160 --json");
+  EXPECT_EQ(few.exit_code, 0) << few.err;
+  ASSERT_EQ(lines_of(few.out).size(), 2U);
+  EXPECT_EQ(nlohmann::json::parse(lines_of(few.out)[0]).at("arch").at("r"), 160);
+  EXPECT_EQ(nlohmann::json::parse(lines_of(few.out)[1]).at("arch").at("r"), 176);
+  expect_failure(run_lathe("describe --space mbv3_28 --resolutions 32"), 1,
+                 "space mbv3_28 has no choice of a resolution, got 32; give an input size instead");
+  EXPECT_EQ(run_lathe("describe --space mbv3_28 --resolutions 28 --input-size 28").exit_code, 2);
+  EXPECT_EQ(run_lathe("describe --space ofa_mbv3_w1.2 --resolutions big").exit_code, 2);
+}
+
 TEST_F(DescribeTest, IsReadableWithoutJson) {
   const Outcome outcome = run_lathe("describe --space mbv3_28");
   EXPECT_EQ(outcome.exit_code, 0);

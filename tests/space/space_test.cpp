@@ -407,6 +407,37 @@ TEST(BuiltinSpaces, OverridesReachTheNet) {
   }
 }
 
+TEST(BuiltinSpaces, KeepSomeOfTheirResolutions) {
+  for (const std::string name : {"ofa_mbv3_w1.2", "ofa_proxyless_w1.3", "ofa_resnet50d"}) {
+    const auto whole = make_space(name);
+    const auto few = make_space(name, {.resolutions = {224, 160, 176, 160}});
+    EXPECT_EQ(few->name(), name);
+    EXPECT_EQ(few->input_sizes(), (std::vector<int>{160, 176, 224}));
+    EXPECT_EQ(whole->input_sizes().size(), 25U);
+    Rng rng(3);
+    const Arch arch = few->sample(rng);
+    const Arch in_whole = whole->from_json(few->to_json(arch), "");
+    EXPECT_EQ(whole->to_json(in_whole), few->to_json(arch));
+    EXPECT_EQ(whole->blocks(in_whole), few->blocks(arch));
+  }
+  EXPECT_EQ(make_space("ofa_mbv3_w1.0", {.resolutions = {192}})->input_sizes(),
+            std::vector<int>{192});
+  EXPECT_EQ(make_space("ofa_mbv3_w1.0", {.input_size = 96})->input_sizes(), std::vector<int>{96});
+}
+
+TEST(BuiltinSpaces, RefuseResolutionsThatAreNotTheirs) {
+  const std::string text = text_thrown<Error>([] {
+    make_space("ofa_mbv3_w1.2", {.resolutions = {160, 170}});
+  });
+  EXPECT_EQ(text.rfind("resolution 170 is none of space ofa_mbv3_w1.2: 128, 132, 136, ", 0), 0U)
+      << text;
+  EXPECT_EQ(text_thrown<Error>([] { make_space("mbv3_28", {.resolutions = {28}}); }),
+            "space mbv3_28 has no choice of a resolution, got 28; give an input size instead");
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [] { make_space("ofa_mbv3_w1.2", {.input_size = 160, .resolutions = {160}}); }),
+            "[space::make_space] input_size and resolutions must not both be given");
+}
+
 TEST(BuiltinSpaces, PublishedTasks) {
   for (const std::string& name : builtin_space_names()) {
     const auto space = make_space(name);

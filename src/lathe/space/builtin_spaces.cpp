@@ -1,7 +1,9 @@
 #include "lathe/space/builtin_spaces.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <stdexcept>
 
 #include "lathe/core/error.h"
 #include "lathe/space/bottleneck_family.h"
@@ -145,8 +147,39 @@ BottleneckSpec ofa_resnet50d(const std::string& name) {
           .resolutions = every_fourth_from_128_to_224()};
 }
 
+std::string list_of(const Choices& sizes) {
+  std::string text;
+  for (double size : sizes) {
+    text += (text.empty() ? "" : ", ") + std::to_string(static_cast<int>(size));
+  }
+  return text;
+}
+
+template <typename Spec>
+void keep_resolutions(const std::vector<int>& wanted, Spec& spec) {
+  for (int size : wanted) {
+    if (spec.resolutions.empty()) {
+      throw Error("space " + spec.name + " has no choice of a resolution, got " +
+                  std::to_string(size) + "; give an input size instead");
+    }
+    if (std::ranges::find(spec.resolutions, size) == spec.resolutions.end()) {
+      throw Error("resolution " + std::to_string(size) + " is none of space " + spec.name + ": " +
+                  list_of(spec.resolutions));
+    }
+  }
+  std::erase_if(spec.resolutions,
+                [&](double size) { return std::ranges::find(wanted, size) == wanted.end(); });
+}
+
 template <typename Spec>
 void apply(const TaskOverrides& overrides, Spec& spec) {
+  if (overrides.input_size && !overrides.resolutions.empty()) {
+    throw std::invalid_argument(
+        "[space::make_space] input_size and resolutions must not both be given");
+  }
+  if (!overrides.resolutions.empty()) {
+    keep_resolutions(overrides.resolutions, spec);
+  }
   spec.task.in_channels = overrides.in_channels.value_or(spec.task.in_channels);
   spec.task.num_classes = overrides.num_classes.value_or(spec.task.num_classes);
   if (overrides.input_size) {

@@ -13,12 +13,16 @@ namespace lathe::space {
 struct TaskOverrides {
   std::optional<int> in_channels;
   std::optional<int> num_classes;
-  std::optional<int> input_size;
+  std::optional<int> input_size;  ///< the only one: there is no choice of a resolution left
+  std::vector<int> resolutions;   ///< the space's own to choose from; empty: all of them
 };
 
 /// A built-in space for a task; what is not overridden is as published (mbv3_28: 1 channel, 10
 /// classes, 28x28; the others 3 channels, 1000 classes, 224x224).
-/// @throws Error naming the nearest built-in names if `name` is none.
+/// The name, and the arch JSON with it, stay the same with fewer resolutions.
+/// @throws Error naming the nearest built-in names if `name` is none, or listing the space's
+/// resolutions if one of `resolutions` is not among them; std::invalid_argument if both an input
+/// size and resolutions are given.
 std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides = {});
 
 /// Sorted.

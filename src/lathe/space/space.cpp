@@ -65,6 +65,15 @@ int Space::input_size(const Arch& arch) const {
   return task_.input_size;
 }
 
+std::vector<int> Space::input_sizes() const {
+  for (const Decision& decision : decisions_) {
+    if (decision.group == kResolutionGroup) {
+      return {decision.values.begin(), decision.values.end()};
+    }
+  }
+  return {task_.input_size};
+}
+
 std::vector<Block> Space::blocks(const Arch& arch, int s) const {
   check(arch);
   if (s < 0 || s >= static_cast<int>(slots_.size())) {

@@ -51,6 +51,8 @@ class Space {
   virtual bool alive(const Arch& arch, int i) const = 0;
   /// Height and width of the net's input: the arch's "r" where the space has that decision.
   int input_size(const Arch& arch) const;
+  /// What input_size() can be, ascending: the choices of "r", or the task's alone.
+  std::vector<int> input_sizes() const;
   /// `arch` with every dead decision set to choice 0: equal nets, equal archs.
   Arch canonical(Arch arch) const;
   /// @throws std::invalid_argument unless `arch` has one valid choice per decision.

@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
 
 if(LATHE_TORCH)
   find_package(Torch REQUIRED)
@@ -9,7 +10,6 @@ if(LATHE_TORCH)
   set_target_properties(torch PROPERTIES
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "$<TARGET_PROPERTY:torch,INTERFACE_INCLUDE_DIRECTORIES>")
   find_package(CLI11 REQUIRED)
-  find_package(fmt REQUIRED)
   find_package(Protobuf REQUIRED)
 endif()
 if(LATHE_TESTS)

@@ -10,13 +10,14 @@ set(latency_sees core graph space regress)
 set(accuracy_sees core graph space regress)
 set(search_sees core graph space regress latency accuracy)
 set(data_sees core)
+set(report_sees core)
 set(nn_sees core graph space)
 set(train_sees core graph space regress latency accuracy search data nn)
 set(measure_sees core graph space latency nn)
 set(deploy_sees core graph space nn)
 set(run_sees core graph space regress latency accuracy search data nn train measure deploy)
 
-set(without_torch core graph space regress latency accuracy search data)
+set(without_torch core graph space regress latency accuracy search data report)
 
 set(bad "")
 file(GLOB_RECURSE sources RELATIVE ${ROOT}/src/lathe

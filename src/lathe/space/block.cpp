@@ -17,6 +17,8 @@ const char* text(BlockKind kind) {
       return "conv";
     case BlockKind::kResidualConv:
       return "residual_conv";
+    case BlockKind::kSeparableConv:
+      return "separable_conv";
     case BlockKind::kMbconv:
       return "mbconv";
     case BlockKind::kBottleneck:
@@ -66,6 +68,21 @@ int lower_conv(Graph& g, int x, const Block& b) {
   return b.kind == BlockKind::kResidualConv ? g.add(activated, x) : activated;
 }
 
+int depthwise(Graph& g, int x, const Block& b) {
+  const int channels = g[x].shape.channels;
+  const int y = conv_norm(
+      g, x, b.name + ".depthwise",
+      {.out_channels = channels, .kernel = b.kernel, .stride = b.stride, .groups = channels},
+      b.batch_norm_eps);
+  return g.activation(y, b.activation);
+}
+
+int lower_separable_conv(Graph& g, int x, const Block& b) {
+  const int y = conv_norm(g, depthwise(g, x, b), b.name + ".pointwise",
+                          {.out_channels = b.output.channels}, b.batch_norm_eps);
+  return g.activation(y, b.activation);
+}
+
 int squeeze_excite(Graph& g, int x, const Block& b) {
   int gate = g.global_avg_pool(x);
   gate = g.conv(gate, b.name + ".se.reduce",
@@ -81,13 +98,7 @@ int lower_mbconv(Graph& g, int x, const Block& b) {
     y = conv_norm(g, y, b.name + ".expand", {.out_channels = b.mid_channels}, b.batch_norm_eps);
     y = g.activation(y, b.activation);
   }
-  y = conv_norm(g, y, b.name + ".depthwise",
-                {.out_channels = b.mid_channels,
-                 .kernel = b.kernel,
-                 .stride = b.stride,
-                 .groups = b.mid_channels},
-                b.batch_norm_eps);
-  y = g.activation(y, b.activation);
+  y = depthwise(g, y, b);
   if (b.squeeze_excite) {
     y = squeeze_excite(g, y, b);
   }
@@ -119,6 +130,8 @@ int lower_block(Graph& g, int x, const Block& b) {
     case BlockKind::kConv:
     case BlockKind::kResidualConv:
       return lower_conv(g, x, b);
+    case BlockKind::kSeparableConv:
+      return lower_separable_conv(g, x, b);
     case BlockKind::kMbconv:
       return lower_mbconv(g, x, b);
     case BlockKind::kBottleneck:
@@ -128,6 +141,9 @@ int lower_block(Graph& g, int x, const Block& b) {
     case BlockKind::kGlobalPool:
       return g.global_avg_pool(x);
     case BlockKind::kClassifier:
+      if (b.input.height > 1 || b.input.width > 1) {
+        x = g.global_avg_pool(x);
+      }
       if (b.dropout > 0) {
         x = g.dropout(x, b.dropout);
       }

@@ -10,13 +10,14 @@
 namespace lathe::space {
 
 enum class BlockKind {
-  kConv,          ///< convolution, batch norm (unless `!batch_norm`), activation
-  kResidualConv,  ///< the same with an identity shortcut around it
-  kMbconv,        ///< MobileNet inverted residual (expand, depthwise, SE, project)
-  kBottleneck,    ///< ResNet-D bottleneck (1x1, 3x3, 1x1, average-pooled shortcut)
+  kConv,           ///< convolution, batch norm (unless `!batch_norm`), activation
+  kResidualConv,   ///< the same with an identity shortcut around it
+  kSeparableConv,  ///< MobileNet-v1 layer (depthwise, 1x1, each with batch norm and activation)
+  kMbconv,         ///< MobileNet inverted residual (expand, depthwise, SE, project)
+  kBottleneck,     ///< ResNet-D bottleneck (1x1, 3x3, 1x1, average-pooled shortcut)
   kMaxPool,
   kGlobalPool,
-  kClassifier,  ///< dropout and linear
+  kClassifier,  ///< global average pool (unless the input is a vector), dropout and linear
 };
 
 /// All that the time and the size of a block depend on, and the name of its parameters.

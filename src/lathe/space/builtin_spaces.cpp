@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <stdexcept>
 
 #include "lathe/core/error.h"
 #include "lathe/space/bottleneck_family.h"
+#include "lathe/space/chain_family.h"
 #include "lathe/space/mobile_family.h"
 
 namespace lathe::space {
@@ -147,6 +149,30 @@ BottleneckSpec ofa_resnet50d(const std::string& name) {
           .resolutions = every_fourth_from_128_to_224()};
 }
 
+/// The multiples of 8 nearest to 0.2, 0.3, ... 1.5 times `base`.
+Choices fifth_to_one_and_a_half(int base) {
+  Choices widths;
+  for (int tenths = 2; tenths <= 15; ++tenths) {
+    const double width = 8 * std::max(std::round(base * tenths / 80.0), 1.0);
+    if (widths.empty() || widths.back() < width) {
+      widths.push_back(width);
+    }
+  }
+  return widths;
+}
+
+/// AOWS, supplement D.
+ChainSpec mobilenet_v1_widths(const std::string& name) {
+  ChainSpec spec{.name = name};
+  constexpr std::array<int, 14> kBase{32,  64,  128, 128, 256, 256,  512,
+                                      512, 512, 512, 512, 512, 1024, 1024};
+  constexpr std::array<int, 14> kStrides{2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1};
+  for (std::size_t i = 0; i < kBase.size(); ++i) {
+    spec.layers.push_back({fifth_to_one_and_a_half(kBase[i]), kStrides[i]});
+  }
+  return spec;
+}
+
 std::string list_of(const Choices& sizes) {
   std::string text;
   for (double size : sizes) {
@@ -155,37 +181,44 @@ std::string list_of(const Choices& sizes) {
   return text;
 }
 
-template <typename Spec>
-void keep_resolutions(const std::vector<int>& wanted, Spec& spec) {
+void keep_resolutions(const std::vector<int>& wanted, const std::string& space,
+                      Choices& resolutions) {
   for (int size : wanted) {
-    if (spec.resolutions.empty()) {
-      throw Error("space " + spec.name + " has no choice of a resolution, got " +
-                  std::to_string(size) + "; give an input size instead");
+    if (resolutions.empty()) {
+      throw Error("space " + space + " has no choice of a resolution, got " + std::to_string(size) +
+                  "; give an input size instead");
     }
-    if (std::ranges::find(spec.resolutions, size) == spec.resolutions.end()) {
-      throw Error("resolution " + std::to_string(size) + " is none of space " + spec.name + ": " +
-                  list_of(spec.resolutions));
+    if (std::ranges::find(resolutions, size) == resolutions.end()) {
+      throw Error("resolution " + std::to_string(size) + " is none of space " + space + ": " +
+                  list_of(resolutions));
     }
   }
-  std::erase_if(spec.resolutions,
+  std::erase_if(resolutions,
                 [&](double size) { return std::ranges::find(wanted, size) == wanted.end(); });
 }
 
-template <typename Spec>
-void apply(const TaskOverrides& overrides, Spec& spec) {
+/// `resolutions`: of a space where they are a choice.
+void apply(const TaskOverrides& overrides, const std::string& space, Task& task,
+           Choices& resolutions) {
   if (overrides.input_size && !overrides.resolutions.empty()) {
     throw std::invalid_argument(
         "[space::make_space] input_size and resolutions must not both be given");
   }
   if (!overrides.resolutions.empty()) {
-    keep_resolutions(overrides.resolutions, spec);
+    keep_resolutions(overrides.resolutions, space, resolutions);
   }
-  spec.task.in_channels = overrides.in_channels.value_or(spec.task.in_channels);
-  spec.task.num_classes = overrides.num_classes.value_or(spec.task.num_classes);
+  task.in_channels = overrides.in_channels.value_or(task.in_channels);
+  task.num_classes = overrides.num_classes.value_or(task.num_classes);
   if (overrides.input_size) {
-    spec.task.input_size = *overrides.input_size;
-    spec.resolutions.clear();
+    task.input_size = *overrides.input_size;
+    resolutions.clear();
   }
+}
+
+/// The same where they are none.
+void apply(const TaskOverrides& overrides, const std::string& space, Task& task) {
+  Choices none;
+  apply(overrides, space, task, none);
 }
 
 using Maker = std::unique_ptr<Space> (*)(const std::string&, const TaskOverrides&);
@@ -193,14 +226,20 @@ using Maker = std::unique_ptr<Space> (*)(const std::string&, const TaskOverrides
 template <auto make_spec>
 std::unique_ptr<Space> mobile(const std::string& name, const TaskOverrides& overrides) {
   MobileSpec spec = make_spec(name);
-  apply(overrides, spec);
+  apply(overrides, name, spec.task, spec.resolutions);
   return make_mobile_space(std::move(spec));
 }
 
 std::unique_ptr<Space> resnet(const std::string& name, const TaskOverrides& overrides) {
   BottleneckSpec spec = ofa_resnet50d(name);
-  apply(overrides, spec);
+  apply(overrides, name, spec.task, spec.resolutions);
   return make_bottleneck_space(std::move(spec));
+}
+
+std::unique_ptr<Space> chain(const std::string& name, const TaskOverrides& overrides) {
+  ChainSpec spec = mobilenet_v1_widths(name);
+  apply(overrides, name, spec.task);
+  return make_chain_space(std::move(spec));
 }
 
 const std::map<std::string, Maker>& makers() {
@@ -209,6 +248,7 @@ const std::map<std::string, Maker>& makers() {
       {"compofa_mbv3_elastic_kernel", mobile<compofa_mbv3_elastic_kernel>},
       {"deps_mbv3", mobile<deps_mbv3>},
       {"mbv3_28", mobile<mbv3_28>},
+      {"mobilenet_v1_widths", chain},
       {"ofa_mbv3_w1.0", mobile<ofa_mbv3_w10>},
       {"ofa_mbv3_w1.2", mobile<ofa_mbv3_w12>},
       {"ofa_proxyless_w1.3", mobile<ofa_proxyless_w13>},

@@ -144,5 +144,18 @@ TEST(SlotCosts, WeightsOfAnotherShapeAreRefused) {
             "tiny_mobile and one number for each of its choices");
 }
 
+TEST(SlotCosts, OfSlotsTakeAnyNumber) {
+  for (const auto& space : tiny_spaces()) {
+    const SlotCosts counts = SlotCosts::of_slots(
+        *space,
+        [&](int s, const Arch& arch) { return static_cast<double>(space->blocks(arch, s).size()); },
+        0.5);
+    EXPECT_EQ(counts.constant(), 0.5);
+    for (const Arch& arch : testing::every_arch(*space)) {
+      ASSERT_EQ(counts.total(arch), 0.5 + static_cast<double>(space->blocks(arch).size()));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lathe::space

@@ -53,6 +53,14 @@ SlotCosts::SlotCosts(const Space& space, std::span<const std::vector<double>> we
   });
 }
 
+SlotCosts SlotCosts::of_slots(const Space& space,
+                              const std::function<double(int, const Arch&)>& slot_cost,
+                              double constant) {
+  SlotCosts costs(constant);
+  costs.fill(space, slot_cost);
+  return costs;
+}
+
 void SlotCosts::fill(const Space& space, const std::function<double(int, const Arch&)>& slot_cost) {
   for (std::size_t s = 0; s < space.slots().size(); ++s) {
     first_entry_.push_back(entries_.size());

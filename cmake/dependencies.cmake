@@ -3,6 +3,7 @@ find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
 
 if(LATHE_TORCH)
   find_package(Torch REQUIRED)

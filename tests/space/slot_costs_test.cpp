@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -50,6 +51,10 @@ TEST(Slots, CoverEveryDecisionInAscendingOrder) {
     for (const Slot& slot : space->slots()) {
       EXPECT_TRUE(std::ranges::is_sorted(slot.decisions)) << name;
       covered.insert(slot.decisions.begin(), slot.decisions.end());
+      const bool sees_resolution = std::ranges::any_of(slot.decisions, [&](int i) {
+        return space->decisions()[static_cast<std::size_t>(i)].group == "r";
+      });
+      EXPECT_EQ(sees_resolution, space->input_sizes().size() > 1) << name;
     }
     EXPECT_EQ(covered.size(), space->decisions().size()) << name;
   }

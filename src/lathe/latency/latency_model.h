@@ -31,6 +31,13 @@ class LatencyModel {
 
   /// The space whose archs it predicts.
   virtual const std::string& space_name() const = 0;
+
+  /// Whether it can predict nets of this input size: a table may hold but a few.
+  virtual bool covers(int /*input_size*/) const { return true; }
+
+  /// The same latency as a sum over slots, for searches that make use of it; null if it is none.
+  /// Belongs to the model. NaN for archs that are not covered.
+  virtual const space::SlotCosts* slot_costs() const { return nullptr; }
 };
 
 }  // namespace lathe::latency

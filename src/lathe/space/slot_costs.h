@@ -21,6 +21,10 @@ class SlotCosts {
   SlotCosts(const Space& space, const std::function<double(const Block&)>& block_cost,
             double constant = 0.0);
 
+  /// The same of whole slots: `slot_cost(s, arch)` for each assignment of slot `s`.
+  SlotCosts(const Space& space, const std::function<double(int, const Arch&)>& slot_cost,
+            double constant = 0.0);
+
   /// A sum over decisions instead: `weights[i][c]` where decision `i` is alive and has choice `c`.
   /// @throws std::invalid_argument if `weights` has another shape than the decisions; Error as the
   /// other.

@@ -34,10 +34,6 @@ class LatencyModel {
 
   /// Whether it can predict nets of this input size: a table may hold but a few.
   virtual bool covers(int /*input_size*/) const { return true; }
-
-  /// The same latency as a sum over slots, for searches that make use of it; null if it is none.
-  /// Belongs to the model. NaN for archs that are not covered.
-  virtual const space::SlotCosts* slot_costs() const { return nullptr; }
 };
 
 }  // namespace lathe::latency

@@ -45,14 +45,15 @@ std::set<std::string> keys_in(const Coefficients& coefficients_ms) {
 }
 
 Coefficients coefficients_from_json(const nlohmann::json& json, const std::set<std::string>& known,
-                                    const space::Space& space, const std::string& where) {
+                                    bool fitted, const space::Space& space,
+                                    const std::string& where) {
   Coefficients coefficients_ms;
   for (const auto& [key, value] : json.items()) {
     if (!known.contains(key)) {
       throw Error(where + ": \"" + key.substr(0, 120) + "\" is no block of space " + space.name());
     }
     const double cost_ms = json_member<double>(json, key, where);
-    if (cost_ms < 0) {
+    if (cost_ms < 0 && !fitted) {
       throw Error(where + ": \"" + key + "\": must be >= 0 ms, got " + value.dump());
     }
     coefficients_ms[key] = cost_ms;
@@ -81,8 +82,8 @@ int input_size_from(const std::string& text, const space::Space& space, const st
 void read_coefficients(const nlohmann::json& json, int version, const space::Space& space,
                        const std::string& where, BlockCosts& costs) {
   const std::set<std::string> known = keys_of(space);
-  costs.coefficients_ms =
-      coefficients_from_json(object_member(json, "coefficients_ms", where), known, space, where);
+  costs.coefficients_ms = coefficients_from_json(object_member(json, "coefficients_ms", where),
+                                                 known, costs.fitted, space, where);
   if (version < kVersionWithInputSizes) {
     return;
   }
@@ -90,7 +91,8 @@ void read_coefficients(const nlohmann::json& json, int version, const space::Spa
   const auto by_size = object_member(json, "coefficients_at_input_size_ms", where);
   for (const auto& [size, coefficients] : by_size.items()) {
     costs.coefficients_at_input_size_ms[input_size_from(size, space, where)] =
-        coefficients_from_json(object_member(by_size, size, where), given, space, where);
+        coefficients_from_json(object_member(by_size, size, where), given, costs.fitted, space,
+                               where);
   }
 }
 
@@ -107,6 +109,7 @@ BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space
       fingerprint_from_json(json_member<nlohmann::json>(json, "fingerprint", where), where);
   require_space(costs.fingerprint, space, where);
   costs.bias_ms = json_member<double>(json, "bias_ms", where);
+  costs.fitted = json.contains("fitted") && json_member<bool>(json, "fitted", where);
   if (json.contains("validation") && !json["validation"].is_null()) {
     costs.validation = model_error_from_json(json["validation"], where);
   }
@@ -114,9 +117,9 @@ BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space
   return costs;
 }
 
-void check(const Coefficients& coefficients_ms) {
+void check(const Coefficients& coefficients_ms, bool fitted) {
   for (const auto& [key, cost_ms] : coefficients_ms) {
-    if (!std::isfinite(cost_ms) || cost_ms < 0) {
+    if (!std::isfinite(cost_ms) || (cost_ms < 0 && !fitted)) {
       throw std::invalid_argument("[latency::BlockTable] the coefficient of \"" + key +
                                   "\" must be >= 0 ms, got " + std::to_string(cost_ms));
     }
@@ -128,9 +131,9 @@ BlockCosts checked(BlockCosts costs) {
     throw std::invalid_argument("[latency::BlockTable] bias_ms must be finite, got " +
                                 std::to_string(costs.bias_ms));
   }
-  check(costs.coefficients_ms);
+  check(costs.coefficients_ms, costs.fitted);
   for (const auto& [size, coefficients_ms] : costs.coefficients_at_input_size_ms) {
-    check(coefficients_ms);
+    check(coefficients_ms, costs.fitted);
     for (const auto& [key, cost_ms] : coefficients_ms) {
       if (!costs.coefficients_ms.contains(key)) {
         throw std::invalid_argument("[latency::BlockTable] \"" + key + "\" has a coefficient at " +
@@ -224,6 +227,7 @@ void BlockTable::save(const std::filesystem::path& path) const {
                               {"unit", kUnit},
                               {"fingerprint", to_json(costs_.fingerprint)},
                               {"bias_ms", costs_.bias_ms},
+                              {"fitted", costs_.fitted},
                               {"validation", nullptr},
                               {"coefficients_ms", costs_.coefficients_ms}};
   if (costs_.validation) {

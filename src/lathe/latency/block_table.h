@@ -20,7 +20,10 @@ namespace lathe::latency {
 /// explained by least squares, or an imported table.
 struct BlockCosts {
   Fingerprint fingerprint;
-  double bias_ms = 0.0;                           ///< what a net costs beyond its blocks
+  double bias_ms = 0.0;  ///< what a net costs beyond its blocks
+  /// Whether whole nets were explained: then only sums have a meaning, and a coefficient may be
+  /// negative.
+  bool fitted = false;
   std::map<std::string, double> coefficients_ms;  ///< by space::Block::key()
   /// By input size: of blocks that take another time in those nets than `coefficients_ms` says,
   /// though the work is the same. Published tables time each input size by itself.
@@ -34,9 +37,9 @@ class BlockTable : public LatencyModel {
  public:
   /// `space` must outlive the table; it may be a part of the one that the costs were made for. One
   /// lookup for each assignment of each slot: some ten milliseconds.
-  /// @throws std::invalid_argument if the bias is not finite, a coefficient not finite or negative,
-  /// or one for an input size is of a block that `coefficients_ms` lacks; Error as
-  /// Space::for_each_assignment().
+  /// @throws std::invalid_argument if the bias is not finite, a coefficient not finite or (unless
+  /// fitted) negative, or one for an input size is of a block that `coefficients_ms` lacks; Error
+  /// as Space::for_each_assignment().
   BlockTable(const space::Space& space, BlockCosts costs);
   BlockTable(space::Space&&, BlockCosts) = delete;
 
@@ -60,13 +63,13 @@ class BlockTable : public LatencyModel {
   BlockTable corrected(const Correction& correction) const;
 
   /// Writes `{"format": "lathe-block-table", "version": 1, "unit": "ms", "fingerprint": {...},
-  /// "bias_ms": ..., "validation": {...} or null, "coefficients_ms": {"<block key>": ...}}`; with
-  /// coefficients for input sizes version 2, `"coefficients_at_input_size_ms": {"160": {"<block
-  /// key>": ...}}` beside the others. @throws Error as write_json().
+  /// "bias_ms": ..., "fitted": ..., "validation": {...} or null, "coefficients_ms": {"<block key>":
+  /// ...}}`; with coefficients for input sizes version 2, `"coefficients_at_input_size_ms": {"160":
+  /// {"<block key>": ...}}` beside the others. @throws Error as write_json().
   void save(const std::filesystem::path& path) const;
   /// @throws Error naming the file: unreadable, no block table, another version or unit, another
-  /// space or task, a coefficient that is not finite, negative, or of a block that the space does
-  /// not have.
+  /// space or task, a coefficient that is not finite, negative though not fitted, or of a block
+  /// that the space does not have.
   static BlockTable load(const space::Space& space, const std::filesystem::path& path);
   static BlockTable load(space::Space&&, const std::filesystem::path&) = delete;
 

@@ -6,19 +6,15 @@
 #include "arch_files.h"
 #include "commands.h"
 #include "lathe/graph/counts.h"
-#include "lathe/space/builtin_spaces.h"
-#include "name_options.h"
+#include "space_options.h"
 
 namespace lathe::app {
 namespace {
 
 struct DescribeOptions {
-  std::string space;
+  SpaceOptions space;
   std::string arch;
   std::string archs;
-  int input_size = 0;
-  std::vector<int> resolutions;
-  int classes = 0;
   bool json = false;
 };
 
@@ -51,15 +47,8 @@ void print(const nlohmann::ordered_json& net) {
 }
 
 void execute(const DescribeOptions& options) {
-  space::TaskOverrides overrides{.resolutions = options.resolutions};
-  if (options.input_size > 0) {
-    overrides.input_size = options.input_size;
-  }
-  if (options.classes > 0) {
-    overrides.num_classes = options.classes;
-  }
-  const std::unique_ptr<space::Space> space = space::make_space(options.space, overrides);
-  const bool own_size = options.input_size > 0;
+  const std::unique_ptr<space::Space> space = options.space.make();
+  const bool own_size = options.space.own_size();
   std::vector<space::Arch> archs;
   if (!options.arch.empty()) {
     archs.push_back(read_arch(options.arch, *space, own_size));
@@ -86,22 +75,10 @@ void add_describe_command(CLI::App& app) {
       "describe",
       "MACs, parameters, memory and blocks of nets; of the smallest and the largest "
       "without --arch or --archs");
-  add_space_option(*command, options->space)->required();
+  add_space_options(*command, options->space);
   CLI::Option* arch = command->add_option("--arch", options->arch, "JSON file of one arch");
   command->add_option("--archs", options->archs, "file with the JSON of one arch a line")
       ->excludes(arch);
-  CLI::Option* input_size =
-      command
-          ->add_option("--input-size", options->input_size,
-                       "height and width of the input, whatever the arch says")
-          ->check(CLI::Range(1, 4096));
-  command
-      ->add_option("--resolutions", options->resolutions,
-                   "those of the space that archs may have, separated by commas")
-      ->delimiter(',')
-      ->excludes(input_size);
-  command->add_option("--classes", options->classes, "outputs of the classifier")
-      ->check(CLI::Range(1, 1000000));
   command->add_flag("--json", options->json, "one line of JSON per net");
   command->callback([options] { execute(*options); });
 }

@@ -7,45 +7,17 @@
 #include <vector>
 
 #include "lathe/measure/torch_runner.h"
+#include "measure/counting_runner.h"
 #include "space/tiny_spaces.h"
 
 namespace lathe::measure {
 namespace {
 
+using lathe::testing::CountingRunner;
 using lathe::testing::keys_of;
 using lathe::testing::tiny_mobile;
 
 constexpr TimingOptions kOnce{.warmup_runs = 0, .rounds = 1, .runs_per_round = 1};
-
-/// Takes the net's number of nodes for its latency, so that every figure is known beforehand.
-class CountingRunner final : public Runner {
- public:
-  Runnable prepare(const graph::Net& net) override {
-    graph::check_weights(net);
-    return [this, nodes = net.graph.size()] { last_nodes_ = nodes; };
-  }
-  std::vector<LatencyStats> time(std::span<const Runnable> nets, const TimingOptions& options,
-                                 const std::function<void(int, int)>& progress) override {
-    std::vector<LatencyStats> stats;
-    for (const Runnable& net : nets) {
-      net();
-      stats.push_back({.count = options.rounds * options.runs_per_round,
-                       .p50_ms = static_cast<double>(last_nodes_),
-                       .p90_ms = static_cast<double>(last_nodes_) + 0.5});
-      if (progress) {
-        progress(static_cast<int>(stats.size()), static_cast<int>(nets.size()));
-      }
-    }
-    return stats;
-  }
-  std::string device() const override { return "a counter"; }
-  std::string runtime() const override { return "none"; }
-  int batch() const override { return 1; }
-  int threads() const override { return 1; }
-
- private:
-  int last_nodes_ = 0;
-};
 
 TEST(BenchmarkBlocksTest, TimesEveryDistinctBlockOfTheSpaceAndNoOther) {
   const auto space = space::make_mobile_space(tiny_mobile());
@@ -87,13 +59,13 @@ TEST(BenchmarkNetsTest, GivesASampleForEachArchInOrder) {
   CountingRunner runner;
   const std::vector<space::Arch> archs{space->largest(), space->smallest()};
   const auto samples = benchmark_nets(runner, *space, archs,
-                                      {.warmup_runs = 0, .rounds = 3, .runs_per_round = 2}, {});
+                                      {.warmup_runs = 0, .rounds = 4, .runs_per_round = 5}, {});
   ASSERT_EQ(samples.size(), 2U);
   for (std::size_t i = 0; i < archs.size(); ++i) {
     EXPECT_EQ(samples[i].arch, archs[i]);
     EXPECT_EQ(samples[i].median_ms, space->graph(archs[i]).size());
     EXPECT_EQ(samples[i].p90_ms, samples[i].median_ms + 0.5);
-    EXPECT_EQ(samples[i].repeats, 6);
+    EXPECT_EQ(samples[i].repeats, 20);
   }
 }
 

@@ -78,21 +78,15 @@ TEST(TorchRunnerTest, FoldingAndLayoutKeepTheFunction) {
   }
 }
 
-TEST(TorchRunnerTest, RunsAPreparedNetWhateverBecomesOfTheOriginal) {
+TEST(TorchRunnerTest, TimesNetsInEitherLayout) {
   for (const bool channels_last : {false, true}) {
     const auto runner = make_torch_runner(
         largest_net(), {.threads = 1, .batch = 3, .channels_last = channels_last});
-    std::vector<Runnable> runnables;
-    {
-      graph::Net net = largest_net();
-      runnables = {runner->prepare(net), runner->prepare(net)};
-      net.weights.clear();
-    }
-    const auto stats =
-        runner->time(runnables, {.warmup_runs = 1, .rounds = 2, .runs_per_round = 3});
-    ASSERT_EQ(stats.size(), 2U);
-    EXPECT_EQ(stats[0].count, 6);
-    EXPECT_GT(stats[0].min_ms, 0);
+    const std::vector<graph::Net> nets{largest_net(), largest_net()};
+    const auto timings = runner->time(nets, {.warmup_runs = 1, .rounds = 2, .runs_per_round = 3});
+    ASSERT_EQ(timings.size(), 2U);
+    EXPECT_EQ(timings[0].times_ms().size(), 6U);
+    EXPECT_GT(latency_stats(timings[0].times_ms()).min_ms, 0);
   }
 }
 
@@ -100,7 +94,7 @@ TEST(TorchRunnerTest, RefusesANetWithoutItsWeights) {
   const auto runner = make_torch_runner(largest_net(), {.channels_last = true});
   graph::Net net = largest_net();
   net.weights.erase(net.weights.begin());
-  EXPECT_THROW(runner->prepare(net), std::invalid_argument);
+  EXPECT_THROW(runner->time({&net, 1}, kOnce), std::invalid_argument);
 }
 
 TEST(TorchRunnerTest, SetsTheNumberOfThreadsForTheTimingOnly) {
@@ -109,13 +103,13 @@ TEST(TorchRunnerTest, SetsTheNumberOfThreadsForTheTimingOnly) {
   const auto runner = make_torch_runner(largest_net(), {.threads = 1, .channels_last = true});
   EXPECT_EQ(at::get_num_threads(), 2);
   int inside = 0;
-  const std::vector<Runnable> asks{[&] { inside = at::get_num_threads(); }};
-  runner->time(asks, kOnce);
+  const graph::Net net = largest_net();
+  runner->time({&net, 1}, kOnce, [&](int, int) { inside = at::get_num_threads(); });
   EXPECT_EQ(inside, 1);
   EXPECT_EQ(at::get_num_threads(), 2);
 
-  const std::vector<Runnable> throws{[] { throw std::runtime_error("broken"); }};
-  EXPECT_THROW(runner->time(throws, kOnce), std::runtime_error);
+  const auto broken = [](int, int) { throw std::runtime_error("broken"); };
+  EXPECT_THROW(runner->time({&net, 1}, kOnce, broken), std::runtime_error);
   EXPECT_EQ(at::get_num_threads(), 2);
   at::set_num_threads(before);
 }

@@ -35,20 +35,19 @@ class ScriptedRunner final : public measure::Runner {
   explicit ScriptedRunner(std::vector<double> script_ms = {}, double otherwise_ms = 1.0)
       : script_ms_(std::move(script_ms)), otherwise_ms_(otherwise_ms) {}
 
-  measure::Runnable prepare(const graph::Net& net) override {
-    graph::check_weights(net);
-    return [] {};
-  }
-  std::vector<measure::LatencyStats> time(std::span<const measure::Runnable> nets,
-                                          const measure::TimingOptions&,
-                                          const std::function<void(int, int)>&) override {
-    std::vector<measure::LatencyStats> stats;
-    for (std::size_t i = 0; i < nets.size(); ++i) {
+  std::vector<measure::Timing> time(std::span<const graph::Net> nets, const measure::TimingOptions&,
+                                    const measure::TurnFn&) override {
+    std::vector<measure::Timing> timings;
+    for (const graph::Net& net : nets) {
+      graph::check_weights(net);
       const double ms = timings_ < script_ms_.size() ? script_ms_[timings_] : otherwise_ms_;
       ++timings_;
-      stats.push_back({.count = 10, .mean_ms = ms, .p50_ms = ms, .p90_ms = 1.25 * ms});
+      // Eleven times with the given median and 1.25 times it as their 90% quantile.
+      std::vector<double> times_ms(9, ms);
+      times_ms.insert(times_ms.end(), 2, 1.25 * ms);
+      timings.push_back({.rounds_ms = {std::move(times_ms)}});
     }
-    return stats;
+    return timings;
   }
   std::string device() const override { return "a script"; }
   std::string runtime() const override { return "torch 0 channels_last"; }

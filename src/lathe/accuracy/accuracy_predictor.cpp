@@ -8,8 +8,4 @@ double AccuracyPredictor::predict(const space::Arch& arch) const {
   return result;
 }
 
-std::vector<float> AccuracyPredictor::choice_effects(std::span<const space::Arch> /*archs*/) const {
-  return {};
-}
-
 }  // namespace lathe::accuracy

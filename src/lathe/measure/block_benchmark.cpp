@@ -1,9 +1,11 @@
 #include "lathe/measure/block_benchmark.h"
 
+#include "lathe/core/statistics.h"
+
 namespace lathe::measure {
 namespace {
 
-std::function<void(int, int)> forward(const ProgressFn& progress, const std::string& what) {
+TurnFn forward(const ProgressFn& progress, const std::string& what) {
   return [&progress, what](int done, int total) {
     if (progress) {
       progress({"latency", done, total, what});
@@ -16,7 +18,7 @@ std::function<void(int, int)> forward(const ProgressFn& progress, const std::str
 latency::Fingerprint fingerprint(const Runner& runner, const space::Space& space) {
   return {.device = runner.device(),
           .runtime = runner.runtime(),
-          .precision = "float32",
+          .precision = runner.precision(),
           .batch = runner.batch(),
           .threads = runner.threads(),
           .space = space.name(),
@@ -28,15 +30,15 @@ latency::Fingerprint fingerprint(const Runner& runner, const space::Space& space
 latency::BlockCosts benchmark_blocks(Runner& runner, const space::Space& space,
                                      const TimingOptions& options, const ProgressFn& progress) {
   const std::vector<space::Block> blocks = space.distinct_blocks();
-  std::vector<Runnable> runnables;
+  std::vector<graph::Net> nets;
   for (const space::Block& block : blocks) {
-    runnables.push_back(runner.prepare(random_net(space::lower({&block, 1}), 1)));
+    nets.push_back(random_net(space::lower({&block, 1}), 1));
   }
-  const std::vector<LatencyStats> stats =
-      runner.time(runnables, options, forward(progress, "blocks timed alone"));
+  const std::vector<Timing> timings =
+      runner.time(nets, options, forward(progress, "blocks timed alone"));
   latency::BlockCosts costs{.fingerprint = fingerprint(runner, space)};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    costs.coefficients_ms[blocks[i].key()] = stats[i].p50_ms;
+    costs.coefficients_ms[blocks[i].key()] = median(timings[i].times_ms());
   }
   return costs;
 }
@@ -45,15 +47,15 @@ std::vector<latency::LatencySample> benchmark_nets(Runner& runner, const space::
                                                    const std::vector<space::Arch>& archs,
                                                    const TimingOptions& options,
                                                    const ProgressFn& progress) {
-  std::vector<Runnable> runnables;
+  std::vector<graph::Net> nets;
   for (const space::Arch& arch : archs) {
-    runnables.push_back(runner.prepare(random_net(space.graph(arch), 1)));
+    nets.push_back(random_net(space.graph(arch), 1));
   }
-  const std::vector<LatencyStats> stats =
-      runner.time(runnables, options, forward(progress, "whole nets"));
+  const std::vector<Timing> timings = runner.time(nets, options, forward(progress, "whole nets"));
   std::vector<latency::LatencySample> samples;
   for (std::size_t i = 0; i < archs.size(); ++i) {
-    samples.push_back({archs[i], stats[i].p50_ms, stats[i].p90_ms, stats[i].count});
+    const LatencyStats stats = latency_stats(timings[i].times_ms());
+    samples.push_back({archs[i], stats.p50_ms, stats.p90_ms, stats.count});
   }
   return samples;
 }

@@ -1,8 +1,10 @@
 // A place where nets are run to be timed.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "lathe/graph/fold.h"
 #include "lathe/measure/timing.h"
@@ -14,18 +16,17 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  /// A net ready to run on a fixed random input: the returned function runs it once and waits for
-  /// the result. Batch norm is folded first.
-  virtual Runnable prepare(const graph::Net& net) = 0;
+  /// Times nets in turns on a fixed random input, under the runner's conditions; one timing a net,
+  /// as of time_interleaved(). Batch norm is folded first. All nets are held at the same time.
+  /// @throws std::invalid_argument if a net lacks weights, or as time_interleaved(); Error if the
+  /// device or the runtime fails.
+  virtual std::vector<Timing> time(std::span<const graph::Net> nets, const TimingOptions& options,
+                                   const TurnFn& progress = {}) = 0;
 
-  /// Times prepared nets in turns, under the runner's conditions; as time_interleaved().
-  virtual std::vector<LatencyStats> time(std::span<const Runnable> nets,
-                                         const TimingOptions& options,
-                                         const std::function<void(int, int)>& progress = {}) = 0;
-
-  /// What distinguishes the measurements: `device` and `runtime` of a fingerprint, batch, threads.
+  /// What distinguishes the measurements, as in a latency::Fingerprint.
   virtual std::string device() const = 0;
   virtual std::string runtime() const = 0;
+  virtual std::string precision() const { return "float32"; }
   virtual int batch() const = 0;
   virtual int threads() const = 0;
 };

@@ -4,29 +4,91 @@
 #include <chrono>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include "lathe/core/statistics.h"
 
 namespace lathe::measure {
 namespace {
 
-double time_once_ms(const Runnable& run) {
-  const auto before = std::chrono::steady_clock::now();
-  run();
-  const auto after = std::chrono::steady_clock::now();
-  return std::chrono::duration<double, std::milli>(after - before).count();
+using Clock = std::chrono::steady_clock;
+
+constexpr double kSettledWithin = 0.02;
+
+double since_ms(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-void require(bool holds, const char* what, int got) {
+double time_once_ms(const Runnable& run) {
+  const Clock::time_point before = Clock::now();
+  run();
+  return since_ms(before);
+}
+
+template <typename Number>
+void require(bool holds, const char* what, Number got) {
   if (!holds) {
     throw std::invalid_argument(std::string("[measure::time_interleaved] ") + what + ", got " +
                                 std::to_string(got));
   }
 }
 
+void check(const TimingOptions& o) {
+  require(o.warmup_runs >= 0, "warmup_runs must be >= 0", o.warmup_runs);
+  require(o.warmup_ms >= 0, "warmup_ms must be >= 0", o.warmup_ms);
+  require(o.rounds > 0, "rounds must be > 0", o.rounds);
+  require(o.runs_per_round > 0, "runs_per_round must be > 0", o.runs_per_round);
+  require(o.round_ms >= 0, "round_ms must be >= 0", o.round_ms);
+}
+
+double median_of_runs_ms(const Runnable& run, int runs) {
+  std::vector<double> times_ms;
+  for (int i = 0; i < runs; ++i) {
+    times_ms.push_back(time_once_ms(run));
+  }
+  return median(times_ms);
+}
+
+void warm_up(const Runnable& run, const TimingOptions& o, Timing& timing) {
+  const Clock::time_point start = Clock::now();
+  timing.first_ms = time_once_ms(run);
+  timing.warmup_runs = 1;
+  if (o.warmup_runs > 1) {
+    const int rest = o.warmup_runs - 1;
+    double before_ms = median_of_runs_ms(run, rest);
+    timing.warmup_runs += rest;
+    while (!timing.settled && since_ms(start) < o.warmup_ms) {
+      const double now_ms = median_of_runs_ms(run, o.warmup_runs);
+      timing.warmup_runs += o.warmup_runs;
+      timing.settled = std::abs(now_ms - before_ms) <= kSettledWithin * before_ms;
+      before_ms = now_ms;
+    }
+  }
+}
+
+std::vector<double> time_turn(const Runnable& run, const TimingOptions& o) {
+  std::vector<double> times_ms;
+  const Clock::time_point start = Clock::now();
+  for (int i = 0; i < o.runs_per_round; ++i) {
+    if (i >= 2 && o.round_ms > 0 && since_ms(start) >= o.round_ms) {
+      break;
+    }
+    times_ms.push_back(time_once_ms(run));
+  }
+  return times_ms;
+}
+
 }  // namespace
 
-LatencyStats latency_stats(std::vector<double> times_ms) {
+std::vector<double> Timing::times_ms() const {
+  std::vector<double> all;
+  for (const std::vector<double>& round : rounds_ms) {
+    all.insert(all.end(), round.begin(), round.end());
+  }
+  return all;
+}
+
+LatencyStats latency_stats(std::span<const double> times_ms) {
   if (times_ms.empty()) {
     throw std::invalid_argument("[measure::latency_stats] needs at least one time");
   }
@@ -35,6 +97,8 @@ LatencyStats latency_stats(std::vector<double> times_ms) {
   stats.mean_ms = mean(times_ms);
   stats.p50_ms = quantile(times_ms, 0.5);
   stats.p90_ms = quantile(times_ms, 0.9);
+  stats.p95_ms = quantile(times_ms, 0.95);
+  stats.p99_ms = quantile(times_ms, 0.99);
   double squares = 0;
   for (double t : times_ms) {
     squares += (t - stats.mean_ms) * (t - stats.mean_ms);
@@ -46,35 +110,26 @@ LatencyStats latency_stats(std::vector<double> times_ms) {
   return stats;
 }
 
-std::vector<LatencyStats> time_interleaved(std::span<const Runnable> runnables,
-                                           const TimingOptions& o,
-                                           const std::function<void(int, int)>& progress) {
-  require(o.warmup_runs >= 0, "warmup_runs must be >= 0", o.warmup_runs);
-  require(o.rounds > 0, "rounds must be > 0", o.rounds);
-  require(o.runs_per_round > 0, "runs_per_round must be > 0", o.runs_per_round);
-  std::vector<std::vector<double>> times(runnables.size());
+std::vector<Timing> time_interleaved(std::span<const Runnable> runnables, const TimingOptions& o,
+                                     const TurnFn& progress) {
+  check(o);
+  std::vector<Timing> timings(runnables.size());
   const int total = o.rounds * static_cast<int>(runnables.size());
   int done = 0;
   for (int round = 0; round < o.rounds; ++round) {
     for (std::size_t i = 0; i < runnables.size(); ++i) {
-      // The first run of a turn finds another net's data in the caches; it is not counted.
-      const int uncounted = round == 0 ? std::max(1, o.warmup_runs) : 1;
-      for (int run = 0; run < uncounted; ++run) {
+      if (round == 0) {
+        warm_up(runnables[i], o, timings[i]);
+      } else {
         runnables[i]();
       }
-      for (int run = 0; run < o.runs_per_round; ++run) {
-        times[i].push_back(time_once_ms(runnables[i]));
-      }
+      timings[i].rounds_ms.push_back(time_turn(runnables[i], o));
       if (progress) {
         progress(++done, total);
       }
     }
   }
-  std::vector<LatencyStats> stats;
-  for (std::vector<double>& t : times) {
-    stats.push_back(latency_stats(std::move(t)));
-  }
-  return stats;
+  return timings;
 }
 
 }  // namespace lathe::measure

@@ -30,9 +30,8 @@ graph::Net extract(const Workshop& shop, const space::Arch& arch) {
 
 Measured measure_candidate(const Workshop& shop, const search::Candidate& candidate) {
   graph::Net net = extract(shop, candidate.arch);
-  const std::vector<measure::Runnable> runnable{shop.runner.prepare(net)};
-  return {candidate, std::move(net),
-          shop.runner.time(runnable, shop.options.winner_timing).front()};
+  const measure::Timing timing = shop.runner.time({&net, 1}, shop.options.winner_timing).front();
+  return {candidate, std::move(net), measure::latency_stats(timing.times_ms())};
 }
 
 std::vector<search::Candidate> in_order_of_trial(const search::TargetResult& target,

@@ -1,0 +1,52 @@
+// The options that name a space and fit it to a task.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lathe/space/builtin_spaces.h"
+#include "name_options.h"
+
+namespace lathe::app {
+
+struct SpaceOptions {
+  std::string name;
+  int input_size = 0;            ///< 0: as the space has it
+  std::vector<int> resolutions;  ///< empty: all of the space
+  int classes = 0;               ///< 0: as the space has it
+
+  /// Whether the input size of archs in files gives way to --input-size.
+  bool own_size() const { return input_size > 0; }
+
+  /// @throws Error if the space or a resolution is unknown.
+  std::unique_ptr<space::Space> make() const {
+    space::TaskOverrides overrides{.resolutions = resolutions};
+    if (input_size > 0) {
+      overrides.input_size = input_size;
+    }
+    if (classes > 0) {
+      overrides.num_classes = classes;
+    }
+    return space::make_space(name, overrides);
+  }
+};
+
+/// Adds --space, --input-size, --resolutions and --classes.
+inline void add_space_options(CLI::App& command, SpaceOptions& o) {
+  add_space_option(command, o.name)->required();
+  CLI::Option* input_size = command
+                                .add_option("--input-size", o.input_size,
+                                            "height and width of the input, whatever the arch says")
+                                ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--resolutions", o.resolutions,
+                  "those of the space that archs may have, separated by commas")
+      ->delimiter(',')
+      ->excludes(input_size);
+  command.add_option("--classes", o.classes, "outputs of the classifier")
+      ->check(CLI::Range(1, 1000000));
+}
+
+}  // namespace lathe::app

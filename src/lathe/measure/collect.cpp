@@ -1,0 +1,94 @@
+#include "lathe/measure/collect.h"
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "lathe/core/random.h"
+#include "lathe/core/statistics.h"
+#include "lathe/graph/counts.h"
+
+namespace lathe::measure {
+namespace {
+
+constexpr std::uint64_t kOrderSeed = 1;
+constexpr std::uint64_t kWeightsSeed = 1;
+
+graph::Net net_of(const space::Block& block) {
+  return random_net(space::lower({&block, 1}), kWeightsSeed);
+}
+
+space::Block typical_block(std::vector<space::Block> blocks) {
+  const auto macs = [](const space::Block& block) {
+    return graph::macs(space::lower({&block, 1}));
+  };
+  const auto middle = blocks.begin() + static_cast<std::ptrdiff_t>(blocks.size() / 2);
+  std::nth_element(blocks.begin(), middle, blocks.end(),
+                   [&](const auto& a, const auto& b) { return macs(a) < macs(b); });
+  return *middle;
+}
+
+std::vector<double> turn_medians(const Timing& timing) {
+  std::vector<double> medians;
+  for (const std::vector<double>& round_ms : timing.rounds_ms) {
+    medians.push_back(median(round_ms));
+  }
+  return medians;
+}
+
+void check(const CollectOptions& options, const char* function) {
+  if (options.group_size <= 0) {
+    throw std::invalid_argument(std::string("[measure::") + function +
+                                "] group_size must be > 0, got " +
+                                std::to_string(options.group_size));
+  }
+}
+
+/// Times `count` nets in groups, each with the anchor: `keep(i, its timing, the anchor's)`.
+template <typename MakeNet, typename Keep>
+void time_in_groups(Runner& runner, const graph::Net& anchor, std::size_t count,
+                    const CollectOptions& options, const MakeNet& make_net, const Keep& keep) {
+  const auto group_size = static_cast<std::size_t>(options.group_size);
+  for (std::size_t begin = 0; begin < count; begin += group_size) {
+    const std::size_t end = std::min(count, begin + group_size);
+    std::vector<graph::Net> nets{anchor};
+    for (std::size_t i = begin; i < end; ++i) {
+      nets.push_back(make_net(i));
+    }
+    const std::vector<Timing> timings = runner.time(nets, options.timing);
+    for (std::size_t i = begin; i < end; ++i) {
+      keep(i, timings[i - begin + 1], timings[0]);
+    }
+  }
+}
+
+}  // namespace
+
+void collect_blocks(Runner& runner, const space::Space& space, latency::BlockLog& log,
+                    const CollectOptions& options, const ProgressFn& progress) {
+  check(options, "collect_blocks");
+  std::vector<space::Block> blocks = space.distinct_blocks();
+  const std::size_t total = blocks.size();
+  const graph::Net anchor = net_of(typical_block(blocks));
+  Rng rng(kOrderSeed);
+  shuffle(std::span(blocks), rng);
+  std::set<std::string> known;
+  for (const latency::BlockMeasurement& measured : log.measurements()) {
+    known.insert(measured.key);
+  }
+  std::erase_if(blocks, [&](const space::Block& block) { return known.contains(block.key()); });
+  std::size_t done = total - blocks.size();
+  time_in_groups(
+      runner, anchor, blocks.size(), options, [&](std::size_t i) { return net_of(blocks[i]); },
+      [&](std::size_t i, const Timing& timing, const Timing& of_anchor) {
+        log.append({blocks[i].key(), turn_medians(timing), turn_medians(of_anchor)});
+        ++done;
+        if (progress) {
+          progress({"latency", static_cast<std::int64_t>(done), static_cast<std::int64_t>(total),
+                    "blocks timed alone"});
+        }
+      });
+}
+
+}  // namespace lathe::measure

@@ -1,0 +1,25 @@
+// Measuring more than fits one sitting: group by group into a file, resumable at any moment.
+#pragma once
+
+#include "lathe/core/progress.h"
+#include "lathe/latency/block_log.h"
+#include "lathe/measure/runner.h"
+#include "lathe/space/space.h"
+
+namespace lathe::measure {
+
+struct CollectOptions {
+  TimingOptions timing{.warmup_runs = 3, .rounds = 6, .runs_per_round = 20, .round_ms = 20};
+  int group_size = 15;  ///< nets timed in turns with one anchor; a crash loses one group at most
+};
+
+/// Times every distinct block of the space alone that `log` does not have yet, in random but
+/// reproducible order, and appends them. The anchor is the block with the median of
+/// multiply-accumulates. A block finds its own weights in the caches, in a whole net it doesn't:
+/// sums of blocks need latency::calibrated().
+/// @throws std::invalid_argument if group_size is not positive; as Runner::time() and
+/// BlockLog::append().
+void collect_blocks(Runner& runner, const space::Space& space, latency::BlockLog& log,
+                    const CollectOptions& options, const ProgressFn& progress);
+
+}  // namespace lathe::measure

@@ -1,0 +1,124 @@
+#include "lathe/measure/collect.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/measure/block_benchmark.h"
+#include "measure/counting_runner.h"
+#include "space/tiny_spaces.h"
+
+namespace lathe::measure {
+namespace {
+
+using lathe::testing::CountingRunner;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+using lathe::testing::tiny_mobile;
+
+constexpr CollectOptions kQuick{.timing = {.rounds = 2, .runs_per_round = 3}, .group_size = 4};
+
+struct Collecting {
+  TemporaryFolder folder;
+  std::unique_ptr<space::Space> space = space::make_mobile_space(tiny_mobile());
+  std::filesystem::path path = folder / "log.jsonl";
+
+  latency::BlockLog log(const Runner& runner) const {
+    return {path, *space, fingerprint(runner, *space)};
+  }
+};
+
+TEST(CollectBlocksTest, TimesEachDistinctBlockOnce) {
+  const Collecting c;
+  CountingRunner runner;
+  latency::BlockLog log = c.log(runner);
+  std::vector<Progress> reports;
+  collect_blocks(runner, *c.space, log, kQuick, [&](const Progress& p) { reports.push_back(p); });
+  const auto blocks = c.space->distinct_blocks();
+  ASSERT_EQ(log.measurements().size(), blocks.size());
+  const latency::BlockCosts costs =
+      latency::block_costs(fingerprint(runner, *c.space), log.measurements());
+  for (const space::Block& block : blocks) {
+    EXPECT_NEAR(costs.coefficients_ms.at(block.key()), space::lower({&block, 1}).size(), 1e-9);
+  }
+  EXPECT_EQ(log.measurements()[0].turns_ms.size(), 2U);
+  EXPECT_EQ(log.measurements()[0].anchor_ms.size(), 2U);
+  ASSERT_EQ(reports.size(), blocks.size());
+  EXPECT_EQ(reports.back().done, reports.back().total);
+}
+
+TEST(CollectBlocksTest, AnchorsUndoTheMachinesDrift) {
+  const Collecting c;
+  CountingRunner runner;
+  runner.drift(1.1);  // from group to group
+  latency::BlockLog log = c.log(runner);
+  collect_blocks(runner, *c.space, log, kQuick, {});
+  ASSERT_GT(runner.calls(), 2);
+  const latency::BlockCosts costs =
+      latency::block_costs(fingerprint(runner, *c.space), log.measurements());
+  std::vector<double> ratios;
+  for (const space::Block& block : c.space->distinct_blocks()) {
+    ratios.push_back(costs.coefficients_ms.at(block.key()) / space::lower({&block, 1}).size());
+  }
+  for (const double ratio : ratios) {
+    EXPECT_NEAR(ratio / ratios[0], 1, 1e-5);
+  }
+}
+
+/// Breaks at the given call.
+class BreakingRunner final : public Runner {
+ public:
+  explicit BreakingRunner(int at_call) : at_call_(at_call) {}
+  std::vector<Timing> time(std::span<const graph::Net> nets, const TimingOptions& options,
+                           const TurnFn& progress) override {
+    if (runner_.calls() == at_call_) throw Error("unplugged");
+    return runner_.time(nets, options, progress);
+  }
+  std::string device() const override { return runner_.device(); }
+  std::string runtime() const override { return runner_.runtime(); }
+  int batch() const override { return 1; }
+  int threads() const override { return 1; }
+
+ private:
+  CountingRunner runner_;
+  int at_call_;
+};
+
+TEST(CollectBlocksTest, GoesOnWhereItStopped) {
+  const Collecting c;
+  BreakingRunner breaking(2);
+  latency::BlockLog first = c.log(breaking);
+  EXPECT_EQ(text_thrown<Error>([&] { collect_blocks(breaking, *c.space, first, kQuick, {}); }),
+            "unplugged");
+  EXPECT_EQ(first.measurements().size(), 8U);
+
+  CountingRunner runner;
+  latency::BlockLog log = c.log(runner);
+  EXPECT_EQ(log.measurements(), first.measurements());
+  collect_blocks(runner, *c.space, log, kQuick, {});
+  std::set<std::string> keys;
+  for (const latency::BlockMeasurement& m : log.measurements()) {
+    EXPECT_TRUE(keys.insert(m.key).second) << m.key;
+  }
+  EXPECT_EQ(keys.size(), c.space->distinct_blocks().size());
+
+  const int calls = runner.calls();
+  collect_blocks(runner, *c.space, log, kQuick, {});
+  EXPECT_EQ(runner.calls(), calls);
+}
+
+TEST(CollectBlocksTest, RefusesGroupsOfNothing) {
+  const Collecting c;
+  CountingRunner runner;
+  latency::BlockLog log = c.log(runner);
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [&] { collect_blocks(runner, *c.space, log, {.group_size = 0}, {}); }),
+            "[measure::collect_blocks] group_size must be > 0, got 0");
+}
+
+}  // namespace
+}  // namespace lathe::measure

@@ -199,6 +199,10 @@ inline Map execute(const graph::Net& net, const graph::Node& node,
       });
     case graph::Op::kConcat:
       return concat(node, inputs);
+    case graph::Op::kCrop:
+      return filled(node.shape, [&](int c, int y, int x) {
+        return in.at(c, y + node.offset, x + node.offset);
+      });
     case graph::Op::kInput:
       break;
   }

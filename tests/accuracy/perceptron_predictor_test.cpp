@@ -66,6 +66,24 @@ TEST(PerceptronPredictorTest, StaysInZeroToOne) {
   EXPECT_EQ(PerceptronPredictor(space, fit).predict(space.largest()), 0.0);
 }
 
+TEST(PerceptronPredictorTest, EffectsOfALinearPredictorAreItsWeights) {
+  const TinySpace space;
+  const int inputs = space.encoding_size();
+  std::vector<float> weights;
+  for (int i = 0; i < inputs; ++i) {
+    weights.push_back(0.25F * static_cast<float>(i));
+  }
+  const PerceptronPredictor predictor(
+      space, {.perceptron = {{{inputs, 1, weights, {1.0F}}}, regress::HiddenActivation::kRelu},
+              .scale = 0.5});
+  const std::vector<space::Arch> archs{space.smallest(), space.largest()};
+  const std::vector<float> effects = predictor.choice_effects(archs);
+  ASSERT_EQ(effects.size(), 2 * weights.size());
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    EXPECT_EQ(effects[i], 0.5F * weights[i % weights.size()]) << i;
+  }
+}
+
 TEST(PerceptronPredictorTest, SavesAndLoads) {
   const TempDir dir;
   const TinySpace space;

@@ -111,6 +111,30 @@ Graph concatenated() {
   return g;
 }
 
+Graph cropped(int offset) {
+  Graph g({3, 5, 6});
+  g.crop(0, offset);
+  return g;
+}
+
+/// Halves the map without losing a pixel: every other one from two places (as cells do).
+Graph factorized_reduce() {
+  Graph g({3, 6, 8});
+  const int x = g.activation(0, Activation::kRelu);
+  const int even = g.conv(x, "conv_1", {.out_channels = 2, .stride = 2});
+  const int odd = g.conv(g.crop(x, 1), "conv_2", {.out_channels = 3, .stride = 2});
+  g.batch_norm(g.concat({even, odd}), "bn", 1e-5);
+  return g;
+}
+
+/// As in the auxiliary head of a cell net; depthwise too, where our own kernel would pad.
+Graph unpadded() {
+  Graph g({4, 7, 8});
+  const int x = g.conv(0, "even", {.out_channels = 6, .kernel = 2, .padding = 0});
+  g.conv(x, "odd", {.out_channels = 6, .kernel = 3, .groups = 6, .padding = 0});
+  return g;
+}
+
 /// A little of everything that mobile nets and ResNet-D have, in their order.
 Graph mixed() {
   Graph g({3, 15, 15});
@@ -162,6 +186,10 @@ std::vector<NamedGraph> small_graphs() {
       {"vector_without_linear", vector_without_linear()},
       {"dropped_input", dropped_input()},
       {"concatenated", concatenated()},
+      {"crop_0", cropped(0)},
+      {"crop_2", cropped(2)},
+      {"factorized_reduce", factorized_reduce()},
+      {"unpadded", unpadded()},
       {"mixed", mixed()},
   };
 }

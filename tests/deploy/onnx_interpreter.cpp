@@ -308,6 +308,29 @@ Array concat(Call& call) {
   return out;
 }
 
+/// Of two axes of a map, towards the end.
+Array slice(Call& call) {
+  const Array& in = call.input(0);
+  const std::vector<double>& starts = call.input(1).values;
+  const std::vector<double>& ends = call.input(2).values;
+  if (call.size() != 4 || call.input(3).values != std::vector<double>{2, 3} ||
+      in.shape.size() != 4) {
+    throw std::runtime_error("Slice: only of axes 2 and 3, without steps");
+  }
+  const auto at = [](const std::vector<double>& values, std::size_t i) {
+    return static_cast<std::int64_t>(values.at(i));
+  };
+  const std::int64_t height = at(ends, 0) - at(starts, 0), width = at(ends, 1) - at(starts, 1);
+  Array out = zeros({in.shape[0], in.shape[1], height, width});
+  for (std::int64_t i = 0; i < volume(out.shape); ++i) {
+    const std::int64_t x = i % width, y = i / width % height, map = i / width / height;
+    const std::int64_t source =
+        (map * in.shape[2] + y + at(starts, 0)) * in.shape[3] + x + at(starts, 1);
+    out.values[static_cast<std::size_t>(i)] = in.values.at(static_cast<std::size_t>(source));
+  }
+  return out;
+}
+
 Array reshape(Call& call) {
   Array out = call.input(0);
   Dims target;
@@ -361,6 +384,7 @@ Array run(const std::string& op, Call& call) {
       {"Add", [](Call& c) { return broadcast(c.input(0), c.input(1), std::plus<double>()); }},
       {"Mul", [](Call& c) { return broadcast(c.input(0), c.input(1), std::multiplies<double>()); }},
       {"Concat", concat},
+      {"Slice", slice},
       {"Identity", [](Call& c) { return c.input(0); }},
   };
   const auto found = kOperators.find(op);

@@ -111,6 +111,36 @@ TEST(FoldBatchNorm, OfAResidualBlockWithSqueezeExcite) {
   EXPECT_EQ(folded.graph.size(), g.size() - 2);
 }
 
+TEST(FoldBatchNorm, IntoEveryConvolutionOfAConcatenation) {
+  Graph g({3, 6, 6});
+  const int x = g.activation(0, Activation::kRelu);
+  const int even = g.conv(x, "even", {.out_channels = 2, .stride = 2});
+  const int odd = g.conv(g.crop(x, 1), "odd", {.out_channels = 5, .stride = 2, .bias = true});
+  g.batch_norm(g.concat({even, odd}), "bn", 1e-5);
+  const Net folded = folded_and_checked(g);
+  EXPECT_EQ(ops_of(folded.graph), (std::vector<Op>{Op::kInput, Op::kActivation, Op::kConv,
+                                                   Op::kCrop, Op::kConv, Op::kConcat}));
+  EXPECT_TRUE(folded.graph[2].bias);
+}
+
+TEST(FoldBatchNorm, NotIntoAConcatenationOfOtherThingsOrWithOtherReaders) {
+  Graph with_input({3, 4, 4});
+  const int conv = with_input.conv(0, "c", {.out_channels = 2});
+  with_input.batch_norm(with_input.concat({conv, 0}), "bn", 1e-5);
+  EXPECT_EQ(folded_and_checked(with_input).graph, with_input);
+
+  Graph twice({3, 4, 4});
+  const int same = twice.conv(0, "c", {.out_channels = 2});
+  twice.batch_norm(twice.concat({same, same}), "bn", 1e-5);
+  EXPECT_EQ(folded_and_checked(twice).graph, twice);
+
+  Graph read_again({3, 4, 4});
+  const int joined = read_again.concat(
+      {read_again.conv(0, "a", {.out_channels = 2}), read_again.conv(0, "b", {.out_channels = 1})});
+  read_again.add(read_again.batch_norm(joined, "bn", 1e-5), joined);
+  EXPECT_EQ(folded_and_checked(read_again).graph, read_again);
+}
+
 TEST(FoldBatchNorm, NotWhereTheConvolutionHasAnotherReader) {
   Graph g({3, 4, 4});
   const int conv = g.conv(0, "c", {.out_channels = 3, .kernel = 3});

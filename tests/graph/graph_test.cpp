@@ -95,6 +95,28 @@ TEST(Graph, ConvRefusals) {
   EXPECT_EQ(g.size(), 1) << "a refused node is not kept";
 }
 
+TEST(Graph, ConvPaddingIsHalfTheKernelUnlessGiven) {
+  Graph g({4, 9, 8});
+  EXPECT_EQ(g[g.conv(0, "a", {.out_channels = 2, .kernel = 2})].shape, (Shape{2, 10, 9}));
+  const Node& bare = g[g.conv(0, "b", {.out_channels = 2, .kernel = 2, .padding = 0})];
+  EXPECT_EQ(bare.shape, (Shape{2, 8, 7}));
+  EXPECT_EQ(bare.padding, 0);
+  EXPECT_EQ(g[g.conv(0, "c", {.out_channels = 2, .kernel = 3, .padding = 2})].shape,
+            (Shape{2, 11, 10}));
+  EXPECT_EQ(refusal([&] { g.conv(0, "d", {.out_channels = 2, .padding = -1}); }),
+            "[graph::conv] d: padding must be >= 0, got -1");
+}
+
+TEST(Graph, CropDropsTheFirstRowsAndColumns) {
+  Graph g({4, 9, 8});
+  const Node& node = g[g.crop(0, 1)];
+  EXPECT_EQ(node, (Node{.op = Op::kCrop, .inputs = {0}, .shape = {4, 8, 7}, .offset = 1}));
+  EXPECT_EQ(g[g.crop(0, 7)].shape, (Shape{4, 2, 1}));
+  const std::string rule = "[graph::crop] offset must be in [0, size of the map), got ";
+  EXPECT_EQ(refusal([&] { g.crop(0, -1); }), rule + "-1 for 4x9x8");
+  EXPECT_EQ(refusal([&] { g.crop(0, 8); }), rule + "8 for 4x9x8");
+}
+
 TEST(Graph, EveryOperationRefusesWhatIsNoNode) {
   Graph g({2, 1, 1});
   const std::string late = "[graph::Graph] input must be one of the 1 nodes so far, got 1";
@@ -110,6 +132,7 @@ TEST(Graph, EveryOperationRefusesWhatIsNoNode) {
   EXPECT_EQ(refusal([&] { g.add(0, 1); }), late);
   EXPECT_EQ(refusal([&] { g.mul(1, 0); }), late);
   EXPECT_EQ(refusal([&] { g.concat({0, 1}); }), late);
+  EXPECT_EQ(refusal([&] { g.crop(1, 0); }), late);
   EXPECT_EQ(refusal([&] { g.append({.op = Op::kDropout, .inputs = {1}}); }), late);
   EXPECT_EQ(refusal([&] { g.dropout(-1, 0.5); }),
             "[graph::Graph] input must be one of the 1 nodes so far, got -1");

@@ -109,6 +109,12 @@ TEST(NaiveExecutor, LinearAddMulConcatDropout) {
   EXPECT_EQ(nodes.back(), (Values{6 + 200 + 200 + 4000 + 40000 + 1600000 + 0.5}));
 }
 
+TEST(NaiveExecutor, CropStartsLater) {
+  Graph g({1, 3, 3});
+  g.crop(0, 1);
+  EXPECT_EQ(run(g, {}, kOneToNine), (Values{5, 6, 8, 9}));
+}
+
 TEST(NaiveExecutor, BatchesAreImageByImage) {
   Graph g({1, 1, 2});
   g.global_avg_pool(0);

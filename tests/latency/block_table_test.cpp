@@ -81,6 +81,39 @@ TEST(BlockTableTest, AMissingBlockIsNamedAndNeverZero) {
             "the latency table of space tiny has no block \"" + key + "\"");
 }
 
+// The key of a block that nets of both input sizes have.
+std::string classifier_key(const space::Space& space) {
+  return space.blocks(space.smallest()).back().key();
+}
+
+TEST(BlockTableTest, ABlockMayTakeAnotherTimeAtAnInputSize) {
+  const TinySpace space;
+  BlockCosts costs = random_costs(space, 1);
+  const BlockTable plain(space, costs);
+  const std::string key = classifier_key(space);
+  costs.coefficients_at_input_size_ms[24][key] = costs.coefficients_ms[key] + 0.5;
+  const BlockTable table(space, costs);
+  for (const space::Arch& arch : lathe::testing::all_archs(space)) {
+    const double extra_ms = space.input_size(arch) == 24 ? 0.5 : 0.0;
+    ASSERT_NEAR(table.predict_ms(arch), plain.predict_ms(arch) + extra_ms, 1e-12);
+    ASSERT_EQ(table.slot_costs()->total(arch), table.predict_ms(arch));
+  }
+  const BlockTable corrected = table.corrected({.bias_ms = 0.25, .scale = 2.0});
+  EXPECT_NEAR(corrected.predict_ms(space.largest()), 2 * table.predict_ms(space.largest()) + 0.25,
+              1e-12);
+}
+
+TEST(BlockTableTest, CoversTheInputSizesOfWhichItHasEveryBlock) {
+  const TinySpace space;
+  BlockCosts costs = random_costs(space, 1);
+  EXPECT_TRUE(BlockTable(space, costs).covers(16));
+  EXPECT_TRUE(BlockTable(space, costs).covers(24));
+  EXPECT_FALSE(BlockTable(space, costs).covers(20));
+  costs.coefficients_ms.erase(space.blocks(space.largest())[1].key());
+  EXPECT_TRUE(BlockTable(space, costs).covers(16));
+  EXPECT_FALSE(BlockTable(space, costs).covers(24));
+}
+
 TEST(BlockTableTest, RefusesCostsThatAreNone) {
   const TinySpace space;
   BlockCosts costs = random_costs(space, 1);
@@ -89,6 +122,11 @@ TEST(BlockTableTest, RefusesCostsThatAreNone) {
   EXPECT_EQ(
       message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
       "[latency::BlockTable] the coefficient of \"" + key + "\" must be >= 0 ms, got -1.000000");
+  costs.coefficients_ms.erase(key);
+  costs.coefficients_at_input_size_ms[24][key] = 1;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
+            "[latency::BlockTable] \"" + key +
+                "\" has a coefficient at input size 24, but none of its own");
   costs.bias_ms = NAN;
   EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
             "[latency::BlockTable] bias_ms must be finite, got nan");
@@ -137,6 +175,11 @@ TEST(BlockTableTest, SavesAndLoads) {
   costs.validation.reset();
   BlockTable(space, costs).save(dir / "t.json");
   EXPECT_EQ(BlockTable::load(space, dir / "t.json").costs(), costs);
+  EXPECT_EQ(read_json(dir / "t.json").at("version"), 1);
+  costs.coefficients_at_input_size_ms[24][classifier_key(space)] = 0.75;
+  BlockTable(space, costs).save(dir / "t.json");
+  EXPECT_EQ(BlockTable::load(space, dir / "t.json").costs(), costs);
+  EXPECT_EQ(read_json(dir / "t.json").at("version"), 2);
 }
 
 // What load() says after `change` to a good file, with the file's name replaced by FILE.
@@ -158,7 +201,8 @@ TEST(BlockTableTest, LoadRefusesWhatIsNoTableOfTheSpace) {
   using nlohmann::json;
   EXPECT_EQ(load_error([](json& j) { j["format"] = "onnx"; }),
             "FILE: \"format\": expected \"lathe-block-table\", got \"onnx\"");
-  EXPECT_EQ(load_error([](json& j) { j["version"] = 2; }), "FILE: \"version\": expected 1, got 2");
+  EXPECT_EQ(load_error([](json& j) { j["version"] = 3; }),
+            "FILE: \"version\": expected 1 or 2, got 3");
   EXPECT_EQ(load_error([](json& j) { j["unit"] = "us"; }),
             "FILE: \"unit\": expected \"ms\", got \"us\"");
   EXPECT_NE(load_error([](json& j) {
@@ -169,6 +213,24 @@ TEST(BlockTableTest, LoadRefusesWhatIsNoTableOfTheSpace) {
             "FILE: \"Conv_1\" is no block of space tiny");
   EXPECT_EQ(load_error([](json& j) { j["coefficients_ms"] = json::array(); }),
             "FILE: \"coefficients_ms\": expected an object, got array");
+}
+
+TEST(BlockTableTest, LoadRefusesInputSizesThatAreNone) {
+  using nlohmann::json;
+  const std::string sizes = "coefficients_at_input_size_ms";
+  EXPECT_EQ(load_error([](json& j) { j["version"] = 2; }),
+            "FILE: \"" + sizes + "\": expected another type, got nothing");
+  const auto with = [&](const char* size, const json& coefficients) {
+    return load_error([&](json& j) {
+      j["version"] = 2;
+      j[sizes] = {{size, coefficients}};
+    });
+  };
+  const std::string key = classifier_key(TinySpace());
+  EXPECT_EQ(with("20", {{key, 1.0}}), "FILE: \"20\" is no input size of space tiny");
+  EXPECT_EQ(with("24", 1.0), "FILE: \"24\": expected an object, got number");
+  EXPECT_EQ(with("24", {{"Conv_1", 1.0}}), "FILE: \"Conv_1\" is no block of space tiny");
+  EXPECT_EQ(with("24", {{key, -1.0}}), "FILE: \"" + key + "\": must be >= 0 ms, got -1.0");
 }
 
 TEST(BlockTableTest, LoadRefusesFiguresThatAreNone) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <stdexcept>
 
 #include "lathe/core/error.h"
@@ -60,6 +62,52 @@ std::vector<float> random_rows(int rows, int width) {
     values.push_back(static_cast<float>(rng.uniform()));
   }
   return values;
+}
+
+TEST(PerceptronTest, GradientsAreThoseOfFiniteDifferences) {
+  for (const auto activation : {HiddenActivation::kRelu, HiddenActivation::kSigmoid}) {
+    const Perceptron net = random_perceptron({9, 40, 17, 1}, activation);
+    const int rows = 7;
+    const std::vector<float> inputs = random_rows(rows, 9);
+    const std::vector<float> gradients = net.gradients(inputs);
+    ASSERT_EQ(gradients.size(), inputs.size());
+    for (int r = 0; r < rows; ++r) {
+      const std::vector<double> row(inputs.begin() + r * 9, inputs.begin() + (r + 1) * 9);
+      for (std::size_t k = 0; k < 9; ++k) {
+        constexpr double kStep = 1e-6;
+        std::vector<double> up = row;
+        std::vector<double> down = row;
+        up[k] += kStep;
+        down[k] -= kStep;
+        const double expected =
+            (predict_in_double(net, up) - predict_in_double(net, down)) / (2 * kStep);
+        ASSERT_NEAR(gradients[static_cast<std::size_t>(r) * 9 + k], expected, 1e-5);
+      }
+    }
+  }
+}
+
+TEST(PerceptronTest, GradientsDoNotDependOnTheSplit) {
+  const Perceptron net = random_perceptron({9, 70, 33, 1}, HiddenActivation::kRelu);
+  const std::vector<float> inputs = random_rows(400, 9);
+  const std::vector<float> all = net.gradients(inputs);
+  const std::span<const float> rows(inputs);
+  for (const std::size_t r : {0U, 191U, 192U, 399U}) {
+    const std::vector<float> alone = net.gradients(rows.subspan(r * 9, 9));
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), all.begin() + static_cast<long>(r) * 9));
+  }
+  EXPECT_TRUE(net.gradients(std::vector<float>{}).empty());
+}
+
+TEST(PerceptronTest, GradientsRefuseHalfARow) {
+  const Perceptron net = random_perceptron({9, 4, 1}, HiddenActivation::kRelu);
+  try {
+    net.gradients(std::vector<float>(10));
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(),
+                 "[regress::Perceptron::gradients] inputs must be rows of 9, got 10 values");
+  }
 }
 
 TEST(PerceptronTest, HandComputed) {

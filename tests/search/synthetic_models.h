@@ -10,6 +10,7 @@
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/latency_model.h"
+#include "lathe/space/slot_costs.h"
 #include "lathe/space/space.h"
 
 namespace lathe::testing {
@@ -21,20 +22,42 @@ class SyntheticLatency : public latency::LatencyModel {
 
   using LatencyModel::predict_ms;
   double predict_ms(const space::Arch& arch) const override {
-    double sum_ms = 0.1;
+    double sum_ms = kConstantMs;
     for (const space::Block& block : space_.blocks(arch)) {
-      Rng rng = Rng::derived(seed_, {static_cast<std::uint64_t>(block.kernel),
-                                     static_cast<std::uint64_t>(block.mid_channels),
-                                     std::hash<std::string>()(block.name)});
-      sum_ms += block.input.height * block.input.width * (0.2 + rng.uniform()) * 1e-3;
+      sum_ms += block_ms(block);
     }
     return sum_ms;
   }
   const std::string& space_name() const override { return space_.name(); }
 
+ protected:
+  static constexpr double kConstantMs = 0.1;
+  double block_ms(const space::Block& block) const {
+    Rng rng = Rng::derived(seed_, {static_cast<std::uint64_t>(block.kernel),
+                                   static_cast<std::uint64_t>(block.mid_channels),
+                                   std::hash<std::string>()(block.name)});
+    return block.input.height * block.input.width * (0.2 + rng.uniform()) * 1e-3;
+  }
+
  private:
   const space::Space& space_;
   std::uint64_t seed_;
+};
+
+/// The same, and it says that it is a sum.
+class AdditiveLatency : public SyntheticLatency {
+ public:
+  AdditiveLatency(const space::Space& space, std::uint64_t seed)
+      : SyntheticLatency(space, seed),
+        costs_(
+            space, [this](const space::Block& block) { return block_ms(block); }, kConstantMs) {}
+
+  using LatencyModel::predict_ms;
+  double predict_ms(const space::Arch& arch) const override { return costs_.total(arch); }
+  const space::SlotCosts* slot_costs() const override { return &costs_; }
+
+ private:
+  space::SlotCosts costs_;
 };
 
 /// Bigger is better on the whole, with random effects of decisions and of pairs of them.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -50,6 +51,10 @@ TEST(Slots, CoverEveryDecisionInAscendingOrder) {
     for (const Slot& slot : space->slots()) {
       EXPECT_TRUE(std::ranges::is_sorted(slot.decisions)) << name;
       covered.insert(slot.decisions.begin(), slot.decisions.end());
+      const bool sees_resolution = std::ranges::any_of(slot.decisions, [&](int i) {
+        return space->decisions()[static_cast<std::size_t>(i)].group == "r";
+      });
+      EXPECT_EQ(sees_resolution, space->input_sizes().size() > 1) << name;
     }
     EXPECT_EQ(covered.size(), space->decisions().size()) << name;
   }
@@ -142,6 +147,19 @@ TEST(SlotCosts, WeightsOfAnotherShapeAreRefused) {
   EXPECT_EQ(testing::message_of<std::invalid_argument>([&] { SlotCosts(*space, weights); }),
             "[space::SlotCosts] weights must have one list for each of the 10 decisions of "
             "tiny_mobile and one number for each of its choices");
+}
+
+TEST(SlotCosts, OfSlotsTakeAnyNumber) {
+  for (const auto& space : tiny_spaces()) {
+    const SlotCosts counts = SlotCosts::of_slots(
+        *space,
+        [&](int s, const Arch& arch) { return static_cast<double>(space->blocks(arch, s).size()); },
+        0.5);
+    EXPECT_EQ(counts.constant(), 0.5);
+    for (const Arch& arch : testing::every_arch(*space)) {
+      ASSERT_EQ(counts.total(arch), 0.5 + static_cast<double>(space->blocks(arch).size()));
+    }
+  }
 }
 
 }  // namespace

@@ -8,4 +8,8 @@ double AccuracyPredictor::predict(const space::Arch& arch) const {
   return result;
 }
 
+std::vector<float> AccuracyPredictor::choice_effects(std::span<const space::Arch> /*archs*/) const {
+  return {};
+}
+
 }  // namespace lathe::accuracy

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "lathe/space/arch.h"
 
@@ -21,6 +22,13 @@ class AccuracyPredictor {
 
   /// Of a single net.
   double predict(const space::Arch& arch) const;
+
+  /// What each choice contributes near each arch, to first order: the derivative of the accuracy by
+  /// "decision i is alive and has choice c", for the decisions in order and the choices of each in
+  /// order (the numbering of Space::encode()), one row per arch. Differences say what to change;
+  /// a dead decision contributes 0. Empty if the predictor knows nothing of the kind.
+  /// @throws std::invalid_argument if an arch is none of the space.
+  virtual std::vector<float> choice_effects(std::span<const space::Arch> archs) const;
 
   /// The space whose archs it predicts.
   virtual const std::string& space_name() const = 0;

@@ -100,6 +100,19 @@ void PerceptronPredictor::predict(std::span<const space::Arch> archs, std::span<
   }
 }
 
+std::vector<float> PerceptronPredictor::choice_effects(std::span<const space::Arch> archs) const {
+  std::vector<float> rows;
+  for (const space::Arch& arch : archs) {
+    const std::vector<float> row = space_->encode(arch);
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  std::vector<float> effects = fit_.perceptron.gradients(rows);
+  for (float& effect : effects) {
+    effect *= static_cast<float>(fit_.scale);
+  }
+  return effects;
+}
+
 void PerceptronPredictor::save(const std::filesystem::path& path) const {
   save_safetensors(path, {.tensors = fit_.perceptron.to_tensors(),
                           .metadata = {{"format", kFormat},

@@ -30,6 +30,7 @@ class PerceptronPredictor : public AccuracyPredictor {
 
   using AccuracyPredictor::predict;
   void predict(std::span<const space::Arch> archs, std::span<double> out) const override;
+  std::vector<float> choice_effects(std::span<const space::Arch> archs) const override;
   const std::string& space_name() const override { return space_->name(); }
 
   const PredictorFit& fit() const { return fit_; }

@@ -1,6 +1,7 @@
 #include "lathe/deploy/onnx_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <initializer_list>
 #include <span>
@@ -211,6 +212,8 @@ class Builder {
         return add_elementwise("Mul", "mul", node);
       case Op::kConcat:
         return add_elementwise("Concat", "concat", node);
+      case Op::kCrop:
+        return add_crop(node);
       case Op::kInput:
         break;
     }
@@ -310,6 +313,23 @@ class Builder {
     }
     onnx::NodeProto& gemm = add_node("Gemm", inputs, out.name, node.name);
     add_int(gemm, "transB", 1);
+    return out;
+  }
+
+  Value add_crop(const Node& node) {
+    const Value out{value_name("crop")};
+    const graph::Shape& in = shape_of(node.inputs[0]);
+    std::vector<std::string> inputs{map(node.inputs[0]).name};
+    const auto add_input = [&](const char* suffix, const std::array<std::int64_t, 2>& values) {
+      inputs.push_back(out.name + suffix);
+      const std::array<std::int64_t, 1> shape{values.size()};
+      add_initializer(inputs.back(), onnx::TensorProto::INT64, shape,
+                      std::as_bytes(std::span(values)));
+    };
+    add_input("_starts", {node.offset, node.offset});
+    add_input("_ends", {in.height, in.width});
+    add_input("_axes", {2, 3});
+    add_node("Slice", inputs, out.name);
     return out;
   }
 

@@ -144,6 +144,10 @@ class ForwardSource {
         return elementwise("torch.mul(", ")", node);
       case Op::kConcat:
         return elementwise("torch.cat([", "], 1)", node);
+      case Op::kCrop: {
+        const std::string from = std::to_string(node.offset) + ":";
+        return assign(map(node.inputs[0]) + "[:, :, " + from + ", " + from + "]");
+      }
       case Op::kInput:
         break;
     }

@@ -1,5 +1,6 @@
 #include "lathe/graph/fold.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -9,8 +10,9 @@
 namespace lathe::graph {
 namespace {
 
-/// For each node, whether it is a convolution whose only reader is a batch norm.
-std::vector<bool> folding_convs(const Graph& graph) {
+/// For each batch norm that folds, the convolutions whose outputs it sees, by their order along its
+/// channels; nothing for other nodes.
+std::vector<std::vector<int>> folding_convs(const Graph& graph) {
   const auto count = static_cast<std::size_t>(graph.size());
   std::vector<int> readers(count, 0);
   for (const Node& node : graph.nodes()) {
@@ -18,11 +20,17 @@ std::vector<bool> folding_convs(const Graph& graph) {
       ++readers[static_cast<std::size_t>(input)];
     }
   }
-  std::vector<bool> folds(count, false);
-  for (const Node& node : graph.nodes()) {
-    if (node.op == Op::kBatchNorm) {
-      const auto source = static_cast<std::size_t>(node.inputs[0]);
-      folds[source] = graph[node.inputs[0]].op == Op::kConv && readers[source] == 1;
+  const auto read_once = [&](int i) { return readers[static_cast<std::size_t>(i)] == 1; };
+  std::vector<std::vector<int>> folds(count);
+  for (int i = 0; i < graph.size(); ++i) {
+    if (graph[i].op != Op::kBatchNorm || !read_once(graph[i].inputs[0])) {
+      continue;
+    }
+    const Node& source = graph[graph[i].inputs[0]];
+    const std::vector<int>& convs = source.op == Op::kConcat ? source.inputs : graph[i].inputs;
+    if (std::all_of(convs.begin(), convs.end(),
+                    [&](int conv) { return graph[conv].op == Op::kConv && read_once(conv); })) {
+      folds[static_cast<std::size_t>(i)] = convs;
     }
   }
   return folds;
@@ -50,8 +58,10 @@ std::string text(const std::vector<std::int64_t>& shape) {
   return "[" + list + "]";
 }
 
-/// conv's output y becomes y * scale + shift, per output channel.
-void fold_into(const Net& net, const Node& conv, const Node& norm, TensorMap& out) {
+/// conv's output y becomes y * scale + shift, per output channel; its first channel is the batch
+/// norm's channel `first`.
+void fold_into(const Net& net, const Node& conv, const Node& norm, std::size_t first,
+               TensorMap& out) {
   FloatTensor weight = net.weights.at(conv.name + ".weight");
   const auto channels = static_cast<std::size_t>(conv.shape.channels);
   FloatTensor bias{{conv.shape.channels}, std::vector<float>(channels, 0.0F)};
@@ -64,11 +74,12 @@ void fold_into(const Net& net, const Node& conv, const Node& norm, TensorMap& ou
   const auto& var = net.weights.at(norm.name + ".running_var").values;
   const std::size_t fan = weight.values.size() / channels;
   for (std::size_t c = 0; c < channels; ++c) {
-    const double scale = double{gamma[c]} / std::sqrt(double{var[c]} + norm.eps);
+    const std::size_t n = first + c;
+    const double scale = double{gamma[n]} / std::sqrt(double{var[n]} + norm.eps);
     for (std::size_t i = c * fan; i < (c + 1) * fan; ++i) {
       weight.values[i] = static_cast<float>(weight.values[i] * scale);
     }
-    bias.values[c] = static_cast<float>(beta[c] + (double{bias.values[c]} - mean[c]) * scale);
+    bias.values[c] = static_cast<float>(beta[n] + (double{bias.values[c]} - mean[n]) * scale);
   }
   out[conv.name + ".weight"] = std::move(weight);
   out[conv.name + ".bias"] = std::move(bias);
@@ -101,7 +112,13 @@ void check_weights(const Net& net) {
 
 Net fold_batch_norm(const Net& net) {
   check_weights(net);
-  const std::vector<bool> folds = folding_convs(net.graph);
+  const std::vector<std::vector<int>> folds = folding_convs(net.graph);
+  std::vector<bool> gets_bias(folds.size(), false);
+  for (const std::vector<int>& convs : folds) {
+    for (int conv : convs) {
+      gets_bias[static_cast<std::size_t>(conv)] = true;
+    }
+  }
   const std::vector<bool> reaches = reaching_output(net.graph);
   Net folded{Graph(net.graph.input_shape()), {}};
   std::vector<int> moved(folds.size(), 0);
@@ -112,9 +129,11 @@ Net fold_batch_norm(const Net& net) {
       continue;
     }
     const auto source = static_cast<std::size_t>(node.inputs[0]);
-    if (node.op == Op::kDropout || (node.op == Op::kBatchNorm && folds[source])) {
-      if (node.op == Op::kBatchNorm) {
-        fold_into(net, net.graph[node.inputs[0]], node, folded.weights);
+    if (node.op == Op::kDropout || !folds[at].empty()) {
+      std::size_t first = 0;
+      for (int conv : folds[at]) {
+        fold_into(net, net.graph[conv], node, first, folded.weights);
+        first += static_cast<std::size_t>(net.graph[conv].shape.channels);
       }
       moved[at] = moved[source];
       continue;
@@ -123,7 +142,7 @@ Net fold_batch_norm(const Net& net) {
     for (int& input : copy.inputs) {
       input = moved[static_cast<std::size_t>(input)];
     }
-    copy.bias = copy.bias || folds[at];
+    copy.bias = copy.bias || gets_bias[at];
     moved[at] = folded.graph.append(std::move(copy));
     for (const ParameterSpec& spec : parameters_of(net.graph, i)) {
       folded.weights.emplace(spec.name, net.weights.at(spec.name));

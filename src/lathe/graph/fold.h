@@ -12,9 +12,10 @@ struct Net {
   TensorMap weights;
 };
 
-/// The same function with each batch norm that directly follows a convolution (and is its only
-/// reader) folded into the convolution's weight and bias; dropout, and what the output doesn't
-/// depend on, is dropped. In double, so that outputs agree to float rounding.
+/// The same function with each batch norm that directly follows a convolution, or a concatenation
+/// of convolutions, folded into their weights and biases, where nothing else reads those; dropout,
+/// and what the output doesn't depend on, is dropped. In double, so that outputs agree to float
+/// rounding.
 /// @throws std::invalid_argument as check_weights.
 Net fold_batch_norm(const Net& net);
 

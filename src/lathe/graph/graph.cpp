@@ -84,7 +84,10 @@ int Graph::conv(int from, const std::string& name, const ConvOptions& o) {
     reject("conv", name + ": " + std::to_string(o.out_channels) + " channels in " +
                        std::to_string(o.groups) + " groups don't fit input " + text(in));
   }
-  const int padding = o.dilation * (o.kernel / 2);
+  const int padding = o.padding.value_or(o.dilation * (o.kernel / 2));
+  if (padding < 0) {
+    reject("conv", name + ": padding must be >= 0, got " + std::to_string(padding));
+  }
   const int span = o.dilation * (o.kernel - 1) + 1;
   const Shape out{o.out_channels, (in.height + 2 * padding - span) / o.stride + 1,
                   (in.width + 2 * padding - span) / o.stride + 1};
@@ -190,6 +193,18 @@ int Graph::concat(const std::vector<int>& from) {
     out.channels += in.channels;
   }
   return append({.op = Op::kConcat, .inputs = from, .shape = out});
+}
+
+int Graph::crop(int from, int offset) {
+  const Shape& in = shape_of(from);
+  if (offset < 0 || offset >= in.height || offset >= in.width) {
+    reject("crop", "offset must be in [0, size of the map), got " + std::to_string(offset) +
+                       " for " + text(in));
+  }
+  return append({.op = Op::kCrop,
+                 .inputs = {from},
+                 .shape = {in.channels, in.height - offset, in.width - offset},
+                 .offset = offset});
 }
 
 std::vector<ParameterSpec> parameters_of(const Graph& graph, int index) {

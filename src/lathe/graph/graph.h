@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ enum class Op {
   kAdd,
   kMul,     ///< second input [channels, 1, 1] is broadcast over the first's height and width
   kConcat,  ///< along channels
+  kCrop,    ///< without its first `offset` rows and columns
 };
 
 enum class Activation { kNone, kRelu, kRelu6, kHSwish, kHSigmoid };
@@ -47,6 +49,7 @@ struct Node {
   int padding = 0;
   int dilation = 1;
   int groups = 1;
+  int offset = 0;          ///< crop
   bool bias = false;       ///< conv and linear
   bool ceil_mode = false;  ///< pooling
   Activation activation = Activation::kNone;
@@ -69,7 +72,8 @@ class Graph {
     int stride = 1;
     int groups = 1;
     int dilation = 1;
-    bool bias = false;  ///< padding is dilation * (kernel / 2)
+    bool bias = false;
+    std::optional<int> padding = {};  ///< unset: dilation * (kernel / 2)
   };
   int conv(int from, const std::string& name, const ConvOptions& options);
   int batch_norm(int from, const std::string& name, double eps);
@@ -82,6 +86,7 @@ class Graph {
   int add(int a, int b);
   int mul(int x, int gate);
   int concat(const std::vector<int>& from);
+  int crop(int from, int offset);
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& operator[](int index) const { return nodes_.at(static_cast<std::size_t>(index)); }

@@ -16,6 +16,7 @@ using space::Block;
 
 constexpr const char* kFormat = "lathe-block-table";
 constexpr int kVersion = 1;
+constexpr int kVersionWithInputSizes = 2;
 constexpr const char* kUnit = "ms";
 
 void require_equal(const std::string& what, const nlohmann::json& got,
@@ -33,101 +34,165 @@ std::set<std::string> keys_of(const space::Space& space) {
   return keys;
 }
 
+using Coefficients = std::map<std::string, double>;
+
+std::set<std::string> keys_in(const Coefficients& coefficients_ms) {
+  std::set<std::string> keys;
+  for (const auto& [key, cost_ms] : coefficients_ms) {
+    keys.insert(key);
+  }
+  return keys;
+}
+
+Coefficients coefficients_from_json(const nlohmann::json& json, const std::set<std::string>& known,
+                                    bool fitted, const space::Space& space,
+                                    const std::string& where) {
+  Coefficients coefficients_ms;
+  for (const auto& [key, value] : json.items()) {
+    if (!known.contains(key)) {
+      throw Error(where + ": \"" + key.substr(0, 120) + "\" is no block of space " + space.name());
+    }
+    const double cost_ms = json_member<double>(json, key, where);
+    if (cost_ms < 0 && !fitted) {
+      throw Error(where + ": \"" + key + "\": must be >= 0 ms, got " + value.dump());
+    }
+    coefficients_ms[key] = cost_ms;
+  }
+  return coefficients_ms;
+}
+
+nlohmann::json object_member(const nlohmann::json& json, const std::string& key,
+                             const std::string& where) {
+  auto member = json_member<nlohmann::json>(json, key, where);
+  if (!member.is_object()) {
+    throw Error(where + ": \"" + key + "\": expected an object, got " + member.type_name());
+  }
+  return member;
+}
+
+int input_size_from(const std::string& text, const space::Space& space, const std::string& where) {
+  for (const int size : space.input_sizes()) {
+    if (text == std::to_string(size)) {
+      return size;
+    }
+  }
+  throw Error(where + ": \"" + text.substr(0, 40) + "\" is no input size of space " + space.name());
+}
+
+void read_coefficients(const nlohmann::json& json, int version, const space::Space& space,
+                       const std::string& where, BlockCosts& costs) {
+  const std::set<std::string> known = keys_of(space);
+  costs.coefficients_ms = coefficients_from_json(object_member(json, "coefficients_ms", where),
+                                                 known, costs.fitted, space, where);
+  if (version < kVersionWithInputSizes) {
+    return;
+  }
+  const std::set<std::string> given = keys_in(costs.coefficients_ms);
+  const auto by_size = object_member(json, "coefficients_at_input_size_ms", where);
+  for (const auto& [size, coefficients] : by_size.items()) {
+    costs.coefficients_at_input_size_ms[input_size_from(size, space, where)] =
+        coefficients_from_json(object_member(by_size, size, where), given, costs.fitted, space,
+                               where);
+  }
+}
+
 BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space,
                            const std::string& where) {
   require_equal("format", json_member<std::string>(json, "format", where), kFormat, where);
-  require_equal("version", json_member<int>(json, "version", where), kVersion, where);
+  const int version = json_member<int>(json, "version", where);
+  if (version != kVersion && version != kVersionWithInputSizes) {
+    throw Error(where + ": \"version\": expected 1 or 2, got " + std::to_string(version));
+  }
   require_equal("unit", json_member<std::string>(json, "unit", where), kUnit, where);
   BlockCosts costs;
   costs.fingerprint =
       fingerprint_from_json(json_member<nlohmann::json>(json, "fingerprint", where), where);
   require_space(costs.fingerprint, space, where);
   costs.bias_ms = json_member<double>(json, "bias_ms", where);
+  costs.fitted = json.contains("fitted") && json_member<bool>(json, "fitted", where);
   if (json.contains("validation") && !json["validation"].is_null()) {
     costs.validation = model_error_from_json(json["validation"], where);
   }
-  const auto coefficients = json_member<nlohmann::json>(json, "coefficients_ms", where);
-  if (!coefficients.is_object()) {
-    throw Error(where + ": \"coefficients_ms\": expected an object, got " +
-                coefficients.type_name());
-  }
-  const std::set<std::string> known = keys_of(space);
-  for (const auto& [key, value] : coefficients.items()) {
-    if (!known.contains(key)) {
-      throw Error(where + ": \"" + key.substr(0, 120) + "\" is no block of space " + space.name());
-    }
-    const double cost_ms = json_member<double>(coefficients, key, where);
-    if (cost_ms < 0) {
-      throw Error(where + ": \"" + key + "\": must be >= 0 ms, got " + value.dump());
-    }
-    costs.coefficients_ms[key] = cost_ms;
-  }
+  read_coefficients(json, version, space, where, costs);
   return costs;
 }
 
-}  // namespace
-
-std::size_t BlockTable::BlockHash::operator()(const Block& b) const noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  const auto mix = [&hash](int value) {
-    hash = (hash ^ static_cast<std::uint32_t>(value)) * 0x9e3779b97f4a7c15ULL;
-    hash ^= hash >> 32;
-  };
-  mix(static_cast<int>(b.kind));
-  mix(b.input.channels);
-  mix(b.input.height);
-  mix(b.output.channels);
-  mix(b.mid_channels);
-  mix(b.kernel * 16 + b.stride);
-  return static_cast<std::size_t>(hash);
-}
-
-bool BlockTable::SameWork::operator()(const Block& a, const Block& b) const noexcept {
-  return a.kind == b.kind && a.input == b.input && a.output == b.output && a.kernel == b.kernel &&
-         a.stride == b.stride && a.mid_channels == b.mid_channels &&
-         a.squeeze_excite == b.squeeze_excite && a.residual == b.residual &&
-         a.batch_norm == b.batch_norm && a.activation == b.activation;
-}
-
-BlockTable::BlockTable(const space::Space& space, BlockCosts costs)
-    : space_(&space), costs_(std::move(costs)) {
-  if (!std::isfinite(costs_.bias_ms)) {
-    throw std::invalid_argument("[latency::BlockTable] bias_ms must be finite, got " +
-                                std::to_string(costs_.bias_ms));
-  }
-  for (const auto& [key, cost_ms] : costs_.coefficients_ms) {
-    if (!std::isfinite(cost_ms) || cost_ms < 0) {
+void check(const Coefficients& coefficients_ms, bool fitted) {
+  for (const auto& [key, cost_ms] : coefficients_ms) {
+    if (!std::isfinite(cost_ms) || (cost_ms < 0 && !fitted)) {
       throw std::invalid_argument("[latency::BlockTable] the coefficient of \"" + key +
                                   "\" must be >= 0 ms, got " + std::to_string(cost_ms));
     }
   }
-  for (Block& block : space.distinct_blocks()) {
-    const auto found = costs_.coefficients_ms.find(block.key());
-    if (found != costs_.coefficients_ms.end()) {
-      by_block_.emplace(std::move(block), found->second);
+}
+
+BlockCosts checked(BlockCosts costs) {
+  if (!std::isfinite(costs.bias_ms)) {
+    throw std::invalid_argument("[latency::BlockTable] bias_ms must be finite, got " +
+                                std::to_string(costs.bias_ms));
+  }
+  check(costs.coefficients_ms, costs.fitted);
+  for (const auto& [size, coefficients_ms] : costs.coefficients_at_input_size_ms) {
+    check(coefficients_ms, costs.fitted);
+    for (const auto& [key, cost_ms] : coefficients_ms) {
+      if (!costs.coefficients_ms.contains(key)) {
+        throw std::invalid_argument("[latency::BlockTable] \"" + key + "\" has a coefficient at " +
+                                    "input size " + std::to_string(size) + ", but none of its own");
+      }
     }
   }
+  return costs;
 }
 
-double BlockTable::coefficient_ms(const Block& block) const {
-  const auto cached = by_block_.find(block);
-  if (cached != by_block_.end()) {
-    return cached->second;
+/// NaN if there is none.
+double coefficient_ms(const BlockCosts& costs, int input_size, const std::string& key) {
+  const auto of_size = costs.coefficients_at_input_size_ms.find(input_size);
+  if (of_size != costs.coefficients_at_input_size_ms.end()) {
+    const auto found = of_size->second.find(key);
+    if (found != of_size->second.end()) {
+      return found->second;
+    }
   }
-  const auto found = costs_.coefficients_ms.find(block.key());
-  if (found == costs_.coefficients_ms.end()) {
-    throw Error("the latency table of space " + space_->name() + " has no block \"" + block.key() +
-                "\"");
-  }
-  return found->second;
+  const auto found = costs.coefficients_ms.find(key);
+  return found == costs.coefficients_ms.end() ? std::nan("") : found->second;
 }
+
+}  // namespace
+
+BlockTable::BlockTable(const space::Space& space, BlockCosts costs)
+    : space_(&space),
+      costs_(checked(std::move(costs))),
+      slot_costs_(
+          space,
+          [&](int slot, const space::Arch& arch) {
+            double sum_ms = 0;
+            for (const Block& block : space.blocks(arch, slot)) {
+              sum_ms += coefficient_ms(costs_, space.input_size(arch), block.key());
+            }
+            if (std::isnan(sum_ms)) {
+              uncovered_.insert(space.input_size(arch));
+            }
+            return sum_ms;
+          },
+          costs_.bias_ms) {}
 
 double BlockTable::predict_ms(const space::Arch& arch) const {
-  double sum_ms = costs_.bias_ms;
-  for (const Block& block : space_->blocks(arch)) {
-    sum_ms += coefficient_ms(block);
+  space_->check(arch);
+  const double sum_ms = slot_costs_.total(arch);
+  if (std::isnan(sum_ms)) {
+    for (const Block& block : space_->blocks(arch)) {
+      if (!costs_.coefficients_ms.contains(block.key())) {
+        throw Error("the latency table of space " + space_->name() + " has no block \"" +
+                    block.key() + "\"");
+      }
+    }
   }
   return sum_ms;
+}
+
+bool BlockTable::covers(int input_size) const {
+  const std::vector<int> sizes = space_->input_sizes();
+  return std::ranges::find(sizes, input_size) != sizes.end() && !uncovered_.contains(input_size);
 }
 
 std::vector<std::string> BlockTable::missing_keys() const {
@@ -146,20 +211,30 @@ BlockTable BlockTable::corrected(const Correction& correction) const {
   for (auto& [key, cost_ms] : costs.coefficients_ms) {
     cost_ms *= correction.scale;
   }
+  for (auto& [size, coefficients_ms] : costs.coefficients_at_input_size_ms) {
+    for (auto& [key, cost_ms] : coefficients_ms) {
+      cost_ms *= correction.scale;
+    }
+  }
   costs.validation.reset();
   return {*space_, std::move(costs)};
 }
 
 void BlockTable::save(const std::filesystem::path& path) const {
+  const bool by_size = !costs_.coefficients_at_input_size_ms.empty();
   nlohmann::ordered_json json{{"format", kFormat},
-                              {"version", kVersion},
+                              {"version", by_size ? kVersionWithInputSizes : kVersion},
                               {"unit", kUnit},
                               {"fingerprint", to_json(costs_.fingerprint)},
                               {"bias_ms", costs_.bias_ms},
+                              {"fitted", costs_.fitted},
                               {"validation", nullptr},
                               {"coefficients_ms", costs_.coefficients_ms}};
   if (costs_.validation) {
     json["validation"] = to_json(*costs_.validation);
+  }
+  for (const auto& [size, coefficients_ms] : costs_.coefficients_at_input_size_ms) {
+    json["coefficients_at_input_size_ms"][std::to_string(size)] = coefficients_ms;
   }
   write_json(path, json);
 }

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "lathe/latency/calibrate.h"
@@ -20,27 +20,36 @@ namespace lathe::latency {
 /// explained by least squares, or an imported table.
 struct BlockCosts {
   Fingerprint fingerprint;
-  double bias_ms = 0.0;                           ///< what a net costs beyond its blocks
+  double bias_ms = 0.0;  ///< what a net costs beyond its blocks
+  /// Whether whole nets were explained: then only sums have a meaning, and a coefficient may be
+  /// negative.
+  bool fitted = false;
   std::map<std::string, double> coefficients_ms;  ///< by space::Block::key()
-  std::optional<ModelError> validation;           ///< against whole nets, if it was validated
+  /// By input size: of blocks that take another time in those nets than `coefficients_ms` says,
+  /// though the work is the same. Published tables time each input size by itself.
+  std::map<int, std::map<std::string, double>> coefficients_at_input_size_ms;
+  std::optional<ModelError> validation;  ///< against whole nets, if it was validated
   bool operator==(const BlockCosts&) const = default;
 };
 
 /// latency = bias + sum of the coefficients of the net's blocks.
 class BlockTable : public LatencyModel {
  public:
-  /// `space` must outlive the table. O(distinct blocks of the space), about a millisecond.
-  /// @throws std::invalid_argument if the bias is not finite, or a coefficient not finite or
-  /// negative.
+  /// `space` must outlive the table; it may be a part of the one that the costs were made for. One
+  /// lookup for each assignment of each slot: some ten milliseconds.
+  /// @throws std::invalid_argument if the bias is not finite, a coefficient not finite or (unless
+  /// fitted) negative, or one for an input size is of a block that `coefficients_ms` lacks; Error
+  /// as Space::for_each_assignment().
   BlockTable(const space::Space& space, BlockCosts costs);
   BlockTable(space::Space&&, BlockCosts) = delete;
 
   using LatencyModel::predict_ms;
   /// @throws Error naming the block if the table has no coefficient for one of the net's;
-  /// std::invalid_argument if `arch` is none of the space. Takes about the time of
-  /// space.blocks(arch).
+  /// std::invalid_argument if `arch` is none of the space. O(slots).
   double predict_ms(const space::Arch& arch) const override;
   const std::string& space_name() const override { return space_->name(); }
+  bool covers(int input_size) const override;
+  const space::SlotCosts* slot_costs() const override { return &slot_costs_; }
 
   const space::Space& space() const { return *space_; }
   const BlockCosts& costs() const { return costs_; }
@@ -54,29 +63,21 @@ class BlockTable : public LatencyModel {
   BlockTable corrected(const Correction& correction) const;
 
   /// Writes `{"format": "lathe-block-table", "version": 1, "unit": "ms", "fingerprint": {...},
-  /// "bias_ms": ..., "validation": {...} or null, "coefficients_ms": {"<block key>": ...}}`.
-  /// @throws Error as write_json().
+  /// "bias_ms": ..., "fitted": ..., "validation": {...} or null, "coefficients_ms": {"<block key>":
+  /// ...}}`; with coefficients for input sizes version 2, `"coefficients_at_input_size_ms": {"160":
+  /// {"<block key>": ...}}` beside the others. @throws Error as write_json().
   void save(const std::filesystem::path& path) const;
   /// @throws Error naming the file: unreadable, no block table, another version or unit, another
-  /// space or task, a coefficient that is not finite, negative, or of a block that the space does
-  /// not have.
+  /// space or task, a coefficient that is not finite, negative though not fitted, or of a block
+  /// that the space does not have.
   static BlockTable load(const space::Space& space, const std::filesystem::path& path);
   static BlockTable load(space::Space&&, const std::filesystem::path&) = delete;
 
  private:
-  struct BlockHash {
-    std::size_t operator()(const space::Block& block) const noexcept;
-  };
-  struct SameWork {  // equal keys, without making them
-    bool operator()(const space::Block& a, const space::Block& b) const noexcept;
-  };
-
-  double coefficient_ms(const space::Block& block) const;
-
   const space::Space* space_;
   BlockCosts costs_;
-  // Keys are texts, too slow to make for each prediction. Missing coefficients are not in it.
-  std::unordered_map<space::Block, double, BlockHash, SameWork> by_block_;
+  std::set<int> uncovered_;  // input sizes at which some block has no coefficient
+  space::SlotCosts slot_costs_;
 };
 
 /// `table` with the bias and scale that fit `samples` best (fit_correction), and the leave-one-out

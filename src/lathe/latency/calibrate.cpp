@@ -7,15 +7,12 @@
 #include <vector>
 
 #include "lathe/core/statistics.h"
+#include "lathe/regress/huber.h"
 
 namespace lathe::latency {
 namespace {
 
 constexpr int kMaxIterations = 50;
-// Huber's constant: 95% of least squares' efficiency when the errors are normal after all.
-constexpr double kHuber = 1.345;
-constexpr double kMadToSigma = 1.4826;
-
 void check(std::span<const double> predicted_ms, std::span<const double> measured_ms) {
   if (predicted_ms.empty() || predicted_ms.size() != measured_ms.size()) {
     throw std::invalid_argument(
@@ -58,13 +55,11 @@ std::vector<double> weights_of(const Correction& fit, std::span<const double> x,
                                std::span<const double> y) {
   std::vector<double> error(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
-    error[i] = std::abs(y[i] - fit.apply(x[i])) / y[i];
+    error[i] = (y[i] - fit.apply(x[i])) / y[i];
   }
-  // Rounding must not be taken for an error to be weighed.
-  const double limit = kHuber * std::max(kMadToSigma * median(error), 1e-12);
-  std::vector<double> weights(x.size());
+  std::vector<double> weights = regress::huber_weights(error);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    weights[i] = std::min(1.0, limit / std::max(error[i], 1e-300)) / (y[i] * y[i]);
+    weights[i] /= y[i] * y[i];
   }
   return weights;
 }

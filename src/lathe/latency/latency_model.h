@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lathe/space/arch.h"
+#include "lathe/space/slot_costs.h"
 
 namespace lathe::latency {
 
@@ -23,8 +24,16 @@ class LatencyModel {
   /// @throws std::invalid_argument if the two differ in size; and as for one.
   virtual void predict_ms(std::span<const space::Arch> archs, std::span<double> out_ms) const;
 
+  /// Where latency is a sum over the net's slots: its terms, NaN for what the model does not cover;
+  /// null for other models. Searches draw nets that fit from it, and total it in nanoseconds. Lives
+  /// as long as the model.
+  virtual const space::SlotCosts* slot_costs() const { return nullptr; }
+
   /// The space whose archs it predicts.
   virtual const std::string& space_name() const = 0;
+
+  /// Whether it can predict nets of this input size: a table may hold but a few.
+  virtual bool covers(int /*input_size*/) const { return true; }
 };
 
 }  // namespace lathe::latency

@@ -31,7 +31,8 @@ std::string shape_text(const at::Tensor& tensor) {
 }
 
 at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
-  if (kernels == Kernels::kLathe && node.dilation == 1 && !node.bias) {
+  if (kernels == Kernels::kLathe && node.dilation == 1 && !node.bias &&
+      node.padding == node.kernel / 2) {
     if (node.groups > 1 && node.groups == node.shape.channels) {
       return depthwise_conv(x, t.weight, node.stride);
     }
@@ -167,6 +168,8 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
       }
       return at::cat(parts, 1);
     }
+    case Op::kCrop:
+      return input(0).slice(2, node.offset).slice(3, node.offset);
   }
   throw std::invalid_argument("[nn::Executor] unknown operation");
 }

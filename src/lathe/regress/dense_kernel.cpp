@@ -31,9 +31,10 @@ template <typename Vector>
 }
 
 // `Rows` rows times `Vectors` vectors of one panel, starting at output `offset` of it. The
-// accumulators stay in registers for the whole reduction.
+// accumulators stay in registers for the whole reduction, over the inputs `used`.
 template <typename Vector, int Rows, int Vectors>
-[[gnu::always_inline]] inline void tile(const float* x, std::ptrdiff_t inputs, const float* panel,
+[[gnu::always_inline]] inline void tile(const float* x, std::ptrdiff_t inputs,
+                                        std::span<const std::int32_t> used, const float* panel,
                                         const float* bias, float* out) {
   Vector sum[Rows][Vectors];
   for (int r = 0; r < Rows; ++r) {
@@ -41,7 +42,7 @@ template <typename Vector, int Rows, int Vectors>
       load(sum[r][v], bias + v * kLanes<Vector>);
     }
   }
-  for (std::ptrdiff_t k = 0; k < inputs; ++k) {
+  for (const std::ptrdiff_t k : used) {
     Vector w[Vectors];
     for (int v = 0; v < Vectors; ++v) {
       load(w[v], panel + k * kPanel + v * kLanes<Vector>);
@@ -64,11 +65,11 @@ template <typename Vector, int Rows, int Vectors>
 // Whole panels for `Rows` rows, then the outputs that exist are copied out.
 template <typename Vector, int Rows, int Vectors>
 [[gnu::always_inline]] inline void row_block(const PackedDense& layer, int p, const float* x,
-                                             float* y) {
+                                             std::span<const std::int32_t> used, float* y) {
   alignas(64) float out[Rows * kPanel];
   constexpr std::ptrdiff_t kWidth = Vectors * kLanes<Vector>;
   for (std::ptrdiff_t offset = 0; offset < kPanel; offset += kWidth) {
-    tile<Vector, Rows, Vectors>(x, layer.inputs(), layer.panel(p) + offset,
+    tile<Vector, Rows, Vectors>(x, layer.inputs(), used, layer.panel(p) + offset,
                                 layer.panel_bias(p) + offset, out + offset);
   }
   const int first = p * kPanel;
@@ -79,16 +80,56 @@ template <typename Vector, int Rows, int Vectors>
   }
 }
 
+// Which inputs of a block of rows are not zero in all of them: one-hot encodings and the outputs
+// of ReLUs are mostly zeros, and nets that a search looks at together share most of theirs. Leaving
+// out what would add zero changes no result.
+class UsedInputs {
+ public:
+  UsedInputs(const float* x, std::int64_t rows, int inputs, std::int64_t rows_per_block)
+      : rows_per_block_(rows_per_block), first_{0} {
+    std::vector<char> seen(static_cast<std::size_t>(inputs));
+    for (std::int64_t r = 0; r < rows;) {
+      const std::int64_t end = r + rows_per_block <= rows ? r + rows_per_block : r + 1;
+      std::ranges::fill(seen, 0);
+      for (; r < end; ++r) {
+        for (int k = 0; k < inputs; ++k) {
+          seen[static_cast<std::size_t>(k)] |= x[r * inputs + k] != 0.0F ? 1 : 0;
+        }
+      }
+      for (int k = 0; k < inputs; ++k) {
+        if (seen[static_cast<std::size_t>(k)] != 0) {
+          inputs_.push_back(k);
+        }
+      }
+      first_.push_back(inputs_.size());
+    }
+  }
+
+  /// Of the block that starts at `row`; the rows after the last whole block are blocks of one.
+  std::span<const std::int32_t> from(std::int64_t row) const {
+    const auto block = static_cast<std::size_t>(row / rows_per_block_ + row % rows_per_block_);
+    return std::span(inputs_).subspan(first_[block], first_[block + 1] - first_[block]);
+  }
+
+ private:
+  std::int64_t rows_per_block_;
+  std::vector<std::int32_t> inputs_;
+  std::vector<std::size_t> first_;
+};
+
 template <typename Vector, int Rows, int Vectors>
 [[gnu::always_inline]] inline void forward(const PackedDense& layer, const float* x,
                                            std::int64_t rows, float* y) {
+  const UsedInputs used(x, rows, layer.inputs(), Rows);
   for (int p = 0; p < layer.num_panels(); ++p) {
     std::int64_t r = 0;
     for (; r + Rows <= rows; r += Rows) {
-      row_block<Vector, Rows, Vectors>(layer, p, x + r * layer.inputs(), y + r * layer.outputs());
+      row_block<Vector, Rows, Vectors>(layer, p, x + r * layer.inputs(), used.from(r),
+                                       y + r * layer.outputs());
     }
     for (; r < rows; ++r) {
-      row_block<Vector, 1, Vectors>(layer, p, x + r * layer.inputs(), y + r * layer.outputs());
+      row_block<Vector, 1, Vectors>(layer, p, x + r * layer.inputs(), used.from(r),
+                                    y + r * layer.outputs());
     }
   }
 }

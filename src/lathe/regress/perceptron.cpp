@@ -25,6 +25,33 @@ void activate(HiddenActivation activation, std::span<float> values) {
   }
 }
 
+// Multiplies by the activation's derivative, which both activations' outputs determine.
+void multiply_by_slope(HiddenActivation activation, std::span<const float> outputs,
+                       std::span<float> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float y = outputs[i];
+    if (activation == HiddenActivation::kRelu) {
+      values[i] = y > 0.0F ? values[i] : 0.0F;
+    } else {
+      values[i] *= y * (1.0F - y);
+    }
+  }
+}
+
+PackedDense pack_transposed(const DenseLayer& layer) {
+  std::vector<float> weight(layer.weight.size());
+  for (int o = 0; o < layer.outputs; ++o) {
+    for (int i = 0; i < layer.inputs; ++i) {
+      weight[static_cast<std::size_t>(i) * static_cast<std::size_t>(layer.outputs) +
+             static_cast<std::size_t>(o)] =
+          layer.weight[static_cast<std::size_t>(o) * static_cast<std::size_t>(layer.inputs) +
+                       static_cast<std::size_t>(i)];
+    }
+  }
+  const std::vector<float> no_bias(static_cast<std::size_t>(layer.inputs), 0.0F);
+  return {layer.outputs, layer.inputs, weight, no_bias};
+}
+
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -99,6 +126,7 @@ Perceptron::Perceptron(std::vector<DenseLayer> layers, HiddenActivation activati
                                   std::to_string(layer.inputs));
     }
     packed_.emplace_back(layer.inputs, layer.outputs, layer.weight, layer.bias);
+    packed_transposed_.push_back(pack_transposed(layer));
     width = layer.outputs;
   }
   if (width != 1) {
@@ -107,14 +135,19 @@ Perceptron::Perceptron(std::vector<DenseLayer> layers, HiddenActivation activati
   }
 }
 
-std::vector<float> Perceptron::predict(std::span<const float> inputs) const {
+std::int64_t Perceptron::rows_of(std::span<const float> inputs, const char* function) const {
   const auto width = static_cast<std::size_t>(this->inputs());
   if (inputs.size() % width != 0) {
-    throw std::invalid_argument("[regress::Perceptron::predict] inputs must be rows of " +
-                                std::to_string(width) + ", got " + std::to_string(inputs.size()) +
-                                " values");
+    throw std::invalid_argument("[regress::Perceptron::" + std::string(function) +
+                                "] inputs must be rows of " + std::to_string(width) + ", got " +
+                                std::to_string(inputs.size()) + " values");
   }
-  const auto num_rows = static_cast<std::int64_t>(inputs.size() / width);
+  return static_cast<std::int64_t>(inputs.size() / width);
+}
+
+std::vector<float> Perceptron::predict(std::span<const float> inputs) const {
+  const std::int64_t num_rows = rows_of(inputs, "predict");
+  const auto width = static_cast<std::size_t>(this->inputs());
   std::vector<float> result(static_cast<std::size_t>(num_rows));
   std::vector<float> x;
   std::vector<float> y;
@@ -132,6 +165,38 @@ std::vector<float> Perceptron::predict(std::span<const float> inputs) const {
     }
     dense_forward(packed_.back(), current, rows,
                   std::span(result).subspan(static_cast<std::size_t>(begin), count));
+  }
+  return result;
+}
+
+std::vector<float> Perceptron::gradients(std::span<const float> inputs) const {
+  const std::int64_t num_rows = rows_of(inputs, "gradients");
+  const auto width = static_cast<std::size_t>(this->inputs());
+  std::vector<float> result(inputs.size());
+  std::vector<std::vector<float>> hidden(layers_.size() - 1);
+  std::vector<float> slope;
+  std::vector<float> before;
+  for (std::int64_t begin = 0; begin < num_rows; begin += kChunkRows) {
+    const std::int64_t rows = std::min(kChunkRows, num_rows - begin);
+    const auto count = static_cast<std::size_t>(rows);
+    const auto chunk = static_cast<std::size_t>(begin) * width;
+    std::span<const float> current = inputs.subspan(chunk, count * width);
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+      hidden[i].resize(count * static_cast<std::size_t>(packed_[i].outputs()));
+      dense_forward(packed_[i], current, rows, hidden[i]);
+      activate(activation_, hidden[i]);
+      current = hidden[i];
+    }
+    slope.assign(count, 1.0F);
+    for (std::size_t i = layers_.size(); i-- > 0;) {
+      before.resize(count * static_cast<std::size_t>(layers_[i].inputs));
+      dense_forward(packed_transposed_[i], slope, rows, before);
+      if (i > 0) {
+        multiply_by_slope(activation_, hidden[i - 1], before);
+      }
+      std::swap(slope, before);
+    }
+    std::ranges::copy(slope, result.begin() + static_cast<std::ptrdiff_t>(chunk));
   }
   return result;
 }

@@ -41,6 +41,15 @@ TimedArch repair(const space::Space& space, const latency::LatencyModel& latency
                                 std::to_string(limit_ms) + " ms, got " +
                                 std::to_string(fastest.predicted_ms));
   }
+  const auto accept = [&](const space::Arch& net) -> std::optional<double> {
+    const double predicted_ms = latency.predict_ms(net);
+    return predicted_ms <= limit_ms ? std::optional(predicted_ms) : std::nullopt;
+  };
+  return repair(space, accept, std::move(arch), fastest, rng);
+}
+
+TimedArch repair(const space::Space& space, const Accept& accept, space::Arch arch,
+                 const TimedArch& fastest, Rng& rng) {
   arch = space.canonical(std::move(arch));
   // Every step brings one decision closer; only a change that revives dead decisions can add
   // steps, so this bound is hardly ever met.
@@ -49,9 +58,8 @@ TimedArch repair(const space::Space& space, const latency::LatencyModel& latency
     steps += decision.num_choices();
   }
   for (; steps > 0; --steps) {
-    const double predicted_ms = latency.predict_ms(arch);
-    if (predicted_ms <= limit_ms) {
-      return {.arch = std::move(arch), .predicted_ms = predicted_ms};
+    if (const auto predicted_ms = accept(arch)) {
+      return {.arch = std::move(arch), .predicted_ms = *predicted_ms};
     }
     const std::vector<std::size_t> open = differing(arch, fastest.arch);
     if (open.empty()) {

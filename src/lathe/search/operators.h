@@ -29,6 +29,13 @@ struct TimedArch {
 TimedArch repair(const space::Space& space, const latency::LatencyModel& latency, space::Arch arch,
                  double limit_ms, const TimedArch& fastest, Rng& rng);
 
+/// What a net must be: its latency if it will do, nothing if it won't.
+using Accept = std::function<std::optional<double>(const space::Arch&)>;
+
+/// The same until `accept` does, which must accept `fastest`.
+TimedArch repair(const space::Space& space, const Accept& accept, space::Arch arch,
+                 const TimedArch& fastest, Rng& rng);
+
 struct BreedOptions {
   /// Probability that a gene is redrawn. Half of the published 0.1: where offspring must be new
   /// anyway, smaller steps found better nets (by 0.1 points over ten targets of the published

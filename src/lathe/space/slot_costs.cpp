@@ -17,6 +17,12 @@ SlotCosts::SlotCosts(const Space& space, const std::function<double(const Block&
   });
 }
 
+SlotCosts::SlotCosts(const Space& space, const std::function<double(int, const Arch&)>& slot_cost,
+                     double constant)
+    : constant_(constant) {
+  fill(space, slot_cost);
+}
+
 SlotCosts::SlotCosts(const Space& space, std::span<const std::vector<double>> weights,
                      double constant)
     : constant_(constant) {
@@ -51,6 +57,14 @@ SlotCosts::SlotCosts(const Space& space, std::span<const std::vector<double>> we
     }
     return sum;
   });
+}
+
+SlotCosts SlotCosts::of_slots(const Space& space,
+                              const std::function<double(int, const Arch&)>& slot_cost,
+                              double constant) {
+  SlotCosts costs(constant);
+  costs.fill(space, slot_cost);
+  return costs;
 }
 
 void SlotCosts::fill(const Space& space, const std::function<double(int, const Arch&)>& slot_cost) {

@@ -21,11 +21,22 @@ class SlotCosts {
   SlotCosts(const Space& space, const std::function<double(const Block&)>& block_cost,
             double constant = 0.0);
 
+  /// The same of whole slots: `slot_cost(s, arch)` for each assignment of slot `s`.
+  SlotCosts(const Space& space, const std::function<double(int, const Arch&)>& slot_cost,
+            double constant = 0.0);
+
   /// A sum over decisions instead: `weights[i][c]` where decision `i` is alive and has choice `c`.
   /// @throws std::invalid_argument if `weights` has another shape than the decisions; Error as the
   /// other.
   SlotCosts(const Space& space, std::span<const std::vector<double>> weights,
             double constant = 0.0);
+
+  /// Any number that a slot has: `slot_cost(s, arch)` for each assignment of each slot. For what
+  /// adds up over the net, or for what at() alone is asked, such as the memory that a slot needs.
+  /// @throws Error as the others.
+  static SlotCosts of_slots(const Space& space,
+                            const std::function<double(int, const Arch&)>& slot_cost,
+                            double constant = 0.0);
 
   /// Of a whole net, dead decisions or not. `arch` must be one of the space: not checked.
   /// O(slots), some tens of nanoseconds.
@@ -59,6 +70,7 @@ class SlotCosts {
     std::size_t decision;
     std::size_t stride;
   };
+  explicit SlotCosts(double constant) : constant_(constant) {}
   void fill(const Space& space, const std::function<double(int, const Arch&)>& slot_cost);
 
   double constant_;

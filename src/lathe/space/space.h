@@ -34,7 +34,7 @@ struct Task {
 /// (latency, MACs, parameters) is a sum over slots, each a small table.
 struct Slot {
   /// Ascending. They determine the slot's blocks, and which of themselves are alive, whatever the
-  /// others are.
+  /// others are. Where the space has a choice of resolution, it is among them.
   std::vector<int> decisions;
 };
 

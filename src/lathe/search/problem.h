@@ -1,0 +1,101 @@
+// What is searched: a space, what its nets cost and are worth, and what they may cost.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "lathe/accuracy/accuracy_predictor.h"
+#include "lathe/core/random.h"
+#include "lathe/latency/latency_model.h"
+#include "lathe/search/operators.h"
+#include "lathe/search/slot_sampler.h"
+#include "lathe/space/slot_chain.h"
+#include "lathe/space/slot_costs.h"
+#include "lathe/space/space.h"
+
+namespace lathe::search {
+
+/// What a net may cost besides latency; unset: anything.
+struct Constraints {
+  std::optional<double> max_macs;       ///< multiply-accumulates, graph::macs()
+  std::optional<double> max_params;     ///< graph::params()
+  std::optional<double> max_memory_mb;  ///< graph::peak_memory_bytes() / 1e6
+  bool operator==(const Constraints&) const = default;
+};
+
+/// Immutable and thread-safe. The space and the models must outlive it. An arch that is passed in
+/// must be one of the space.
+class Problem {
+ public:
+  /// Milliseconds for spaces of a few thousand distinct blocks, some tens where MACs, parameters or
+  /// memory are constrained.
+  /// @throws std::invalid_argument if a model is of another space, or a constraint not finite and
+  /// > 0; Error as the latency model's, or if the space has too many blocks to list and a
+  /// constraint is set.
+  Problem(const space::Space& space, const latency::LatencyModel& latency,
+          const accuracy::AccuracyPredictor& accuracy, const Constraints& constraints = {});
+  Problem(space::Space&&, const latency::LatencyModel&, const accuracy::AccuracyPredictor&,
+          const Constraints& = {}) = delete;
+  Problem(const Problem&) = delete;
+  Problem& operator=(const Problem&) = delete;
+
+  const space::Space& space() const { return *space_; }
+  const latency::LatencyModel& latency() const { return *latency_; }
+  const accuracy::AccuracyPredictor& accuracy() const { return *accuracy_; }
+  const Constraints& constraints() const { return constraints_; }
+
+  /// Through the model's slot costs where it has them: tens of nanoseconds.
+  /// @throws Error as LatencyModel::predict_ms().
+  double latency_ms(const space::Arch& arch) const;
+
+  /// Whether it is within the constraints; latency has no part in it.
+  bool allowed(const space::Arch& arch) const;
+  /// allowed(), and latency_ms() at most `limit_ms`.
+  bool fits(const space::Arch& arch, double limit_ms) const {
+    return latency_ms(arch) <= limit_ms && allowed(arch);
+  }
+
+  /// The fastest allowed net: no target below it can be met. Exact where latency is additive and
+  /// the fastest net within the memory limit keeps the other constraints too; otherwise found by
+  /// reachable_range.h's descent. Nothing if no allowed net was found.
+  const std::optional<TimedArch>& fastest() const { return fastest_; }
+
+  /// A random net that is allowed and within `limit_ms`, drawn constructively (SlotSampler) where
+  /// latency is additive, otherwise sampled uniformly; repaired where that doesn't fit. Always
+  /// ends.
+  /// @throws std::invalid_argument if there is no fastest() or it is slower than that.
+  TimedArch sample_within(double limit_ms, Rng& rng) const;
+
+  /// `arch` made to fit: as repair(), the constraints included.
+  /// @throws std::invalid_argument as sample_within().
+  TimedArch repaired(space::Arch arch, double limit_ms, Rng& rng) const;
+
+  /// @throws std::invalid_argument as AccuracyPredictor::predict().
+  void predict_accuracy(std::span<const space::Arch> archs, std::span<double> out) const {
+    accuracy_->predict(archs, out);
+  }
+
+  /// Null where latency is not additive.
+  const space::SlotCosts* latency_costs() const { return latency_costs_; }
+  /// Null where latency is not additive, or the space too entangled for exact walks.
+  const space::SlotChain* chain() const { return chain_ ? &*chain_ : nullptr; }
+
+ private:
+  bool within_memory(const space::Arch& arch) const;
+  void require_feasible(const char* function, double limit_ms) const;
+  std::optional<TimedArch> find_fastest() const;
+
+  const space::Space* space_;
+  const latency::LatencyModel* latency_;
+  const accuracy::AccuracyPredictor* accuracy_;
+  Constraints constraints_;
+  const space::SlotCosts* latency_costs_;
+  std::optional<space::SlotCosts> macs_;  // each if constrained
+  std::optional<space::SlotCosts> params_;
+  std::optional<space::SlotCosts> memory_mb_;  // at(): megabytes alive at once in the slot
+  std::optional<space::SlotChain> chain_;
+  std::optional<SlotSampler> sampler_;  // refers to chain_
+  std::optional<TimedArch> fastest_;
+};
+
+}  // namespace lathe::search

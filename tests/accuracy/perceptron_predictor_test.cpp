@@ -7,6 +7,8 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/tensor_map.h"
+#include "lathe/space/builtin_spaces.h"
+#include "published_data.h"
 #include "space_fixtures/message_of.h"
 #include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
@@ -92,6 +94,62 @@ TEST(PerceptronPredictorTest, SavesAndLoads) {
   EXPECT_EQ(PerceptronPredictor::load(space, dir / "p.safetensors").fit(), fit);
 }
 
+TEST(PerceptronPredictorTest, ServesAPartOfItsSpaceAndSaysWhatItNeverSaw) {
+  const TempDir dir;
+  const auto whole = space::make_space("ofa_mbv3_w1.0", {.resolutions = {160, 192, 224}});
+  const PerceptronPredictor predictor(*whole, random_fit(whole->encoding_size()));
+  predictor.save(dir / "p.safetensors");
+  const auto all = space::make_space("ofa_mbv3_w1.0");
+  const auto other = PerceptronPredictor::load(*all, dir / "p.safetensors");
+  EXPECT_TRUE(other.covers(192));
+  EXPECT_FALSE(other.covers(196));
+  Rng rng(2);
+  for (int i = 0; i < 20; ++i) {
+    const space::Arch arch = whole->sample(rng);
+    const space::Arch in_all = all->from_json(whole->to_json(arch), "");
+    EXPECT_EQ(other.predict(in_all), predictor.predict(arch));
+  }
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { other.predict(all->smallest()); }),
+            "[accuracy::Encoding] the predictor has only seen input sizes 160, 192, 224, got 128");
+  other.save(dir / "again.safetensors");
+  const auto again = PerceptronPredictor::load(*whole, dir / "again.safetensors");
+  EXPECT_EQ(again.predict(whole->largest()), predictor.predict(whole->largest()));
+}
+
+TEST(PerceptronPredictorTest, FilesWithoutResolutionsAreOfTheWholeSpace) {
+  const TempDir dir;
+  const TinySpace space;
+  const PredictorFit fit = random_fit(space.encoding_size());
+  PerceptronPredictor(space, fit).save(dir / "p.safetensors");
+  SafetensorsFile file = load_safetensors(dir / "p.safetensors");
+  file.metadata.erase("resolutions");
+  save_safetensors(dir / "p.safetensors", file);
+  EXPECT_EQ(PerceptronPredictor::load(space, dir / "p.safetensors").fit(), fit);
+}
+
+TEST(PublishedPredictorTest, GivesThePublishedAccuracies) {
+  const auto data = lathe::testing::published_data();
+  if (!data) {
+    GTEST_SKIP() << "LATHE_PUBLISHED_DATA is not set";
+  }
+  const auto path = *data / "ofa_note10/accuracy_predictor.safetensors";
+  const auto space = space::make_space("ofa_mbv3_w1.2");
+  const auto predictor = PerceptronPredictor::load(*space, path);
+  for (const int size : space->input_sizes()) {
+    EXPECT_EQ(predictor.covers(size), size >= 160 && size % 16 == 0) << size;
+  }
+  const auto nets = lathe::testing::golden_nets(*data);
+  ASSERT_EQ(nets.size(), 49U);
+  for (const auto& net : nets) {
+    const double accuracy = predictor.predict(space->from_json(net.arch, "golden.csv"));
+    EXPECT_NEAR(100 * accuracy, net.accuracy_percent, 0.005 + 1e-4) << net.arch;
+  }
+  const auto other = space::make_space("ofa_mbv3_w1.0");
+  EXPECT_EQ(
+      message_of<Error>([&] { PerceptronPredictor::load(*other, path); }),
+      path.string() + ": metadata \"space\" must be \"ofa_mbv3_w1.0\", got \"ofa_mbv3_w1.2\"");
+}
+
 TEST(PerceptronPredictorTest, RefusesWhatDoesNotFit) {
   const TinySpace space;
   EXPECT_EQ(message_of<std::invalid_argument>([&] { PerceptronPredictor(space, random_fit(7)); }),
@@ -134,7 +192,17 @@ TEST(PerceptronPredictorTest, LoadRefusesWhatIsNoPredictorOfTheSpace) {
             "metadata \"format\" must be \"lathe-accuracy-predictor 1\", got "
             "\"lathe-accuracy-predictor 9\"");
   EXPECT_EQ(load_error([](File& f) { f.metadata["encoding"] = "ofa"; }),
-            "metadata \"encoding\" must be \"one-hot\", got \"ofa\"");
+            "unknown encoding \"ofa\": did you mean \"ofa_mbv3_onehot_128\"?");
+  EXPECT_EQ(
+      load_error([](File& f) { f.metadata["encoding"] = Encoding::kOfaMbv3; }),
+      "encoding ofa_mbv3_onehot_128 is of spaces like ofa_mbv3_w1.2, with 20 kernels of 3, 5, "
+      "7 and 20 expansions of 3, 4, 6; got tiny");
+  for (const std::string sizes :
+       {"24,16", "16,,24", "16,", ",16", "16 24", "x", "0", "-3", "99999999999"}) {
+    EXPECT_EQ(load_error([&](File& f) { f.metadata["resolutions"] = sizes; }),
+              "metadata \"resolutions\" must be sizes in ascending order such as 160,176, got \"" +
+                  sizes + "\"");
+  }
   EXPECT_EQ(load_error([](File& f) { f.metadata["activation"] = "tanh"; }),
             "activation must be relu or sigmoid, got \"tanh\"");
   EXPECT_EQ(load_error([](File& f) { f.metadata["mean"] = "nan"; }),
@@ -143,7 +211,7 @@ TEST(PerceptronPredictorTest, LoadRefusesWhatIsNoPredictorOfTheSpace) {
             "metadata \"rmse\" must be a number, got \"1x\"");
   EXPECT_EQ(load_error([](File& f) { f.tensors.erase("0.bias"); }), "missing tensor \"0.bias\"");
   EXPECT_EQ(load_error([](File& f) { f.tensors = random_fit(7).perceptron.to_tensors(); }),
-            "the predictor has 7 inputs, space tiny needs 22");
+            "the predictor has 7 inputs, encoding one-hot of space tiny needs 22");
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ class AccuracyPredictor {
 
   /// The space whose archs it predicts.
   virtual const std::string& space_name() const = 0;
+
+  /// Whether it can tell anything about nets of this input size.
+  virtual bool covers(int /*input_size*/) const { return true; }
 };
 
 }  // namespace lathe::accuracy

@@ -17,7 +17,7 @@ namespace {
 using Metadata = std::map<std::string, std::string>;
 
 constexpr const char* kFormat = "lathe-accuracy-predictor 1";
-constexpr const char* kEncoding = "one-hot";
+constexpr const char* kPublishedFormat = "pt";
 constexpr std::size_t kChunkArchs = 1024;  // bounds the memory of the encoded rows
 
 // The shortest text that reads back as the same number, in every locale.
@@ -56,6 +56,65 @@ void require_text(const Metadata& metadata, const std::string& key, const std::s
   }
 }
 
+std::string list_of(const std::vector<int>& sizes) {
+  std::string text;
+  for (const int size : sizes) {
+    text += (text.empty() ? "" : ",") + std::to_string(size);
+  }
+  return text;
+}
+
+/// "160,176,192", ascending.
+std::vector<int> sizes_from(const std::string& text, const std::string& where) {
+  std::vector<int> sizes;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    int size = 0;
+    const auto [rest, status] = std::from_chars(at, end, size);
+    const bool more = rest != end && *rest == ',' && rest + 1 != end;
+    if (status != std::errc() || (rest != end && !more) ||
+        size <= (sizes.empty() ? 0 : sizes.back())) {
+      throw Error(where + ": metadata \"resolutions\" must be sizes in ascending order such as " +
+                  "160,176, got \"" + text.substr(0, 60) + "\"");
+    }
+    sizes.push_back(size);
+    at = more ? rest + 1 : end;
+  }
+  return sizes;
+}
+
+Encoding encoding_in(const Metadata& metadata, const space::Space& space,
+                     const std::string& where) {
+  const std::string& name = text_in(metadata, "encoding", where);
+  std::vector<int> sizes;
+  if (metadata.contains("resolutions")) {
+    sizes = sizes_from(metadata.at("resolutions"), where);
+  }
+  try {
+    return {name, space, std::move(sizes)};
+  } catch (const Error& error) {
+    throw Error(where + ": " + error.what());
+  }
+}
+
+PredictorFit fit_in(const SafetensorsFile& file, const std::string& where) {
+  const auto activation =
+      regress::hidden_activation_from_string(text_in(file.metadata, "activation", where), where);
+  return {
+      .perceptron = regress::Perceptron::from_tensors(file.tensors, activation, where),
+      .mean = number_in(file.metadata, "mean", where),
+      .scale = number_in(file.metadata, "scale", where),
+      .samples = static_cast<int>(std::clamp(number_in(file.metadata, "samples", where), 0.0, 1e9)),
+      .rmse = number_in(file.metadata, "rmse", where),
+      .kendall_tau = number_in(file.metadata, "kendall_tau", where)};
+}
+
+PredictorFit published_fit(const SafetensorsFile& file, const std::string& where) {
+  return {.perceptron = regress::Perceptron::from_tensors(file.tensors,
+                                                          regress::HiddenActivation::kRelu, where)};
+}
+
 void require_finite(const std::string& name, double value) {
   if (!std::isfinite(value)) {
     throw std::invalid_argument("[accuracy::PerceptronPredictor] " + name +
@@ -66,10 +125,14 @@ void require_finite(const std::string& name, double value) {
 }  // namespace
 
 PerceptronPredictor::PerceptronPredictor(const space::Space& space, PredictorFit fit)
-    : space_(&space), fit_(std::move(fit)) {
-  if (fit_.perceptron.inputs() != space.encoding_size()) {
+    : PerceptronPredictor(space, Encoding(space), std::move(fit)) {}
+
+PerceptronPredictor::PerceptronPredictor(const space::Space& space, Encoding encoding,
+                                         PredictorFit fit)
+    : space_(&space), encoding_(std::move(encoding)), fit_(std::move(fit)) {
+  if (fit_.perceptron.inputs() != encoding_.size()) {
     throw std::invalid_argument("[accuracy::PerceptronPredictor] the perceptron must have " +
-                                std::to_string(space.encoding_size()) + " inputs for space " +
+                                std::to_string(encoding_.size()) + " inputs for space " +
                                 space.name() + ", got " + std::to_string(fit_.perceptron.inputs()));
   }
   require_finite("mean", fit_.mean);
@@ -84,31 +147,33 @@ void PerceptronPredictor::predict(std::span<const space::Arch> archs, std::span<
                                 std::to_string(archs.size()) + " values, got " +
                                 std::to_string(out.size()));
   }
-  std::vector<float> rows;
   for (std::size_t begin = 0; begin < archs.size(); begin += kChunkArchs) {
-    const std::size_t end = std::min(archs.size(), begin + kChunkArchs);
-    rows.clear();
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::vector<float> row = space_->encode(archs[i]);
-      rows.insert(rows.end(), row.begin(), row.end());
-    }
-    const std::vector<float> predicted = fit_.perceptron.predict(rows);
-    for (std::size_t i = begin; i < end; ++i) {
-      const double accuracy = fit_.mean + fit_.scale * static_cast<double>(predicted[i - begin]);
-      out[i] = std::clamp(accuracy, 0.0, 1.0);
+    const auto chunk = archs.subspan(begin, std::min(kChunkArchs, archs.size() - begin));
+    const std::vector<float> predicted = fit_.perceptron.predict(encoded(chunk));
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+      const double accuracy = fit_.mean + fit_.scale * static_cast<double>(predicted[i]);
+      out[begin + i] = std::clamp(accuracy, 0.0, 1.0);
     }
   }
 }
 
-std::vector<float> PerceptronPredictor::choice_effects(std::span<const space::Arch> archs) const {
-  std::vector<float> rows;
-  for (const space::Arch& arch : archs) {
-    const std::vector<float> row = space_->encode(arch);
-    rows.insert(rows.end(), row.begin(), row.end());
+std::vector<float> PerceptronPredictor::encoded(std::span<const space::Arch> archs) const {
+  const auto width = static_cast<std::size_t>(encoding_.size());
+  std::vector<float> rows(archs.size() * width);
+  for (std::size_t i = 0; i < archs.size(); ++i) {
+    encoding_.encode(archs[i], std::span(rows).subspan(i * width, width));
   }
-  std::vector<float> effects = fit_.perceptron.gradients(rows);
-  for (float& effect : effects) {
-    effect *= static_cast<float>(fit_.scale);
+  return rows;
+}
+
+std::vector<float> PerceptronPredictor::choice_effects(std::span<const space::Arch> archs) const {
+  const std::vector<float> gradients = fit_.perceptron.gradients(encoded(archs));
+  const auto width = static_cast<std::size_t>(encoding_.size());
+  std::vector<float> effects;
+  for (std::size_t i = 0; i < archs.size(); ++i) {
+    for (const float effect : encoding_.by_choice(std::span(gradients).subspan(i * width, width))) {
+      effects.push_back(effect * static_cast<float>(fit_.scale));
+    }
   }
   return effects;
 }
@@ -117,7 +182,8 @@ void PerceptronPredictor::save(const std::filesystem::path& path) const {
   save_safetensors(path, {.tensors = fit_.perceptron.to_tensors(),
                           .metadata = {{"format", kFormat},
                                        {"space", space_->name()},
-                                       {"encoding", kEncoding},
+                                       {"encoding", encoding_.name()},
+                                       {"resolutions", list_of(encoding_.input_sizes())},
                                        {"activation", to_string(fit_.perceptron.activation())},
                                        {"mean", text_of(fit_.mean)},
                                        {"scale", text_of(fit_.scale)},
@@ -130,24 +196,19 @@ PerceptronPredictor PerceptronPredictor::load(const space::Space& space,
                                               const std::filesystem::path& path) {
   const SafetensorsFile file = load_safetensors(path);
   const std::string where = path.string();
-  require_text(file.metadata, "format", kFormat, where);
-  require_text(file.metadata, "space", space.name(), where);
-  require_text(file.metadata, "encoding", kEncoding, where);
-  const auto activation =
-      regress::hidden_activation_from_string(text_in(file.metadata, "activation", where), where);
-  PredictorFit fit{
-      .perceptron = regress::Perceptron::from_tensors(file.tensors, activation, where),
-      .mean = number_in(file.metadata, "mean", where),
-      .scale = number_in(file.metadata, "scale", where),
-      .samples = static_cast<int>(std::clamp(number_in(file.metadata, "samples", where), 0.0, 1e9)),
-      .rmse = number_in(file.metadata, "rmse", where),
-      .kendall_tau = number_in(file.metadata, "kendall_tau", where)};
-  if (fit.perceptron.inputs() != space.encoding_size()) {
-    throw Error(where + ": the predictor has " + std::to_string(fit.perceptron.inputs()) +
-                " inputs, space " + space.name() + " needs " +
-                std::to_string(space.encoding_size()));
+  const bool published = text_in(file.metadata, "format", where) == kPublishedFormat;
+  if (!published) {
+    require_text(file.metadata, "format", kFormat, where);
   }
-  return {space, std::move(fit)};
+  require_text(file.metadata, "space", space.name(), where);
+  Encoding encoding = encoding_in(file.metadata, space, where);
+  PredictorFit fit = published ? published_fit(file, where) : fit_in(file, where);
+  if (fit.perceptron.inputs() != encoding.size()) {
+    throw Error(where + ": the predictor has " + std::to_string(fit.perceptron.inputs()) +
+                " inputs, encoding " + encoding.name() + " of space " + space.name() + " needs " +
+                std::to_string(encoding.size()));
+  }
+  return {space, std::move(encoding), std::move(fit)};
 }
 
 }  // namespace lathe::accuracy

@@ -10,6 +10,7 @@
 #include "lathe/latency/latency_model.h"
 #include "lathe/search/candidate.h"
 #include "lathe/search/operators.h"
+#include "lathe/search/search_targets.h"
 #include "lathe/space/space.h"
 
 namespace lathe::search {
@@ -22,23 +23,6 @@ struct AllTargetsOptions {
   int candidates_per_target = 10;    ///< how many ranked nets are returned for each
   std::int64_t max_evaluations = 0;  ///< accuracy predictions after which to stop; 0: no limit
   std::uint64_t seed = 0;
-};
-
-struct TargetResult {
-  double target_ms = 0.0;
-  bool feasible = false;
-  double minimum_ms = 0.0;  ///< the fastest net of the space: what could be reached
-  /// Distinct, best first, all within the target; empty exactly if infeasible.
-  std::vector<Candidate> candidates;
-  bool operator==(const TargetResult&) const = default;
-};
-
-/// The state after one generation.
-struct GenerationTrace {
-  int generation = 0;
-  std::int64_t evaluations = 0;
-  std::vector<double> best_accuracy;  ///< of each target in order; 0 if infeasible
-  bool operator==(const GenerationTrace&) const = default;
 };
 
 struct AllTargetsResult {

@@ -71,6 +71,9 @@ class Space {
   /// log10 of the number of distinct nets at one resolution.
   virtual double log10_num_nets() const = 0;
 
+  /// Decision indices that mutation redraws together; each decision is in one gene.
+  const std::vector<std::vector<int>>& genes() const { return genes_; }
+
   /// In the order of the net.
   const std::vector<Slot>& slots() const { return slots_; }
   /// The blocks that `arch` has in slot `s`, perhaps none. @throws std::invalid_argument as
@@ -109,7 +112,6 @@ class Space {
  protected:
   Space(std::string name, Task task) : name_(std::move(name)), task_(task) {}
   std::vector<Decision> decisions_;
-  /// Decision indices that are inherited and redrawn together; each decision is in one gene.
   std::vector<std::vector<int>> genes_;
   /// Every decision is in at least one.
   std::vector<Slot> slots_;

@@ -6,6 +6,7 @@
 namespace lathe::app {
 
 // Each adds its subcommand; the work is done in the callback that CLI11 calls after parsing.
+void add_accuracy_command(CLI::App& app);
 void add_describe_command(CLI::App& app);
 void add_latency_command(CLI::App& app);
 void add_run_command(CLI::App& app);
@@ -13,5 +14,10 @@ void add_spaces_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.
 void add_latency_generate_command(CLI::App& app);
+void add_latency_import_command(CLI::App& app);
+void add_latency_predict_command(CLI::App& app);
+
+// Verbs of `lathe accuracy`.
+void add_accuracy_predict_command(CLI::App& app);
 
 }  // namespace lathe::app

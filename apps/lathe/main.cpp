@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   lathe::app::add_spaces_command(app);
   lathe::app::add_describe_command(app);
   lathe::app::add_latency_command(app);
+  lathe::app::add_accuracy_command(app);
   for (CLI::App* command : app.get_subcommands({})) {
     command->fallthrough();  // so that --config may follow the command
   }

@@ -20,17 +20,19 @@ struct SpaceOptions {
   /// Whether the input size of archs in files gives way to --input-size.
   bool own_size() const { return input_size > 0; }
 
-  /// @throws Error if the space or a resolution is unknown.
-  std::unique_ptr<space::Space> make() const {
-    space::TaskOverrides overrides{.resolutions = resolutions};
+  space::TaskOverrides overrides() const {
+    space::TaskOverrides result{.resolutions = resolutions};
     if (input_size > 0) {
-      overrides.input_size = input_size;
+      result.input_size = input_size;
     }
     if (classes > 0) {
-      overrides.num_classes = classes;
+      result.num_classes = classes;
     }
-    return space::make_space(name, overrides);
+    return result;
   }
+
+  /// @throws Error if the space or a resolution is unknown.
+  std::unique_ptr<space::Space> make() const { return space::make_space(name, overrides()); }
 };
 
 /// Adds --space, --input-size, --resolutions and --classes.

@@ -34,7 +34,10 @@ Encoding::Encoding(const std::string& name, const space::Space& space, std::vect
   for (const space::Decision& decision : space.decisions()) {
     inputs_.emplace_back(decision.values.size(), kNone);
   }
-  if (name == kOneHot) {
+  if (name == kOneHot && input_sizes_ == space.input_sizes()) {
+    is_spaces_own_ = true;
+    size_ = space.encoding_size();
+  } else if (name == kOneHot) {
     number_one_hot();
   } else if (name == kOfaMbv3) {
     number_ofa_mbv3();
@@ -119,6 +122,10 @@ void Encoding::encode(const space::Arch& arch, std::span<float> row) const {
     throw std::invalid_argument("[accuracy::Encoding] the predictor has only seen input sizes " +
                                 list_of(input_sizes_) + ", got " + std::to_string(size));
   }
+  if (is_spaces_own_) {
+    std::ranges::copy(space_->encode(arch), row.begin());
+    return;
+  }
   std::ranges::fill(row, 0.0F);
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const int input = inputs_[i][arch.choices[i]];
@@ -132,6 +139,9 @@ void Encoding::encode(const space::Arch& arch, std::span<float> row) const {
 }
 
 std::vector<float> Encoding::by_choice(std::span<const float> by_input) const {
+  if (is_spaces_own_) {
+    return {by_input.begin(), by_input.end()};
+  }
   std::vector<float> result;
   for (const std::vector<int>& of_choices : inputs_) {
     for (const int input : of_choices) {

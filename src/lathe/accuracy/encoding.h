@@ -58,6 +58,7 @@ class Encoding {
   const space::Space* space_;
   std::vector<int> input_sizes_;
   int size_ = 0;
+  bool is_spaces_own_ = false;            // Space::encode() as it is; the rest is unused then
   std::vector<std::vector<int>> inputs_;  // of each decision's choices; kNone: no input
   int constant_ = kNone;                  // the input of a fixed input size
 };

@@ -1,0 +1,47 @@
+// lathe accuracy predict: what an accuracy predictor says of nets.
+#include <memory>
+
+#include "commands.h"
+#include "lathe/core/error.h"
+#include "lathe/core/tensor_map.h"
+#include "lathe/search/models.h"
+#include "predict_options.h"
+
+namespace lathe::app {
+namespace {
+
+/// The space that the file is for.
+std::string space_of(const std::string& path) {
+  const auto metadata = load_safetensors(path).metadata;
+  const auto name = metadata.find("space");
+  if (name == metadata.end()) {
+    throw Error(path + ": metadata \"space\" is missing");
+  }
+  return name->second;
+}
+
+void execute(PredictOptions options) {
+  if (options.space.name.empty()) {
+    options.space.name = space_of(options.model);
+  }
+  const search::Models models = search::load_models(options.space.name, options.space.overrides(),
+                                                    {.accuracy = options.model});
+  print_predictions(options, *models.space, "accuracy", [&](const std::vector<space::Arch>& archs) {
+    std::vector<double> accuracies(archs.size());
+    models.accuracy->predict(archs, accuracies);
+    return accuracies;
+  });
+}
+
+}  // namespace
+
+void add_accuracy_predict_command(CLI::App& app) {
+  auto options = std::make_shared<PredictOptions>();
+  CLI::App* command =
+      app.add_subcommand("predict", "top-1 accuracy of nets as a fraction, as a predictor has it");
+  add_predict_options(*command, *options,
+                      "accuracy predictor, Lathe's or the published one (safetensors)");
+  command->callback([options] { execute(*options); });
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,72 @@
+#include "experiment.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "lathe/core/error.h"
+#include "lathe/core/statistics.h"
+#include "lathe/latency/ofa_tables.h"
+#include "lathe/space/builtin_spaces.h"
+
+namespace lathe::bench {
+
+Method find_method(const std::string& name) {
+  using search::Effort;
+  using search::Strategy;
+  for (const Strategy strategy :
+       {Strategy::kVanilla, Strategy::kTopDown, Strategy::kBottomUp, Strategy::kTopDownAsCoded,
+        Strategy::kBottomUpAsCoded, Strategy::kCold, Strategy::kRandom}) {
+    if (name == to_string(strategy)) {
+      return {.name = name, .strategy = strategy};
+    }
+  }
+  const std::map<std::string, Effort> efforts{{"all-targets-fast", Effort::kFast},
+                                              {"all-targets-normal", Effort::kNormal},
+                                              {"all-targets-thorough", Effort::kThorough}};
+  const auto found = efforts.find(name);
+  if (found == efforts.end()) {
+    throw Error("unknown method \"" + name +
+                "\": expected a strategy of lathe search, all-targets with -fast, -normal or "
+                "-thorough");
+  }
+  return {.name = name, .strategy = Strategy::kAllTargets, .effort = found->second};
+}
+
+Models load_models(const Experiment& experiment, const std::filesystem::path& data) {
+  Models models;
+  models.space = space::make_space(experiment.space, {.resolutions = experiment.resolutions});
+  models.latency = std::make_unique<latency::BlockTable>(
+      *models.space, latency::load_ofa_tables(*models.space, data / experiment.latency));
+  models.accuracy = std::make_unique<accuracy::PerceptronPredictor>(
+      accuracy::PerceptronPredictor::load(*models.space, data / experiment.accuracy));
+  return models;
+}
+
+std::vector<search::SearchResult> search_all_seeds(const Experiment& experiment,
+                                                   const Models& models, const Method& method,
+                                                   std::span<const double> targets_ms) {
+  std::vector<search::SearchResult> results;
+  for (int seed = 0; seed < experiment.seeds; ++seed) {
+    Rng rng(static_cast<std::uint64_t>(seed));
+    results.push_back(search::search_targets(
+        *models.space, *models.latency, *models.accuracy, targets_ms,
+        {.strategy = method.strategy, .effort = method.effort, .evolution = experiment.evolution},
+        rng));
+  }
+  return results;
+}
+
+std::string mean_and_deviation(std::span<const double> values, int digits) {
+  const double center = mean(values);
+  double squares = 0;
+  for (const double value : values) {
+    squares += (value - center) * (value - center);
+  }
+  const double deviation =
+      values.size() > 1 ? std::sqrt(squares / static_cast<double>(values.size() - 1)) : 0.0;
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.*f ±%.*f", digits, center, digits, deviation);
+  return text;
+}
+
+}  // namespace lathe::bench

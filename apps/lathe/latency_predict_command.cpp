@@ -22,7 +22,7 @@ void complete(const std::string& path, SpaceOptions& space, space::TaskOverrides
   const auto fingerprint = latency::fingerprint_from_json(
       json_member<nlohmann::json>(read_json(path), "fingerprint", path), path);
   space.name = fingerprint.space;
-  const space::Task usual = space::make_space(space.name)->task();
+  const space::Task usual = space::open_space(space.name)->task();
   if (space.classes == 0) {
     overrides.num_classes = fingerprint.num_classes;
   }

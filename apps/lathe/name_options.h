@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "lathe/core/error.h"
-#include "lathe/space/builtin_spaces.h"
+#include "lathe/space/space_file.h"
 
 namespace lathe::app {
 
@@ -24,9 +24,15 @@ inline std::function<std::string(const std::string&)> one_of(std::string what,
   };
 }
 
+/// Its value is for space::open_space().
 inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
-  return command.add_option("--space", space, "search space, see `lathe spaces`")
-      ->check(one_of("space", space::builtin_space_names()));
+  return command
+      .add_option("--space", space,
+                  "search space: a name that `lathe spaces` lists, or a .json file")
+      ->check([](const std::string& name) {
+        return space::is_space_file(name) ? std::string()
+                                          : one_of("space", space::builtin_space_names())(name);
+      });
 }
 
 }  // namespace lathe::app

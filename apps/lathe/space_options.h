@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/space/builtin_spaces.h"
+#include "lathe/space/space_file.h"
 #include "name_options.h"
 
 namespace lathe::app {
@@ -31,8 +31,8 @@ struct SpaceOptions {
     return result;
   }
 
-  /// @throws Error if the space or a resolution is unknown.
-  std::unique_ptr<space::Space> make() const { return space::make_space(name, overrides()); }
+  /// @throws Error if the space or a resolution is unknown, or the space's file is wrong.
+  std::unique_ptr<space::Space> make() const { return space::open_space(name, overrides()); }
 };
 
 /// Adds --space, --input-size, --resolutions and --classes.

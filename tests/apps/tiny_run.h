@@ -9,7 +9,7 @@
 #include "lathe/latency/block_table.h"
 #include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/torch_runner.h"
-#include "lathe/space/builtin_spaces.h"
+#include "lathe/space/space_file.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::testing {
@@ -36,8 +36,9 @@ class TinyRun {
   Outcome run(const std::string& more = "") const { return run_lathe(options(out()) + " " + more); }
 
   /// A latency table, so that a run into `out_folder` needs not measure.
-  void write_latency_table(const std::filesystem::path& out_folder) const {
-    const auto space = space::make_space("mbv3_28", {.input_size = kSyntheticSide});
+  void write_latency_table(const std::filesystem::path& out_folder,
+                           const std::string& name_or_file = "mbv3_28") const {
+    const auto space = space::open_space(name_or_file, {.input_size = kSyntheticSide});
     const auto runner = measure::make_torch_runner(
         measure::random_net(space->graph(space->smallest()), 1), {.channels_last = true});
     table_by_macs(*space, measure::fingerprint(*runner, *space)).save(out_folder / "latency.json");

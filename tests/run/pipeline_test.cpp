@@ -13,7 +13,9 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/space/space_file.h"
 #include "run/synthetic_images.h"
+#include "space/tiny_spaces.h"
 
 namespace lathe::run {
 namespace {
@@ -169,6 +171,29 @@ TEST_F(PipelineTest, RefusesAnUnknownSpace) {
   const std::string text = text_thrown<Error>([&] { run_once(); });
   EXPECT_EQ(text.rfind("unknown space \"mbv3_29\": did you mean ", 0), 0U) << text;
   EXPECT_NE(text.find("mbv3_28"), std::string::npos);
+}
+
+TEST_F(PipelineTest, KeepsTheFileOfItsSpaceAndRefusesAChangedOne) {
+  const std::string file = (temporary_ / "mine.json").string();
+  space::MobileSpec spec = testing::tiny_mobile();
+  write_json(file, space::to_json(spec));
+  options_.space = file;
+  options_.train.epochs = 0.2;
+  const RunResult result = run_once();
+  const auto arch = read_json(out("nets/1000ms/arch.json"));
+  EXPECT_EQ(arch.at("space"), space::fingerprinted_name(spec));
+  EXPECT_EQ(read_json(out("space.json")), nlohmann::json(space::to_json(spec)));
+
+  spec.stages[0].channels = 24;
+  write_json(file, space::to_json(spec));
+  EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
+            file + ": has changed: expected " + arch.at("space").get<std::string>() +
+                ", the space that the run in " + (temporary_ / "out").string() +
+                " began with, got " + space::fingerprinted_name(spec) +
+                "; restore it or use another --out");
+  std::filesystem::remove(file);
+  EXPECT_EQ(nlohmann::json(run_once().targets.at(1).arch),
+            nlohmann::json(result.targets.at(1).arch));
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ TEST(RunFolderTest, MakesTheFolderAndKeepsTheConfig) {
     EXPECT_EQ(path.parent_path(), folder.root());
     EXPECT_FALSE(std::filesystem::exists(path));
   }
+  EXPECT_FALSE(folder.begun());
+  EXPECT_EQ(folder.space_file(), folder.root() / "space.json");
   EXPECT_EQ(folder.net("0.5ms"), folder.root() / "nets" / "0.5ms");
 }
 
@@ -46,7 +48,7 @@ TEST(RunFolderTest, ARunIsGoneOnWithOnlyOnRequest) {
   EXPECT_EQ(failure(temporary / "out", kConfig, false),
             (temporary / "out").string() +
                 ": holds a run already; add --resume to go on with it, or use another --out");
-  EXPECT_NO_THROW(RunFolder::open(temporary / "out", kConfig, true));
+  EXPECT_TRUE(RunFolder::open(temporary / "out", kConfig, true).begun());
 }
 
 TEST(RunFolderTest, ResumingNothingIsBeginning) {
@@ -57,8 +59,10 @@ TEST(RunFolderTest, ResumingNothingIsBeginning) {
 
 TEST(RunFolderTest, ARunThatGotNowhereIsBegunAnew) {
   const TemporaryFolder temporary;
-  RunFolder::open(temporary / "out", "[run]\ndata-dir=\"mistyped\"\n", false);
-  RunFolder::open(temporary / "out", kConfig, false);
+  const RunFolder before =
+      RunFolder::open(temporary / "out", "[run]\ndata-dir=\"mistyped\"\n", false);
+  write_file_atomic(before.space_file(), "{}");
+  EXPECT_FALSE(RunFolder::open(temporary / "out", kConfig, false).begun());
   EXPECT_EQ(read_file(temporary / "out/config.toml"), kConfig);
 }
 

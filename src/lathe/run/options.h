@@ -35,8 +35,8 @@ struct RunOptions {
   std::string dataset = "fashion-mnist";
   std::filesystem::path data_dir;       ///< empty: where the system's package is
   std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
-  std::string space = "mbv3_28";
-  std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
+  std::string space = "mbv3_28";        ///< a built-in one or a .json file
+  std::vector<double> targets_ms;       ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
   int train_threads = 0;  ///< for everything but measuring; 0: all cores
   std::uint64_t seed = 0;

@@ -6,13 +6,14 @@
 #include <cmath>
 #include <thread>
 
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/accuracy_stage.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/run/latency_stage.h"
 #include "lathe/search/reachable_range.h"
-#include "lathe/space/builtin_spaces.h"
+#include "lathe/space/space_file.h"
 #include "lathe/train/checkpoint.h"
 
 namespace lathe::run {
@@ -21,11 +22,31 @@ namespace {
 // Targets that are made up are rounded to this, so that they can be read and typed.
 constexpr double kTargetStepsPerMs = 1000;
 
-std::shared_ptr<const space::Space> make_space(const RunOptions& options,
+/// What to open as this run's space: a built-in name, or the folder's own copy of the file.
+std::string kept_space(const RunOptions& options, const RunFolder& folder) {
+  if (!space::is_space_file(options.space)) {
+    return options.space;
+  }
+  const std::filesystem::path kept = folder.space_file();
+  if (!folder.begun() || !std::filesystem::exists(kept)) {
+    write_json(kept, space::to_json(space::load_space_spec(options.space)));
+  } else if (std::filesystem::exists(options.space)) {
+    const std::string now = space::fingerprinted_name(space::load_space_spec(options.space));
+    const std::string before = space::fingerprinted_name(space::load_space_spec(kept));
+    if (now != before) {
+      throw Error(options.space + ": has changed: expected " + before +
+                  ", the space that the run in " + folder.root().string() + " began with, got " +
+                  now + "; restore it or use another --out");
+    }
+  }
+  return kept.string();
+}
+
+std::shared_ptr<const space::Space> open_space(const RunOptions& options, const RunFolder& folder,
                                                const data::Dataset& dataset) {
-  return space::make_space(options.space, {.in_channels = dataset.train.channels,
-                                           .num_classes = dataset.train.num_classes,
-                                           .input_size = dataset.train.height});
+  return space::open_space(kept_space(options, folder), {.in_channels = dataset.train.channels,
+                                                         .num_classes = dataset.train.num_classes,
+                                                         .input_size = dataset.train.height});
 }
 
 int train_threads(const RunOptions& options) {
@@ -83,7 +104,7 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
       {.data_dir = options.data_dir, .validation_size = options.validation_size, .seed = 0});
   // Whether there are images enough is better known now than after minutes of measuring.
   train::total_steps(options.train, dataset.train.size());
-  const std::shared_ptr<const space::Space> space = make_space(options, dataset);
+  const std::shared_ptr<const space::Space> space = open_space(options, folder, dataset);
   progress({"data", 0, 0,
             fmt::format("{}: {} training, {} validation and {} test images; space {} of 10^{:.1f} "
                         "nets",

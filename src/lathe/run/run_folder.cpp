@@ -9,6 +9,7 @@ namespace lathe::run {
 namespace {
 
 constexpr const char* kConfigName = "config.toml";
+constexpr const char* kSpaceName = "space.json";
 
 void require_same_config(const std::filesystem::path& path, const std::string& now) {
   std::istringstream before_lines(read_file(path));
@@ -29,11 +30,11 @@ void require_same_config(const std::filesystem::path& path, const std::string& n
   }
 }
 
-/// Whether a stage has left anything beside the config.
+/// Whether a stage has left anything beside what the run was told.
 bool has_begun(const std::filesystem::path& root) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
-    if (entry.path().filename() != kConfigName) {
+    if (entry.path().filename() != kConfigName && entry.path().filename() != kSpaceName) {
       return true;
     }
   }
@@ -46,7 +47,8 @@ RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& 
                           bool resume) {
   const std::filesystem::path config_path = root / kConfigName;
   std::error_code error;
-  if (std::filesystem::exists(config_path, error) && has_begun(root)) {
+  const bool begun = std::filesystem::exists(config_path, error) && has_begun(root);
+  if (begun) {
     if (!resume) {
       throw Error(root.string() +
                   ": holds a run already; add --resume to go on with it, or use another --out");
@@ -60,7 +62,9 @@ RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& 
     }
     write_file_atomic(config_path, config);
   }
-  return RunFolder(root);
+  return {root, begun};
 }
+
+std::filesystem::path RunFolder::space_file() const { return root_ / kSpaceName; }
 
 }  // namespace lathe::run

@@ -17,6 +17,10 @@ class RunFolder {
   static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);
 
   const std::filesystem::path& root() const { return root_; }
+  /// Whether the run had anything to keep when it was opened.
+  bool begun() const { return begun_; }
+  /// The definition of the space, of a run that was given a file of one.
+  std::filesystem::path space_file() const;
   std::filesystem::path latency_table() const { return root_ / "latency.json"; }
   std::filesystem::path latency_samples() const { return root_ / "latency_samples.jsonl"; }
   std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }
@@ -25,8 +29,9 @@ class RunFolder {
   std::filesystem::path result() const { return root_ / "result.json"; }
 
  private:
-  explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
+  RunFolder(std::filesystem::path root, bool begun) : root_(std::move(root)), begun_(begun) {}
   std::filesystem::path root_;
+  bool begun_;
 };
 
 }  // namespace lathe::run

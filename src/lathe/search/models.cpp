@@ -99,7 +99,7 @@ bool are_ofa_tables(const std::filesystem::path& path) {
 
 Models load_models(const std::string& space_name, const space::TaskOverrides& overrides,
                    const ModelFiles& files) {
-  Models models{.space = space::make_space(space_name, overrides)};
+  Models models{.space = space::open_space(space_name, overrides)};
   if (files.latency) {
     models.latency = load_latency(*models.space, *files.latency);
   }
@@ -117,7 +117,7 @@ Models load_models(const std::string& space_name, const space::TaskOverrides& ov
   if (fewer.resolutions.empty()) {
     fail_uncovered(*models.space, files);
   }
-  auto part = space::make_space(space_name, fewer);
+  auto part = space::open_space(space_name, fewer);
   if (models.latency) {
     models.latency = std::make_unique<FewerResolutions>(*part, std::move(models.space),
                                                         std::move(models.latency));

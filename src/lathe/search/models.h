@@ -9,7 +9,7 @@
 
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/latency/latency_model.h"
-#include "lathe/space/builtin_spaces.h"
+#include "lathe/space/space_file.h"
 
 namespace lathe::search {
 
@@ -31,7 +31,7 @@ struct ModelFiles {
 };
 
 /// The space, restricted to the resolutions that every model covers, and the models for it.
-/// @throws Error as make_space() and the loaders, or if no resolution is covered by both.
+/// @throws Error as space::open_space() and the loaders, or if no resolution is covered by both.
 Models load_models(const std::string& space_name, const space::TaskOverrides& overrides,
                    const ModelFiles& files);
 

@@ -3,6 +3,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "lathe/graph/activation_name.h"
 #include "lathe/space/channels.h"
 
 namespace lathe::space {
@@ -29,22 +30,6 @@ const char* text(BlockKind kind) {
       return "global_pool";
     case BlockKind::kClassifier:
       return "classifier";
-  }
-  return "";
-}
-
-const char* text(Activation activation) {
-  switch (activation) {
-    case Activation::kNone:
-      return "";
-    case Activation::kRelu:
-      return " relu";
-    case Activation::kRelu6:
-      return " relu6";
-    case Activation::kHSwish:
-      return " h_swish";
-    case Activation::kHSigmoid:
-      return " h_sigmoid";
   }
   return "";
 }
@@ -172,7 +157,9 @@ std::string Block::key() const {
   if (!batch_norm) {
     out << " no_bn";
   }
-  out << text(activation);
+  if (activation != Activation::kNone) {
+    out << ' ' << graph::activation_name(activation);
+  }
   return out.str();
 }
 

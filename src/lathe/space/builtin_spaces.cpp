@@ -7,9 +7,6 @@
 #include <stdexcept>
 
 #include "lathe/core/error.h"
-#include "lathe/space/bottleneck_family.h"
-#include "lathe/space/chain_family.h"
-#include "lathe/space/mobile_family.h"
 
 namespace lathe::space {
 namespace {
@@ -221,55 +218,62 @@ void apply(const TaskOverrides& overrides, const std::string& space, Task& task)
   apply(overrides, space, task, none);
 }
 
-using Maker = std::unique_ptr<Space> (*)(const std::string&, const TaskOverrides&);
-
-template <auto make_spec>
-std::unique_ptr<Space> mobile(const std::string& name, const TaskOverrides& overrides) {
-  MobileSpec spec = make_spec(name);
-  apply(overrides, name, spec.task, spec.resolutions);
+std::unique_ptr<Space> make(const TaskOverrides& overrides, MobileSpec spec) {
+  apply(overrides, spec.name, spec.task, spec.resolutions);
   return make_mobile_space(std::move(spec));
 }
 
-std::unique_ptr<Space> resnet(const std::string& name, const TaskOverrides& overrides) {
-  BottleneckSpec spec = ofa_resnet50d(name);
-  apply(overrides, name, spec.task, spec.resolutions);
+std::unique_ptr<Space> make(const TaskOverrides& overrides, BottleneckSpec spec) {
+  apply(overrides, spec.name, spec.task, spec.resolutions);
   return make_bottleneck_space(std::move(spec));
 }
 
-std::unique_ptr<Space> chain(const std::string& name, const TaskOverrides& overrides) {
-  ChainSpec spec = mobilenet_v1_widths(name);
-  apply(overrides, name, spec.task);
+std::unique_ptr<Space> make(const TaskOverrides& overrides, ChainSpec spec) {
+  apply(overrides, spec.name, spec.task);
   return make_chain_space(std::move(spec));
 }
 
-const std::map<std::string, Maker>& makers() {
-  static const std::map<std::string, Maker> kMakers{
-      {"compofa_mbv3", mobile<compofa_mbv3>},
-      {"compofa_mbv3_elastic_kernel", mobile<compofa_mbv3_elastic_kernel>},
-      {"deps_mbv3", mobile<deps_mbv3>},
-      {"mbv3_28", mobile<mbv3_28>},
-      {"mobilenet_v1_widths", chain},
-      {"ofa_mbv3_w1.0", mobile<ofa_mbv3_w10>},
-      {"ofa_mbv3_w1.2", mobile<ofa_mbv3_w12>},
-      {"ofa_proxyless_w1.3", mobile<ofa_proxyless_w13>},
-      {"ofa_resnet50d", resnet},
+template <auto make_spec>
+SpaceSpec spec_of(const std::string& name) {
+  return make_spec(name);
+}
+
+const std::map<std::string, SpaceSpec (*)(const std::string&)>& specs() {
+  static const std::map<std::string, SpaceSpec (*)(const std::string&)> kSpecs{
+      {"compofa_mbv3", spec_of<compofa_mbv3>},
+      {"compofa_mbv3_elastic_kernel", spec_of<compofa_mbv3_elastic_kernel>},
+      {"deps_mbv3", spec_of<deps_mbv3>},
+      {"mbv3_28", spec_of<mbv3_28>},
+      {"mobilenet_v1_widths", spec_of<mobilenet_v1_widths>},
+      {"ofa_mbv3_w1.0", spec_of<ofa_mbv3_w10>},
+      {"ofa_mbv3_w1.2", spec_of<ofa_mbv3_w12>},
+      {"ofa_proxyless_w1.3", spec_of<ofa_proxyless_w13>},
+      {"ofa_resnet50d", spec_of<ofa_resnet50d>},
   };
-  return kMakers;
+  return kSpecs;
 }
 
 }  // namespace
 
-std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides) {
-  const auto found = makers().find(name);
-  if (found == makers().end()) {
+SpaceSpec builtin_space_spec(const std::string& name) {
+  const auto found = specs().find(name);
+  if (found == specs().end()) {
     throw Error("unknown space \"" + name + "\": " + nearest_names(name, builtin_space_names()));
   }
-  return found->second(name, overrides);
+  return found->second(name);
+}
+
+std::unique_ptr<Space> make_space_from_spec(SpaceSpec spec, const TaskOverrides& overrides) {
+  return std::visit([&](auto& of_family) { return make(overrides, std::move(of_family)); }, spec);
+}
+
+std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides) {
+  return make_space_from_spec(builtin_space_spec(name), overrides);
 }
 
 std::vector<std::string> builtin_space_names() {
   std::vector<std::string> names;
-  for (const auto& [name, maker] : makers()) {
+  for (const auto& [name, spec] : specs()) {
     names.push_back(name);
   }
   return names;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "lathe/core/error.h"
+#include "lathe/core/json_fields.h"
 
 namespace lathe::space {
 namespace {
@@ -15,17 +16,10 @@ namespace {
 constexpr const char* kResolutionGroup = "r";
 constexpr double kMaxAssignments = 1e6;
 
-nlohmann::ordered_json number(double value) {
-  if (value == std::floor(value)) {
-    return static_cast<std::int64_t>(value);
-  }
-  return value;
-}
-
 std::string list_of(const std::vector<double>& values) {
   std::string text;
   for (double value : values) {
-    text += (text.empty() ? "" : ", ") + number(value).dump();
+    text += (text.empty() ? "" : ", ") + json_number(value).dump();
   }
   return text;
 }
@@ -217,7 +211,7 @@ nlohmann::ordered_json Space::to_json(const Arch& arch) const {
   nlohmann::ordered_json json{{"space", name_}};
   for (std::size_t i = 0; i < decisions_.size(); ++i) {
     if (decisions_[i].group != kResolutionGroup) {
-      json[decisions_[i].group].push_back(number(value(arch, static_cast<int>(i))));
+      json[decisions_[i].group].push_back(json_number(value(arch, static_cast<int>(i))));
     }
   }
   json[kResolutionGroup] = input_size(arch);

@@ -1,0 +1,315 @@
+#include "lathe/space/space_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/core/hash.h"
+#include "lathe/core/json_fields.h"
+#include "lathe/graph/activation_name.h"
+
+namespace lathe::space {
+namespace {
+
+using graph::Activation;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+using Kind = NumberDomain::Kind;
+
+// The bounds keep the multiply-accumulates of the largest net within 64 bits, and the choices of
+// every slot below what Space::for_each_assignment() lists.
+constexpr NumberDomain kChannels{.high = 4096};
+constexpr NumberDomain kStride{.high = 4};
+constexpr NumberDomain kDepth{.high = 16};
+constexpr NumberDomain kExtraDepth{.low = 0, .high = 16};
+constexpr NumberDomain kKernel{.kind = Kind::kOddInteger, .high = 15};
+/// From 1: the mid channels of the largest net are then never fewer than a smaller one's, and the
+/// largest net holds every weight.
+constexpr NumberDomain kExpansion{.kind = Kind::kReal, .high = 16};
+constexpr NumberDomain kShareOfChannels{.kind = Kind::kReal, .low = 0.05, .high = 1};
+constexpr NumberDomain kWidth{.kind = Kind::kReal, .low = 0.05, .high = 2};
+constexpr NumberDomain kInputSize{.high = 4096};
+constexpr NumberDomain kInChannels{.high = 1024};
+constexpr NumberDomain kNumClasses{.high = 1000000};
+constexpr NumberDomain kFeatureChannels{.low = 0, .high = 4096};
+constexpr NumberDomain kEpsilon{.kind = Kind::kReal, .low = 1e-9, .high = 1};
+constexpr NumberDomain kDropout{.kind = Kind::kReal, .low = 0, .high = 0.9};
+
+constexpr std::size_t kMaxStages = 16;
+constexpr std::size_t kMaxLayers = 64;
+constexpr std::size_t kMaxChoices = 8;
+constexpr std::size_t kMaxChainWidths = 32;
+constexpr std::size_t kMaxResolutions = 64;
+constexpr std::size_t kMaxNameLength = 64;
+
+Activation read_activation(const JsonFields& fields, Activation otherwise) {
+  std::vector<std::string> names;
+  for (const Activation activation : graph::kActivations) {
+    names.emplace_back(graph::activation_name(activation));
+  }
+  const std::string name = fields.one_of("activation", names, graph::activation_name(otherwise));
+  return graph::kActivations[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) -
+                                                      names.begin())];
+}
+
+// What every family has.
+
+Task read_task(const JsonFields& file) {
+  const JsonFields task = file.object("task", {"in_channels", "num_classes", "input_size"});
+  const Task usual;
+  return {.in_channels = task.integer("in_channels", kInChannels, usual.in_channels),
+          .num_classes = task.integer("num_classes", kNumClasses, usual.num_classes),
+          .input_size = task.integer("input_size", kInputSize, usual.input_size)};
+}
+
+std::vector<double> read_resolutions(const JsonFields& file) {
+  return file.has("resolutions") ? file.ascending("resolutions", kInputSize, kMaxResolutions)
+                                 : std::vector<double>();
+}
+
+ordered_json list_of(const std::vector<double>& values) {
+  ordered_json list = ordered_json::array();
+  for (double value : values) {
+    list.push_back(json_number(value));
+  }
+  return list;
+}
+
+ordered_json header(const char* family, const std::string& name, const Task& task) {
+  return {{"family", family},
+          {"name", name},
+          {"task",
+           {{"in_channels", task.in_channels},
+            {"num_classes", task.num_classes},
+            {"input_size", task.input_size}}}};
+}
+
+/// An empty list is not written: the input size is the task's.
+void add_resolutions(ordered_json& file, const std::vector<double>& resolutions) {
+  if (!resolutions.empty()) {
+    file["resolutions"] = list_of(resolutions);
+  }
+}
+
+// The mobile family.
+
+MobileStage read_mobile_stage(const JsonFields& fields) {
+  const MobileStage usual;
+  MobileStage stage{.channels = fields.integer("channels", kChannels),
+                    .stride = fields.integer("stride", kStride, usual.stride),
+                    .activation = read_activation(fields, usual.activation),
+                    .squeeze_excite = fields.flag("squeeze_excite", usual.squeeze_excite),
+                    .depths = fields.ascending("depths", kDepth, kMaxChoices),
+                    .kernels = fields.ascending("kernels", kKernel, kMaxChoices),
+                    .expansions = fields.ascending("expansions", kExpansion, kMaxChoices),
+                    .expansion_follows_depth =
+                        fields.flag("expansion_follows_depth", usual.expansion_follows_depth)};
+  if (stage.expansion_follows_depth && stage.expansions.size() != stage.depths.size()) {
+    fields.fail("expansions", "expected as many as depths, " + std::to_string(stage.depths.size()) +
+                                  ", which they follow, got " +
+                                  std::to_string(stage.expansions.size()));
+  }
+  return stage;
+}
+
+MobileSpec read_mobile(const json& content, const std::string& where) {
+  const JsonFields file(content, where, "",
+                        {"family", "name", "task", "stem", "first_block", "stages", "head",
+                         "batch_norm_eps", "resolutions"});
+  const JsonFields stem = file.object("stem", {"channels", "stride", "activation"});
+  const JsonFields first = file.object("first_block", {"channels", "activation", "residual"});
+  const JsonFields head =
+      file.object("head", {"channels", "feature_channels", "activation", "dropout"});
+  const MobileSpec usual;
+  MobileSpec spec{.name = file.identifier("name", kMaxNameLength),
+                  .task = read_task(file),
+                  .stem_channels = stem.integer("channels", kChannels),
+                  .stem_stride = stem.integer("stride", kStride, usual.stem_stride),
+                  .stem_activation = read_activation(stem, usual.stem_activation),
+                  .first_channels = first.integer("channels", kChannels),
+                  .first_activation = read_activation(first, usual.first_activation),
+                  .first_residual = first.flag("residual", usual.first_residual),
+                  .head_channels = head.integer("channels", kChannels),
+                  .feature_channels = head.integer("feature_channels", kFeatureChannels, 0),
+                  .head_activation = read_activation(head, usual.head_activation),
+                  .batch_norm_eps = file.number("batch_norm_eps", kEpsilon, usual.batch_norm_eps),
+                  .dropout = head.number("dropout", kDropout, usual.dropout),
+                  .resolutions = read_resolutions(file)};
+  bool any_choice = false;
+  for (const JsonFields& fields :
+       file.objects("stages", kMaxStages,
+                    {"channels", "stride", "activation", "squeeze_excite", "depths", "kernels",
+                     "expansions", "expansion_follows_depth"})) {
+    const MobileStage& stage = spec.stages.emplace_back(read_mobile_stage(fields));
+    any_choice = any_choice || stage.depths.size() > 1 || stage.kernels.size() > 1 ||
+                 stage.expansions.size() > 1;
+  }
+  if (!any_choice) {
+    file.fail("stages",
+              "expected a choice, more than one depth, kernel or expansion in some "
+              "stage, got a single net");
+  }
+  return spec;
+}
+
+ordered_json to_json(const MobileStage& stage) {
+  return {{"channels", stage.channels},
+          {"stride", stage.stride},
+          {"activation", graph::activation_name(stage.activation)},
+          {"squeeze_excite", stage.squeeze_excite},
+          {"depths", list_of(stage.depths)},
+          {"kernels", list_of(stage.kernels)},
+          {"expansions", list_of(stage.expansions)},
+          {"expansion_follows_depth", stage.expansion_follows_depth}};
+}
+
+ordered_json file_of(const MobileSpec& spec) {
+  ordered_json file = header("mobile", spec.name, spec.task);
+  file["stem"] = {{"channels", spec.stem_channels},
+                  {"stride", spec.stem_stride},
+                  {"activation", graph::activation_name(spec.stem_activation)}};
+  file["first_block"] = {{"channels", spec.first_channels},
+                         {"activation", graph::activation_name(spec.first_activation)},
+                         {"residual", spec.first_residual}};
+  for (const MobileStage& stage : spec.stages) {
+    file["stages"].push_back(to_json(stage));
+  }
+  file["head"] = {{"channels", spec.head_channels},
+                  {"feature_channels", spec.feature_channels},
+                  {"activation", graph::activation_name(spec.head_activation)},
+                  {"dropout", spec.dropout}};
+  file["batch_norm_eps"] = spec.batch_norm_eps;
+  add_resolutions(file, spec.resolutions);
+  return file;
+}
+
+// The bottleneck family.
+
+BottleneckSpec read_bottleneck(const json& content, const std::string& where) {
+  const JsonFields file(content, where, "",
+                        {"family", "name", "task", "stem", "stages", "extra_depths", "expansions",
+                         "widths", "dropout", "resolutions"});
+  const BottleneckSpec usual;
+  BottleneckSpec spec{
+      .name = file.identifier("name", kMaxNameLength),
+      .task = read_task(file),
+      .stem_channels = file.object("stem", {"channels"}).integer("channels", kChannels),
+      .extra_depths = file.ascending("extra_depths", kExtraDepth, kMaxChoices),
+      .expansions = file.ascending("expansions", kShareOfChannels, kMaxChoices),
+      .widths = file.ascending("widths", kWidth, kMaxChoices),
+      .dropout = file.number("dropout", kDropout, usual.dropout),
+      .resolutions = read_resolutions(file)};
+  for (const JsonFields& stage :
+       file.objects("stages", kMaxStages, {"channels", "stride", "base_depth"})) {
+    const BottleneckStage usual_stage;
+    spec.stages.push_back({.channels = stage.integer("channels", kChannels),
+                           .stride = stage.integer("stride", kStride, usual_stage.stride),
+                           .base_depth = stage.integer("base_depth", kDepth)});
+  }
+  return spec;
+}
+
+ordered_json file_of(const BottleneckSpec& spec) {
+  ordered_json file = header("bottleneck", spec.name, spec.task);
+  file["stem"] = {{"channels", spec.stem_channels}};
+  for (const BottleneckStage& stage : spec.stages) {
+    file["stages"].push_back(
+        {{"channels", stage.channels}, {"stride", stage.stride}, {"base_depth", stage.base_depth}});
+  }
+  file["extra_depths"] = list_of(spec.extra_depths);
+  file["expansions"] = list_of(spec.expansions);
+  file["widths"] = list_of(spec.widths);
+  file["dropout"] = spec.dropout;
+  add_resolutions(file, spec.resolutions);
+  return file;
+}
+
+// The chain family.
+
+ChainSpec read_chain(const json& content, const std::string& where) {
+  const JsonFields file(content, where, "", {"family", "name", "task", "layers"});
+  ChainSpec spec{.name = file.identifier("name", kMaxNameLength), .task = read_task(file)};
+  for (const JsonFields& layer : file.objects("layers", kMaxLayers, {"widths", "stride"})) {
+    const ChainLayer usual;
+    spec.layers.push_back({.widths = layer.ascending("widths", kChannels, kMaxChainWidths),
+                           .stride = layer.integer("stride", kStride, usual.stride)});
+  }
+  return spec;
+}
+
+ordered_json file_of(const ChainSpec& spec) {
+  ordered_json file = header("chain", spec.name, spec.task);
+  for (const ChainLayer& layer : spec.layers) {
+    file["layers"].push_back({{"widths", list_of(layer.widths)}, {"stride", layer.stride}});
+  }
+  return file;
+}
+
+std::string& name_of(SpaceSpec& spec) {
+  return std::visit([](auto& of_family) -> std::string& { return of_family.name; }, spec);
+}
+
+}  // namespace
+
+ordered_json to_json(const SpaceSpec& spec) {
+  return std::visit([](const auto& of_family) { return file_of(of_family); }, spec);
+}
+
+SpaceSpec space_spec_from_json(const json& content, const std::string& where) {
+  const json family = content.is_object() ? content.value("family", json()) : json();
+  if (family == "mobile") {
+    return read_mobile(content, where);
+  }
+  if (family == "bottleneck") {
+    return read_bottleneck(content, where);
+  }
+  if (family == "chain") {
+    return read_chain(content, where);
+  }
+  throw Error(where + ": expected an object with \"family\": \"mobile\", \"bottleneck\" or " +
+              "\"chain\", got " + internal::json_summary(family.is_null() ? content : family));
+}
+
+SpaceSpec load_space_spec(const std::filesystem::path& path) {
+  SpaceSpec spec = space_spec_from_json(read_json(path), path.string());
+  const std::vector<std::string> builtin = builtin_space_names();
+  if (std::find(builtin.begin(), builtin.end(), name_of(spec)) != builtin.end()) {
+    throw Error(path.string() +
+                ": name: expected a name of its own, got that of the built-in "
+                "space \"" +
+                name_of(spec) + "\"");
+  }
+  return spec;
+}
+
+std::string fingerprinted_name(const SpaceSpec& spec) {
+  ordered_json content = to_json(spec);
+  const std::string name = content["name"];
+  content.erase("name");
+  content.erase("task");
+  const std::uint64_t hash = fnv1a(content.dump());
+  std::array<char, 9> digits{};
+  std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(hash ^ (hash >> 32U)));
+  return name + "@" + digits.data();
+}
+
+bool is_space_file(const std::string& name) { return name.ends_with(".json"); }
+
+std::unique_ptr<Space> open_space(const std::string& name_or_file, const TaskOverrides& overrides) {
+  if (name_or_file.find('@') != std::string::npos && !is_space_file(name_or_file)) {
+    throw Error("space \"" + name_or_file + "\" is defined in a file: give that file with --space");
+  }
+  if (!is_space_file(name_or_file)) {
+    return make_space(name_or_file, overrides);
+  }
+  SpaceSpec spec = load_space_spec(name_or_file);
+  name_of(spec) = fingerprinted_name(spec);
+  return make_space_from_spec(std::move(spec), overrides);
+}
+
+}  // namespace lathe::space

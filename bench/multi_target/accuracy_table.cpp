@@ -30,7 +30,7 @@ void print_effort(const std::string& name, const std::vector<search::SearchResul
 
 }  // namespace
 
-bool print_accuracy_table(const Experiment& experiment, const Models& models) {
+bool print_accuracy_table(const Experiment& experiment, const search::Models& models) {
   std::printf("Predicted accuracy, %d seeds: mean and standard deviation, the paper's beside it\n",
               experiment.seeds);
   std::map<std::string, std::vector<double>> means;

@@ -5,8 +5,6 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/ofa_tables.h"
-#include "lathe/space/builtin_spaces.h"
 
 namespace lathe::bench {
 
@@ -32,18 +30,9 @@ Method find_method(const std::string& name) {
   return {.name = name, .strategy = Strategy::kAllTargets, .effort = found->second};
 }
 
-Models load_models(const Experiment& experiment, const std::filesystem::path& data) {
-  Models models;
-  models.space = space::make_space(experiment.space, {.resolutions = experiment.resolutions});
-  models.latency = std::make_unique<latency::BlockTable>(
-      *models.space, latency::load_ofa_tables(*models.space, data / experiment.latency));
-  models.accuracy = std::make_unique<accuracy::PerceptronPredictor>(
-      accuracy::PerceptronPredictor::load(*models.space, data / experiment.accuracy));
-  return models;
-}
-
 std::vector<search::SearchResult> search_all_seeds(const Experiment& experiment,
-                                                   const Models& models, const Method& method,
+                                                   const search::Models& models,
+                                                   const Method& method,
                                                    std::span<const double> targets_ms) {
   std::vector<search::SearchResult> results;
   for (int seed = 0; seed < experiment.seeds; ++seed) {

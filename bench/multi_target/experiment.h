@@ -4,13 +4,11 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "lathe/accuracy/perceptron_predictor.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/search/models.h"
 #include "lathe/search/search_targets.h"
 
 namespace lathe::bench {
@@ -18,7 +16,6 @@ namespace lathe::bench {
 /// What a preset says.
 struct Experiment {
   std::string space;
-  std::vector<int> resolutions;
   std::filesystem::path latency;   ///< relative to the folder of published data
   std::filesystem::path accuracy;  ///< likewise
   std::vector<double> targets_ms;  ///< ascending
@@ -44,24 +41,17 @@ struct Method {
 /// another.
 Method find_method(const std::string& name);
 
-/// Both are loaded once, and not timed.
-struct Models {
-  std::unique_ptr<space::Space> space;
-  std::unique_ptr<latency::BlockTable> latency;
-  std::unique_ptr<accuracy::PerceptronPredictor> accuracy;
-};
-Models load_models(const Experiment& experiment, const std::filesystem::path& data);
-
 /// One search for each seed.
 std::vector<search::SearchResult> search_all_seeds(const Experiment& experiment,
-                                                   const Models& models, const Method& method,
+                                                   const search::Models& models,
+                                                   const Method& method,
                                                    std::span<const double> targets_ms);
 
 /// `0.8123 ±0.0012`: mean and standard deviation (n - 1).
 std::string mean_and_deviation(std::span<const double> values, int digits);
 
 /// Both print a table beside the paper's, and whether it agrees. They return whether it does.
-bool print_accuracy_table(const Experiment& experiment, const Models& models);
-bool print_time_table(const Experiment& experiment, const Models& models);
+bool print_accuracy_table(const Experiment& experiment, const search::Models& models);
+bool print_time_table(const Experiment& experiment, const search::Models& models);
 
 }  // namespace lathe::bench

@@ -15,7 +15,6 @@ using lathe::bench::Experiment;
 
 void add_options(CLI::App& command, Experiment& experiment) {
   command.add_option("--space", experiment.space)->required();
-  command.add_option("--resolutions", experiment.resolutions)->required();
   command.add_option("--latency", experiment.latency, "folder of tables within the data")
       ->required();
   command.add_option("--accuracy", experiment.accuracy, "predictor within the data")->required();
@@ -59,7 +58,9 @@ int main(int argc, char** argv) {
   std::erase_if(experiment.paper, [](const auto& column) { return column.second.empty(); });
   std::erase_if(experiment.max_time_ratio, [](const auto& ratio) { return ratio.second == 0; });
   try {
-    const lathe::bench::Models models = lathe::bench::load_models(experiment, data);
+    const lathe::search::Models models = lathe::search::load_models(
+        experiment.space, {},
+        {.latency = data / experiment.latency, .accuracy = data / experiment.accuracy});
     const bool agrees = accuracy->parsed() ? print_accuracy_table(experiment, models)
                                            : print_time_table(experiment, models);
     return agrees ? 0 : 1;

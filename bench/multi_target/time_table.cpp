@@ -22,7 +22,7 @@ std::vector<double> targets_of(const Experiment& experiment, std::size_t count,
 
 }  // namespace
 
-bool print_time_table(const Experiment& experiment, const Models& models) {
+bool print_time_table(const Experiment& experiment, const search::Models& models) {
   std::printf(
       "Seconds of search on one thread, %d seeds: mean and standard deviation; share of\n"
       "vanilla's; the paper's seconds and share beside it\n",

@@ -10,6 +10,7 @@ void add_accuracy_command(CLI::App& app);
 void add_describe_command(CLI::App& app);
 void add_latency_command(CLI::App& app);
 void add_run_command(CLI::App& app);
+void add_search_command(CLI::App& app);
 void add_spaces_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.

@@ -1,10 +1,10 @@
 // lathe run: everything, in one.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <memory>
 #include <sstream>
 
+#include "amount.h"
 #include "commands.h"
 #include "lathe/run/pipeline.h"
 #include "name_options.h"
@@ -19,15 +19,6 @@ struct RunCommand {
   bool resume = false;
   bool json = false;
 };
-
-std::string positive(const std::string& text) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || *end != '\0' || !std::isfinite(value) || value <= 0) {
-    return "must be a number > 0, got \"" + text + "\"";
-  }
-  return {};
-}
 
 std::vector<std::string> dataset_names() {
   std::vector<std::string> names;

@@ -158,9 +158,6 @@ class Picture {
     for (const TradeoffSeries& series : plot.answers) {
       include(series.points);
     }
-    for (const double target_ms : plot.targets_ms) {
-      Range().include(target_ms, "targets_ms");
-    }
     x_ = latency.axis(kLeft, kRight);
     y_ = accuracy.axis(kBottom, kTop);
   }

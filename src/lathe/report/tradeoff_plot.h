@@ -35,7 +35,7 @@ struct TradeoffPlot {
 /// (each with its figures as a tooltip), and a legend. Colours that the colour-blind can tell apart
 /// (Okabe and Ito, 2008), never without a shape of their own. The same plot gives the same bytes.
 /// A plot without points has axes from 0 to 1.
-/// @throws std::invalid_argument if a latency, accuracy or target is not finite or beyond 1e9.
+/// @throws std::invalid_argument if a latency or accuracy (in percent) is not finite or beyond 1e9.
 std::string tradeoff_svg(const TradeoffPlot& plot);
 
 }  // namespace lathe::report

@@ -1,0 +1,63 @@
+#include "amount.h"
+
+#include <cmath>
+#include <cstdlib>
+
+namespace lathe::app {
+namespace {
+
+/// The number that `text` begins with, and what follows it; nothing if it is not finite.
+std::optional<double> leading_number(const std::string& text, std::string& rest) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  rest = end;
+  return value;
+}
+
+}  // namespace
+
+std::optional<Amount> parse_amount(const std::string& text) {
+  std::string suffix;
+  const std::optional<double> value = leading_number(text, suffix);
+  if (!value || *value <= 0) {
+    return std::nullopt;
+  }
+  if (suffix == "%") {
+    return Amount{.value = *value, .percent = true};
+  }
+  constexpr std::pair<const char*, double> kFactors[] = {
+      {"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
+  for (const auto& [name, factor] : kFactors) {
+    if (suffix == name && std::isfinite(*value * factor)) {
+      return Amount{.value = *value * factor};
+    }
+  }
+  return std::nullopt;
+}
+
+std::string amount(const std::string& text) {
+  return parse_amount(text) ? std::string()
+                            : "must be a number > 0 such as 300000, 300k, 1.5M or 2G, or a share "
+                              "of the largest net such as 50%, got \"" +
+                                  text + "\"";
+}
+
+std::string positive(const std::string& text) {
+  std::string rest;
+  const std::optional<double> value = leading_number(text, rest);
+  return value && *value > 0 && rest.empty() ? std::string()
+                                             : "must be a number > 0, got \"" + text + "\"";
+}
+
+std::string fraction(const std::string& text) {
+  std::string rest;
+  const std::optional<double> value = leading_number(text, rest);
+  return value && *value >= 0 && *value <= 1 && rest.empty()
+             ? std::string()
+             : "must be a number from 0 to 1, got \"" + text + "\"";
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,30 @@
+// Limits as users write them: a number, with a suffix if it is large, or a share of the largest
+// net.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace lathe::app {
+
+struct Amount {
+  double value = 0.0;  ///< > 0 and finite; with `percent` a hundredth of what it is a share of
+  bool percent = false;
+  /// As a number, where `largest` is 100%.
+  double of(double largest) const { return percent ? value / 100 * largest : value; }
+};
+
+/// "300000", "300k", "1.5M", "2G" or "50%". Nothing if `text` is none of these.
+std::optional<Amount> parse_amount(const std::string& text);
+
+/// For CLI11: accepts what parse_amount() does.
+std::string amount(const std::string& text);
+
+/// For CLI11: accepts finite numbers > 0.
+std::string positive(const std::string& text);
+
+/// For CLI11: accepts numbers from 0 to 1.
+std::string fraction(const std::string& text);
+
+}  // namespace lathe::app

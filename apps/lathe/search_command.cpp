@@ -1,0 +1,302 @@
+// lathe search: the best net for every latency target, with models that are already there.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "amount.h"
+#include "commands.h"
+#include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
+#include "lathe/search/models.h"
+#include "lathe/search/reachable_range.h"
+#include "name_options.h"
+#include "search_answer.h"
+#include "space_options.h"
+#include "terminal.h"
+
+namespace lathe::app {
+namespace {
+
+using search::Effort;
+using search::Strategy;
+
+template <typename T>
+using Named = std::vector<std::pair<std::string, T>>;
+
+const Named<Strategy> kStrategies = [] {
+  Named<Strategy> strategies;
+  for (const Strategy strategy : {Strategy::kAllTargets, Strategy::kVanilla, Strategy::kTopDown,
+                                  Strategy::kBottomUp, Strategy::kTopDownAsCoded,
+                                  Strategy::kBottomUpAsCoded, Strategy::kCold, Strategy::kRandom}) {
+    strategies.emplace_back(to_string(strategy), strategy);
+  }
+  return strategies;
+}();
+const Named<Effort> kEfforts = {
+    {"fast", Effort::kFast}, {"normal", Effort::kNormal}, {"thorough", Effort::kThorough}};
+
+template <typename T>
+std::vector<std::string> names(const Named<T>& table) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : table) {
+    names.push_back(name);
+  }
+  return names;
+}
+
+/// `name` has been checked to be one of the table's.
+template <typename T>
+T named(const Named<T>& table, const std::string& name) {
+  return std::ranges::find(table, name, &std::pair<std::string, T>::first)->second;
+}
+
+struct SearchCommand {
+  SpaceOptions space;
+  std::string latency;
+  std::string accuracy;
+  std::vector<double> targets_ms;
+  std::string strategy = "all-targets";
+  std::vector<std::string> compare;
+  std::string effort = "normal";
+  std::string followup_generations = "sqrt";
+  search::SearchOptions search{.candidates_per_target = 1};
+  std::string max_macs;
+  std::string max_params;
+  std::string max_memory_mb;
+  std::uint64_t seed = 0;
+  std::string out;
+  std::string front;
+  std::string plot;
+  bool json = false;
+};
+
+constexpr int kMostGenerations = 1000000;
+
+std::string generations_or_sqrt(const std::string& text) {
+  return text == "sqrt" || CLI::Range(1, kMostGenerations)(text).empty()
+             ? std::string()
+             : fmt::format("must be sqrt or a number from 1 to {}, got \"{}\"", kMostGenerations,
+                           text);
+}
+
+/// Each target once, ascending; tells when they weren't.
+std::vector<double> distinct_targets(std::vector<double> targets_ms) {
+  std::vector<double> distinct = targets_ms;
+  std::ranges::sort(distinct);
+  const auto repeated = std::ranges::unique(distinct);
+  distinct.erase(repeated.begin(), repeated.end());
+  if (distinct != targets_ms) {
+    fmt::print(stderr, "note: --targets sorted, each once: {}\n", fmt::join(distinct, ", "));
+  }
+  return distinct;
+}
+
+/// The limit that the user gave, and between what a net can choose.
+std::optional<double> limit(const std::string& name, const std::string& text, double smallest,
+                            double largest, Capability& capability) {
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  const double value = parse_amount(text)->of(largest);
+  capability.limits.push_back(
+      {.name = name, .limit = value, .smallest = smallest, .largest = largest});
+  return value;
+}
+
+search::Constraints constraints(const SearchCommand& command, const space::Space& space,
+                                Capability& capability) {
+  const graph::Graph smallest = space.graph(space.smallest());
+  const graph::Graph largest = space.graph(space.largest());
+  const auto of = [&](const std::string& name, const std::string& text, auto count, double unit) {
+    return limit(name, text, static_cast<double>(count(smallest)) / unit,
+                 static_cast<double>(count(largest)) / unit, capability);
+  };
+  return {.max_macs = of("macs", command.max_macs, graph::macs, 1),
+          .max_params = of("params", command.max_params, graph::params, 1),
+          .max_memory_mb = of("memory_mb", command.max_memory_mb, graph::peak_memory_bytes, 1e6)};
+}
+
+search::SearchOptions search_options(const SearchCommand& command,
+                                     const search::Constraints& limits) {
+  search::SearchOptions options = command.search;
+  options.effort = named(kEfforts, command.effort);
+  options.constraints = limits;
+  options.evolution.followup_generations =
+      command.followup_generations == "sqrt" ? 0 : std::stoi(command.followup_generations);
+  return options;
+}
+
+/// Before the search, so that none is lost for want of a place to write to.
+void make_folders(const SearchCommand& command) {
+  if (!command.out.empty()) {
+    make_answer_folder(command.out);
+  }
+  for (const std::filesystem::path file : {command.front, command.plot}) {
+    if (file.has_parent_path()) {
+      make_folder(file.parent_path());
+    }
+  }
+}
+
+void write_files(const SearchCommand& command, const SearchAnswer& answer) {
+  if (!command.front.empty()) {
+    write_file_atomic(command.front, front_csv(answer));
+  }
+  if (!command.plot.empty()) {
+    write_file_atomic(command.plot, plot_svg(answer));
+  }
+  if (!command.out.empty()) {
+    write_folder(answer, command.out);
+  }
+}
+
+/// What the models don't cover can't be searched; people shall know.
+void tell_left_out(const search::Models& models) {
+  if (!models.left_out.empty()) {
+    fmt::print(stderr, "note: resolutions that both models cover: {}; the others are left out\n",
+               fmt::join(models.space->input_sizes(), ", "));
+  }
+}
+
+double maximum_ms(const search::Models& models) {
+  return search::reachable_range(*models.space, *models.latency).slowest.predicted_ms;
+}
+
+void execute(const SearchCommand& command) {
+  make_folders(command);
+  const std::vector<double> targets_ms = distinct_targets(command.targets_ms);
+  const search::Models models =
+      search::load_models(command.space.name, command.space.overrides(),
+                          {.latency = command.latency, .accuracy = command.accuracy});
+  tell_left_out(models);
+
+  SearchAnswer answer{.space = models.space.get(), .seed = command.seed};
+  answer.capability.maximum_ms = maximum_ms(models);
+  const search::Constraints limits = constraints(command, *models.space, answer.capability);
+  if (const search::Problem problem(*models.space, *models.latency, *models.accuracy, limits);
+      problem.fastest()) {
+    answer.capability.minimum_ms = problem.fastest()->predicted_ms;
+  }
+  fmt::print(stderr, "{}", capability_text(answer.capability, targets_ms));
+
+  std::vector<std::string> strategies = {command.strategy};
+  strategies.insert(strategies.end(), command.compare.begin(), command.compare.end());
+  search::SearchOptions options = search_options(command, limits);
+  ProgressReporter reporter;
+  for (const std::string& strategy : strategies) {
+    options.strategy = named(kStrategies, strategy);
+    Rng rng(command.seed);
+    answer.runs.push_back(
+        {.strategy = strategy,
+         .result = search_targets(*models.space, *models.latency, *models.accuracy, targets_ms,
+                                  options, rng, [&](const Progress& p) { reporter(p); })});
+  }
+  write_files(command, answer);
+  fmt::print("{}", command.json ? to_json(answer).dump(2) + "\n" : table(answer));
+}
+
+void add_question_options(CLI::App& command, SearchCommand& o) {
+  add_space_options(command, o.space);
+  command
+      .add_option("--latency", o.latency,
+                  "latency model: a file that lathe wrote, or a folder of published "
+                  "<resolution>_lookup_table.yaml")
+      ->required();
+  command
+      .add_option("--accuracy", o.accuracy,
+                  "accuracy predictor: a .safetensors file that lathe wrote or a published one")
+      ->required();
+  command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
+      ->delimiter(',')
+      ->check(positive)
+      ->required();
+  command.add_option("--max-macs", o.max_macs, "limit such as 300M, or 50% of the largest net")
+      ->check(amount);
+  command.add_option("--max-params", o.max_params, "limit such as 5M, or 50% of the largest net")
+      ->check(amount);
+  command
+      .add_option("--max-memory-mb", o.max_memory_mb,
+                  "limit on the activations alive at once in millions of bytes, or 50% of the "
+                  "largest net's")
+      ->check(amount);
+}
+
+void add_strategy_options(CLI::App& command, SearchCommand& o) {
+  command
+      .add_option("--strategy", o.strategy, fmt::format("{}", fmt::join(names(kStrategies), ", ")))
+      ->check(one_of("strategy", names(kStrategies)))
+      ->capture_default_str();
+  command
+      .add_option("--compare", o.compare,
+                  "strategies that search the same targets too, separated by commas, for the table "
+                  "and the plot")
+      ->delimiter(',')
+      ->check(one_of("strategy", names(kStrategies)));
+  command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
+  command.add_option("--effort", o.effort, "of all-targets: fast, normal or thorough")
+      ->check(one_of("effort", names(kEfforts)))
+      ->capture_default_str();
+  command
+      .add_option("--candidates", o.search.candidates_per_target,
+                  "ranked nets for each target in the JSON")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      .add_option("--evaluations", o.search.max_evaluations,
+                  "accuracy predictions after which to stop")
+      ->check(CLI::Range(1.0, 1e12));
+  command
+      .add_option("--budget-s", o.search.budget_s,
+                  "seconds after which to stop; the answer then depends on the machine")
+      ->check(positive);
+}
+
+void add_evolution_options(CLI::App& command, search::EvolutionOptions& o, std::string& followup) {
+  command.add_option("--population", o.population, "nets in a generation")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command.add_option("--generations", o.generations, "for the first target, or for each")
+      ->check(CLI::Range(1, kMostGenerations))
+      ->capture_default_str();
+  command
+      .add_option("--followup-generations", followup,
+                  "for each target after the first where a strategy starts warm: a number, or "
+                  "sqrt of --generations (as coded: its power of 2/3)")
+      ->check(generations_or_sqrt)
+      ->capture_default_str();
+  command.add_option("--mutation-prob", o.mutation_prob, "probability that a gene is redrawn")
+      ->check(fraction)
+      ->capture_default_str();
+  command.add_option("--parent-ratio", o.parent_ratio, "share of a generation that is bred from")
+      ->check(fraction)
+      ->capture_default_str();
+  command.add_option("--mutation-ratio", o.mutation_ratio, "share of offspring that are mutants")
+      ->check(fraction)
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_search_command(CLI::App& app) {
+  auto options = std::make_shared<SearchCommand>();
+  CLI::App* command = app.add_subcommand(
+      "search", "the best net for every latency target, by a latency and an accuracy model");
+  add_question_options(*command, *options);
+  add_strategy_options(*command, *options);
+  add_evolution_options(*command, options->search.evolution, options->followup_generations);
+  command
+      ->add_option("--out", options->out,
+                   "folder for result.json, front.csv, tradeoff.svg and the archs")
+      ->configurable(false);
+  command->add_option("--front", options->front, "CSV file for the whole Pareto front")
+      ->configurable(false);
+  command->add_option("--plot", options->plot, "SVG file for the front with the answers")
+      ->configurable(false);
+  command->add_flag("--json", options->json, "print JSON instead of the table")
+      ->configurable(false);
+  command->callback([options] { execute(*options); });
+}
+
+}  // namespace lathe::app

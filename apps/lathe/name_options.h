@@ -5,10 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "lathe/core/error.h"
+#include "lathe/search/search_targets.h"
+#include "lathe/space/builtin_spaces.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::app {
@@ -33,6 +36,19 @@ inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
         return space::is_space_file(name) ? std::string()
                                           : one_of("space", space::builtin_space_names())(name);
       });
+}
+
+inline CLI::Option* add_effort_option(CLI::App& command, search::Effort& effort) {
+  static const std::map<std::string, search::Effort> kEfforts{
+      {"fast", search::Effort::kFast},
+      {"normal", search::Effort::kNormal},
+      {"thorough", search::Effort::kThorough}};
+  return command
+      .add_option_function<std::string>(
+          "--effort", [&effort](const std::string& name) { effort = kEfforts.at(name); },
+          "how long all targets are searched: fast, normal or thorough")
+      ->check(one_of("effort", {"fast", "normal", "thorough"}))
+      ->default_str("normal");
 }
 
 }  // namespace lathe::app

@@ -95,11 +95,11 @@ void add_search_options(CLI::App& command, run::RunOptions& o) {
                   "subnets evaluated for the accuracy predictor")
       ->check(CLI::Range(10, 100000))
       ->capture_default_str();
-  command.add_option("--population", o.search.population, "new nets per generation of the search")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  command.add_option("--generations", o.search.generations, "of the search")
-      ->check(CLI::Range(1, 1000000))
+  add_effort_option(command, o.search.effort);
+  command
+      .add_option("--evaluations", o.search.max_evaluations,
+                  "accuracy predictions of the search; 0: as the effort says")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
   command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
 }

@@ -30,7 +30,7 @@ class TinyRun {
     return "run --data-dir " + quoted(data().string()) + " --out " + quoted(out_folder.string()) +
            " --epochs " + std::to_string(epochs) +
            " --validation-size 100 --batch-size 50 --train-threads 1 --accuracy-samples 10"
-           " --population 40 --generations 3 " +
+           " --evaluations 160 " +
            targets;
   }
   Outcome run(const std::string& more = "") const { return run_lathe(options(out()) + " " + more); }

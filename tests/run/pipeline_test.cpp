@@ -39,8 +39,7 @@ class PipelineTest : public ::testing::Test {
     options_.accuracy = {.samples = 10, .validation_images = 100, .folds = 2};
     options_.accuracy.fit.hidden = {16};
     options_.accuracy.fit.epochs = 20;
-    options_.search.population = 40;
-    options_.search.generations = 3;
+    options_.search.max_evaluations = 160;
     options_.winner_timing = options_.latency.block_timing;
   }
   ~PipelineTest() override { at::set_num_threads(threads_before_); }

@@ -94,10 +94,42 @@ class SyntheticAccuracy : public accuracy::AccuracyPredictor {
   }
   const std::string& space_name() const override { return space_.name(); }
 
+ protected:
+  /// Up to a factor: before the squashing, with the linear part of "bigger is better".
+  std::vector<float> slopes(const space::Arch& arch) const {
+    const std::vector<float> bits = space_.encode(arch);
+    std::vector<float> result;
+    for (const space::Decision& decision : space_.decisions()) {
+      for (int c = 0; c < decision.num_choices(); ++c) {
+        const std::size_t i = result.size();
+        double slope = single_[i] + c;
+        for (std::size_t j = 0; j < bits.size(); ++j) {
+          slope += bits[j] > 0 ? pair_[i * bits.size() + j] + pair_[j * bits.size() + i] : 0;
+        }
+        result.push_back(static_cast<float>(slope));
+      }
+    }
+    return result;
+  }
+
  private:
   const space::Space& space_;
   std::vector<double> single_;
   std::vector<double> pair_;
+};
+
+/// The same, and it says what each choice contributes.
+class ExplainedAccuracy : public SyntheticAccuracy {
+ public:
+  using SyntheticAccuracy::SyntheticAccuracy;
+  std::vector<float> choice_effects(std::span<const space::Arch> archs) const override {
+    std::vector<float> effects;
+    for (const space::Arch& arch : archs) {
+      const std::vector<float> row = slopes(arch);
+      effects.insert(effects.end(), row.begin(), row.end());
+    }
+    return effects;
+  }
 };
 
 }  // namespace lathe::testing

@@ -80,56 +80,78 @@ template <typename Vector, int Rows, int Vectors>
   }
 }
 
-// Which inputs of a block of rows are not zero in all of them: one-hot encodings and the outputs
-// of ReLUs are mostly zeros, and nets that a search looks at together share most of theirs. Leaving
-// out what would add zero changes no result.
-class UsedInputs {
- public:
-  UsedInputs(const float* x, std::int64_t rows, int inputs, std::int64_t rows_per_block)
-      : rows_per_block_(rows_per_block), first_{0} {
-    std::vector<char> seen(static_cast<std::size_t>(inputs));
-    for (std::int64_t r = 0; r < rows;) {
-      const std::int64_t end = r + rows_per_block <= rows ? r + rows_per_block : r + 1;
-      std::ranges::fill(seen, 0);
-      for (; r < end; ++r) {
-        for (int k = 0; k < inputs; ++k) {
-          seen[static_cast<std::size_t>(k)] |= x[r * inputs + k] != 0.0F ? 1 : 0;
-        }
-      }
-      for (int k = 0; k < inputs; ++k) {
-        if (seen[static_cast<std::size_t>(k)] != 0) {
-          inputs_.push_back(k);
-        }
-      }
-      first_.push_back(inputs_.size());
-    }
-  }
-
-  /// Of the block that starts at `row`; the rows after the last whole block are blocks of one.
-  std::span<const std::int32_t> from(std::int64_t row) const {
-    const auto block = static_cast<std::size_t>(row / rows_per_block_ + row % rows_per_block_);
-    return std::span(inputs_).subspan(first_[block], first_[block + 1] - first_[block]);
-  }
-
- private:
-  std::int64_t rows_per_block_;
-  std::vector<std::int32_t> inputs_;
-  std::vector<std::size_t> first_;
+// Rows that are computed together, and which inputs are not zero in all of them: one-hot encodings
+// and the outputs of ReLUs are mostly zeros, and nets that a search looks at together share most of
+// theirs. Leaving out what would add zero changes no result.
+struct RowBlock {
+  std::int64_t begin;
+  std::int64_t rows;
+  std::size_t first_used;
+  std::size_t end_used;
 };
+
+struct RowBlocks {
+  std::vector<RowBlock> blocks;
+  std::vector<std::int32_t> used;
+
+  std::span<const std::int32_t> used_by(const RowBlock& block) const {
+    return std::span(used).subspan(block.first_used, block.end_used - block.first_used);
+  }
+};
+
+// Blocks of `most` rows, and for what is left of smaller powers of two.
+RowBlocks row_blocks(const float* x, std::int64_t rows, std::int64_t inputs, std::int64_t most) {
+  RowBlocks result;
+  std::vector<char> seen(static_cast<std::size_t>(inputs));
+  for (std::int64_t r = 0; r < rows;) {
+    std::int64_t size = most;
+    for (std::int64_t power = 8; size > rows - r; power /= 2) {
+      size = power < size ? power : size;
+    }
+    std::ranges::fill(seen, 0);
+    for (std::int64_t i = r; i < r + size; ++i) {
+      for (std::int64_t k = 0; k < inputs; ++k) {
+        seen[static_cast<std::size_t>(k)] |= x[i * inputs + k] != 0.0F ? 1 : 0;
+      }
+    }
+    const std::size_t first_used = result.used.size();
+    for (std::int64_t k = 0; k < inputs; ++k) {
+      if (seen[static_cast<std::size_t>(k)] != 0) {
+        result.used.push_back(static_cast<std::int32_t>(k));
+      }
+    }
+    result.blocks.push_back(
+        {.begin = r, .rows = size, .first_used = first_used, .end_used = result.used.size()});
+    r += size;
+  }
+  return result;
+}
 
 template <typename Vector, int Rows, int Vectors>
 [[gnu::always_inline]] inline void forward(const PackedDense& layer, const float* x,
                                            std::int64_t rows, float* y) {
-  const UsedInputs used(x, rows, layer.inputs(), Rows);
+  const RowBlocks blocks = row_blocks(x, rows, layer.inputs(), Rows);
   for (int p = 0; p < layer.num_panels(); ++p) {
-    std::int64_t r = 0;
-    for (; r + Rows <= rows; r += Rows) {
-      row_block<Vector, Rows, Vectors>(layer, p, x + r * layer.inputs(), used.from(r),
-                                       y + r * layer.outputs());
-    }
-    for (; r < rows; ++r) {
-      row_block<Vector, 1, Vectors>(layer, p, x + r * layer.inputs(), used.from(r),
-                                    y + r * layer.outputs());
+    for (const RowBlock& block : blocks.blocks) {
+      const std::span<const std::int32_t> used = blocks.used_by(block);
+      const float* from = x + block.begin * layer.inputs();
+      float* to = y + block.begin * layer.outputs();
+      switch (block.rows) {
+        case Rows:
+          row_block<Vector, Rows, Vectors>(layer, p, from, used, to);
+          break;
+        case 8:
+          row_block<Vector, 8, Vectors>(layer, p, from, used, to);
+          break;
+        case 2:
+          row_block<Vector, 2, Vectors>(layer, p, from, used, to);
+          break;
+        case 1:
+          row_block<Vector, 1, Vectors>(layer, p, from, used, to);
+          break;
+        default:  // 4, which is Rows on the smallest processors
+          row_block<Vector, 4, Vectors>(layer, p, from, used, to);
+      }
     }
   }
 }

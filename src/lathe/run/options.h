@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lathe/measure/timing.h"
-#include "lathe/search/all_targets.h"
+#include "lathe/search/search_targets.h"
 #include "lathe/train/fit_perceptron.h"
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/trainer.h"
@@ -44,7 +44,7 @@ struct RunOptions {
   train::TrainOptions train;
   train::DepsOptions deps;
   AccuracyOptions accuracy;
-  search::AllTargetsOptions search;
+  search::SearchOptions search;
   measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
   int winner_attempts = 12;  ///< candidates measured per target before giving up
 };

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <thread>
 
@@ -129,16 +128,12 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
   const accuracy::PerceptronPredictor predictor = predict_accuracy(
       supernet, *space, table, evaluator, accuracy_options, options.seed, folder, progress);
 
-  const auto before = std::chrono::steady_clock::now();
-  search::AllTargetsOptions search_options = options.search;
-  search_options.seed = options.seed;
-  const search::AllTargetsResult found = search::search_all_targets(
-      *space, table, predictor, targets(options, range), search_options, progress);
-  const double search_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+  Rng rng = Rng::derived(options.seed, {0x736561});
+  const search::SearchResult found = search::search_targets(
+      *space, table, predictor, targets(options, range), options.search, rng, progress);
   progress({"search", 0, 0,
             fmt::format("{} targets in one run: {} nets evaluated in {:.2f} s",
-                        found.targets.size(), found.evaluations, search_seconds)});
+                        found.targets.size(), found.evaluations, found.seconds)});
 
   RunResult result{.dataset = dataset.name,
                    .device = table.costs().fingerprint,
@@ -147,7 +142,7 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
                    .accuracy_kendall = predictor.fit().kendall_tau,
                    .accuracy_samples = predictor.fit().samples,
                    .search_evaluations = found.evaluations,
-                   .search_seconds = search_seconds};
+                   .search_seconds = found.seconds};
   const Workshop shop{supernet, dataset, evaluator, *runner, options, folder, progress};
   for (const search::TargetResult& target : found.targets) {
     result.targets.push_back(hand_over(shop, target, found.front));

@@ -30,7 +30,7 @@ bool Archive::add(Candidate candidate) {
                                 std::to_string(candidate.predicted_ms) + " ms and accuracy " +
                                 std::to_string(candidate.predicted_accuracy));
   }
-  if (!known_.insert(candidate.arch).second) {
+  if (!known_.emplace(candidate.arch, all_.size()).second) {
     return false;
   }
   const std::size_t index = all_.size();

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "lathe/search/candidate.h"
@@ -19,6 +20,11 @@ class Archive {
   Archive(std::vector<double> limits_ms, std::size_t capacity);
 
   bool contains(const space::Arch& arch) const { return known_.contains(arch); }
+  /// Index into all(); nothing if the net is not known.
+  std::optional<std::size_t> find(const space::Arch& arch) const {
+    const auto found = known_.find(arch);
+    return found == known_.end() ? std::nullopt : std::optional(found->second);
+  }
 
   /// Adds a net that is not yet known; returns whether it was added. O(limits * capacity) at worst,
   /// O(limits) for a net that enters no ranking.
@@ -38,7 +44,7 @@ class Archive {
   std::size_t capacity_;
   std::vector<Candidate> all_;
   std::vector<std::vector<std::size_t>> rankings_;
-  std::unordered_set<space::Arch> known_;
+  std::unordered_map<space::Arch, std::size_t> known_;
 };
 
 }  // namespace lathe::search

@@ -5,6 +5,13 @@
 
 namespace lathe::search {
 
+/// A net whose latency is known, its accuracy not yet.
+struct TimedArch {
+  space::Arch arch;  ///< canonical
+  double predicted_ms = 0.0;
+  bool operator==(const TimedArch&) const = default;
+};
+
 struct Candidate {
   space::Arch arch;  ///< canonical
   double predicted_ms = 0.0;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "lathe/search/candidate.h"
-#include "lathe/search/operators.h"
 #include "lathe/search/problem.h"
+#include "lathe/search/repair.h"
 
 namespace lathe::search {
 

@@ -151,6 +151,17 @@ bool Problem::within_memory(const space::Arch& arch) const {
   return true;
 }
 
+std::vector<std::pair<const space::SlotCosts*, double>> Problem::additive_constraints() const {
+  std::vector<std::pair<const space::SlotCosts*, double>> limits;
+  if (macs_) {
+    limits.emplace_back(&*macs_, *constraints_.max_macs);
+  }
+  if (params_) {
+    limits.emplace_back(&*params_, *constraints_.max_params);
+  }
+  return limits;
+}
+
 bool Problem::allowed(const space::Arch& arch) const {
   return (!macs_ || macs_->total(arch) <= *constraints_.max_macs) &&
          (!params_ || params_->total(arch) <= *constraints_.max_params) &&

@@ -3,11 +3,13 @@
 
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/latency_model.h"
-#include "lathe/search/operators.h"
+#include "lathe/search/repair.h"
 #include "lathe/search/slot_sampler.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/slot_costs.h"
@@ -75,6 +77,8 @@ class Problem {
     accuracy_->predict(archs, out);
   }
 
+  /// Of the constraints, those that are sums over slots: the costs, and the most that they may be.
+  std::vector<std::pair<const space::SlotCosts*, double>> additive_constraints() const;
   /// Null where latency is not additive.
   const space::SlotCosts* latency_costs() const { return latency_costs_; }
   /// Null where latency is not additive, or the space too entangled for exact walks.

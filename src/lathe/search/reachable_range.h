@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "lathe/latency/latency_model.h"
-#include "lathe/search/operators.h"
+#include "lathe/search/repair.h"
 #include "lathe/space/space.h"
 
 namespace lathe::search {

@@ -80,28 +80,6 @@ std::vector<double> sorted_and_distinct(std::span<const double> targets_ms) {
   return sorted;
 }
 
-SearchResult search_all_at_once(const Problem& problem, std::span<const double> targets_ms,
-                                const SearchOptions& options, std::uint64_t seed,
-                                const ProgressFn& progress) {
-  if (options.constraints != Constraints{}) {
-    refuse("constraints are kept by the other strategies only, got all-targets");
-  }
-  AllTargetsResult found =
-      search_all_targets(problem.space(), problem.latency(), problem.accuracy(), targets_ms,
-                         {.candidates_per_target = options.candidates_per_target,
-                          .max_evaluations = options.max_evaluations,
-                          .seed = seed},
-                         progress);
-  for (TargetResult& target : found.targets) {
-    target.evaluations = found.evaluations;
-    target.provenance = target.feasible ? to_string(options.strategy) : "";
-  }
-  return {.targets = std::move(found.targets),
-          .evaluations = found.evaluations,
-          .front = std::move(found.front),
-          .trace = std::move(found.trace)};
-}
-
 [[noreturn]] void contradict(const TargetResult& target, const std::string& what) {
   throw std::logic_error("[search::search_targets] the answer for " +
                          std::to_string(target.target_ms) + " ms " + what);

@@ -40,6 +40,7 @@ class SlotChain {
   explicit SlotChain(const Space& space);
 
   const std::vector<SlotStep>& steps() const { return steps_; }
+  std::size_t num_decisions() const { return num_decisions_; }
   /// Before step `s`; `s` may be the number of steps: the single last state.
   std::uint32_t num_states(std::size_t s) const {
     return s < steps_.size() ? steps_[s].num_states : 1;

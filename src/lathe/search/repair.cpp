@@ -1,4 +1,4 @@
-#include "lathe/search/operators.h"
+#include "lathe/search/repair.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,10 +26,6 @@ std::uint8_t part_of_the_way(std::uint8_t from, std::uint8_t to, Rng& rng) {
   const int distance = static_cast<int>(to) - static_cast<int>(from);
   const int steps = 1 + static_cast<int>(rng.below(static_cast<std::uint32_t>(std::abs(distance))));
   return static_cast<std::uint8_t>(from + (distance > 0 ? steps : -steps));
-}
-
-const space::Arch& pick(std::span<const space::Arch* const> parents, Rng& rng) {
-  return *parents[rng.below(static_cast<std::uint32_t>(parents.size()))];
 }
 
 }  // namespace
@@ -70,35 +66,6 @@ TimedArch repair(const space::Space& space, const Accept& accept, space::Arch ar
     arch = space.canonical(std::move(arch));
   }
   return fastest;
-}
-
-std::optional<TimedArch> breed(const space::Space& space, const latency::LatencyModel& latency,
-                               std::span<const space::Arch* const> parents, double limit_ms,
-                               const TimedArch& fastest,
-                               const std::function<bool(const space::Arch&)>& known,
-                               const BreedOptions& options, Rng& rng) {
-  if (parents.empty()) {
-    throw std::invalid_argument("[search::breed] parents must not be empty");
-  }
-  for (int i = 0; i < 2 * options.tries; ++i) {
-    space::Arch child;
-    if (i >= options.tries) {
-      child = space.sample(rng);
-    } else if (rng.bernoulli(options.mutated_share)) {
-      child = space.mutate(pick(parents, rng), options.mutation_rate, rng);
-    } else {
-      const space::Arch& mother = pick(parents, rng);
-      child = space.crossover(mother, pick(parents, rng), rng);
-    }
-    if (known(child)) {
-      continue;  // before its latency is predicted, which costs more
-    }
-    TimedArch timed = repair(space, latency, std::move(child), limit_ms, fastest, rng);
-    if (!known(timed.arch)) {
-      return timed;
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace lathe::search

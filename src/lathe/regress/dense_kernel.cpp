@@ -102,7 +102,7 @@ struct RowBlocks {
 // Blocks of `most` rows, and for what is left of smaller powers of two.
 RowBlocks row_blocks(const float* x, std::int64_t rows, std::int64_t inputs, std::int64_t most) {
   RowBlocks result;
-  std::vector<char> seen(static_cast<std::size_t>(inputs));
+  std::vector<std::int32_t> seen(static_cast<std::size_t>(inputs));  // as wide as what it is set by
   for (std::int64_t r = 0; r < rows;) {
     std::int64_t size = most;
     for (std::int64_t power = 8; size > rows - r; power /= 2) {
@@ -111,7 +111,7 @@ RowBlocks row_blocks(const float* x, std::int64_t rows, std::int64_t inputs, std
     std::ranges::fill(seen, 0);
     for (std::int64_t i = r; i < r + size; ++i) {
       for (std::int64_t k = 0; k < inputs; ++k) {
-        seen[static_cast<std::size_t>(k)] |= x[i * inputs + k] != 0.0F ? 1 : 0;
+        seen[static_cast<std::size_t>(k)] |= x[i * inputs + k] != 0.0F ? -1 : 0;
       }
     }
     const std::size_t first_used = result.used.size();

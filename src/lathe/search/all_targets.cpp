@@ -24,7 +24,7 @@ struct EffortSize {
 EffortSize size_of(Effort effort) {
   switch (effort) {
     case Effort::kFast:
-      return {.evaluations = 7'000, .ranked = 20};
+      return {.evaluations = 6'000, .ranked = 20};
     case Effort::kNormal:
       return {.evaluations = 50'000, .ranked = 20};
     case Effort::kThorough:

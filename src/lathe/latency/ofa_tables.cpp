@@ -128,29 +128,29 @@ struct Needed {
   }
 };
 
-/// Of the nets of these input sizes; each block once for a size.
-std::vector<Needed> needed_blocks(const space::Space& space, const std::set<int>& sizes) {
+/// Of slot `s` in nets of these input sizes; each block once for a size.
+std::vector<Needed> needed_blocks(const space::Space& space, int s, const std::set<int>& sizes) {
   std::vector<Needed> needed;
   std::set<std::pair<int, std::string>> seen;
-  for (int s = 0; s < static_cast<int>(space.slots().size()); ++s) {
-    space.for_each_assignment(s, [&](const space::Arch& arch) {
-      const int size = space.input_size(arch);
-      if (!sizes.contains(size)) {
-        return;
+  space.for_each_assignment(s, [&](const space::Arch& arch) {
+    const int size = space.input_size(arch);
+    if (!sizes.contains(size)) {
+      return;
+    }
+    graph::Shape pooled;
+    for (Block& block : space.blocks(arch, s)) {
+      if (block.kind == BlockKind::kGlobalPool) {
+        pooled = block.input;
       }
-      graph::Shape pooled;
-      for (Block& block : space.blocks(arch, s)) {
-        if (block.kind == BlockKind::kGlobalPool) {
-          pooled = block.input;
-        }
-        if (seen.emplace(size, block.key()).second) {
-          needed.push_back({size, std::move(block), pooled});
-        }
+      if (seen.emplace(size, block.key()).second) {
+        needed.push_back({size, std::move(block), pooled});
       }
-    });
-  }
+    }
+  });
   return needed;
 }
+
+int num_slots(const space::Space& space) { return static_cast<int>(space.slots().size()); }
 
 /// The milliseconds of a block, or nothing.
 std::optional<double> find_ms(const OfaTableFile& file, Naming naming, const Needed& needed) {
@@ -162,6 +162,18 @@ std::optional<double> find_ms(const OfaTableFile& file, Naming naming, const Nee
   return found == file.mean_ms.end() ? std::nullopt : std::optional(found->second);
 }
 
+/// Whether the table has every row for the only input size of `space`.
+bool fits(const OfaTableFile& file, Naming naming, const space::Space& space) {
+  for (int s = 0; s < num_slots(space); ++s) {
+    for (const Needed& needed : needed_blocks(space, s, {space.task().input_size})) {
+      if (!find_ms(file, naming, needed)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 /// The built-in spaces of which the table has every row at `input_size`, as text for an error.
 std::string fitting_spaces(const OfaTableFile& file, Naming naming, const space::Task& task,
                            int input_size) {
@@ -170,9 +182,7 @@ std::string fitting_spaces(const OfaTableFile& file, Naming naming, const space:
     const auto space = space::make_space(name, {.in_channels = task.in_channels,
                                                 .num_classes = task.num_classes,
                                                 .input_size = input_size});
-    if (std::ranges::all_of(needed_blocks(*space, {input_size}), [&](const Needed& needed) {
-          return find_ms(file, naming, needed).has_value();
-        })) {
+    if (fits(file, naming, *space)) {
       names += (names.empty() ? "" : " or ") + name;
     }
   }
@@ -302,12 +312,14 @@ BlockCosts load_ofa_tables(const space::Space& space, const fs::path& path) {
         sizes.insert(size);
       }
     }
-    for (const Needed& needed : needed_blocks(space, sizes)) {
-      const std::optional<double> ms = find_ms(file, naming, needed);
-      if (!ms) {
-        fail_missing(file, naming, space, needed);
+    for (int slot = 0; slot < num_slots(space); ++slot) {
+      for (const Needed& needed : needed_blocks(space, slot, sizes)) {
+        const std::optional<double> ms = find_ms(file, naming, needed);
+        if (!ms) {
+          fail_missing(file, naming, space, needed);
+        }
+        add(needed, *ms, costs);
       }
-      add(needed, *ms, costs);
     }
     used_sizes.merge(sizes);
   }

@@ -64,7 +64,7 @@ std::string infeasible_text(const TargetResult& target) {
 
 std::string figures(const StrategyAnswer& run) {
   std::string text =
-      fmt::format("{:>9} | {:>12} | {:>18} | {:>11} | {:>8} | found by\n", "target ms",
+      fmt::format("{:>9} | {:>12} | {:>18} | {:>11} | {:>8} | found\n", "target ms",
                   "predicted ms", "predicted accuracy", "evaluations", "seconds");
   for (const TargetResult& t : run.result.targets) {
     if (!t.feasible) {

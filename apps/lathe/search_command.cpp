@@ -19,37 +19,23 @@
 namespace lathe::app {
 namespace {
 
-using search::Effort;
 using search::Strategy;
 
-template <typename T>
-using Named = std::vector<std::pair<std::string, T>>;
+constexpr Strategy kStrategies[] = {
+    Strategy::kAllTargets,     Strategy::kVanilla,         Strategy::kTopDown, Strategy::kBottomUp,
+    Strategy::kTopDownAsCoded, Strategy::kBottomUpAsCoded, Strategy::kCold,    Strategy::kRandom};
 
-const Named<Strategy> kStrategies = [] {
-  Named<Strategy> strategies;
-  for (const Strategy strategy : {Strategy::kAllTargets, Strategy::kVanilla, Strategy::kTopDown,
-                                  Strategy::kBottomUp, Strategy::kTopDownAsCoded,
-                                  Strategy::kBottomUpAsCoded, Strategy::kCold, Strategy::kRandom}) {
-    strategies.emplace_back(to_string(strategy), strategy);
-  }
-  return strategies;
-}();
-const Named<Effort> kEfforts = {
-    {"fast", Effort::kFast}, {"normal", Effort::kNormal}, {"thorough", Effort::kThorough}};
-
-template <typename T>
-std::vector<std::string> names(const Named<T>& table) {
+std::vector<std::string> strategy_names() {
   std::vector<std::string> names;
-  for (const auto& [name, value] : table) {
-    names.push_back(name);
+  for (const Strategy strategy : kStrategies) {
+    names.push_back(to_string(strategy));
   }
   return names;
 }
 
-/// `name` has been checked to be one of the table's.
-template <typename T>
-T named(const Named<T>& table, const std::string& name) {
-  return std::ranges::find(table, name, &std::pair<std::string, T>::first)->second;
+/// `name` has been checked to be one of them.
+Strategy strategy_named(const std::string& name) {
+  return *std::ranges::find(kStrategies, name, [](Strategy s) { return to_string(s); });
 }
 
 struct SearchCommand {
@@ -59,7 +45,6 @@ struct SearchCommand {
   std::vector<double> targets_ms;
   std::string strategy = "all-targets";
   std::vector<std::string> compare;
-  std::string effort = "normal";
   std::string followup_generations = "sqrt";
   search::SearchOptions search{.candidates_per_target = 1};
   std::string max_macs;
@@ -121,7 +106,6 @@ search::Constraints constraints(const SearchCommand& command, const space::Space
 search::SearchOptions search_options(const SearchCommand& command,
                                      const search::Constraints& limits) {
   search::SearchOptions options = command.search;
-  options.effort = named(kEfforts, command.effort);
   options.constraints = limits;
   options.evolution.followup_generations =
       command.followup_generations == "sqrt" ? 0 : std::stoi(command.followup_generations);
@@ -186,7 +170,7 @@ void execute(const SearchCommand& command) {
   search::SearchOptions options = search_options(command, limits);
   ProgressReporter reporter;
   for (const std::string& strategy : strategies) {
-    options.strategy = named(kStrategies, strategy);
+    options.strategy = strategy_named(strategy);
     Rng rng(command.seed);
     answer.runs.push_back(
         {.strategy = strategy,
@@ -225,19 +209,17 @@ void add_question_options(CLI::App& command, SearchCommand& o) {
 
 void add_strategy_options(CLI::App& command, SearchCommand& o) {
   command
-      .add_option("--strategy", o.strategy, fmt::format("{}", fmt::join(names(kStrategies), ", ")))
-      ->check(one_of("strategy", names(kStrategies)))
+      .add_option("--strategy", o.strategy, fmt::format("{}", fmt::join(strategy_names(), ", ")))
+      ->check(one_of("strategy", strategy_names()))
       ->capture_default_str();
   command
       .add_option("--compare", o.compare,
                   "strategies that search the same targets too, separated by commas, for the table "
                   "and the plot")
       ->delimiter(',')
-      ->check(one_of("strategy", names(kStrategies)));
+      ->check(one_of("strategy", strategy_names()));
   command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
-  command.add_option("--effort", o.effort, "of all-targets: fast, normal or thorough")
-      ->check(one_of("effort", names(kEfforts)))
-      ->capture_default_str();
+  add_effort_option(command, o.search.effort);
   command
       .add_option("--candidates", o.search.candidates_per_target,
                   "ranked nets for each target in the JSON")

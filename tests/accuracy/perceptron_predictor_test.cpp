@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <vector>
 
 #include "lathe/core/error.h"
+#include "lathe/core/file.h"
 #include "lathe/core/tensor_map.h"
 #include "lathe/space/builtin_spaces.h"
 #include "published_data.h"
@@ -125,6 +127,35 @@ TEST(PerceptronPredictorTest, FilesWithoutResolutionsAreOfTheWholeSpace) {
   file.metadata.erase("resolutions");
   save_safetensors(dir / "p.safetensors", file);
   EXPECT_EQ(PerceptronPredictor::load(space, dir / "p.safetensors").fit(), fit);
+}
+
+TEST(PerceptronPredictorTest, DamagedFilesAreReadOrRefused) {
+  const TempDir dir;
+  const TinySpace space;
+  const auto path = dir / "p.safetensors";
+  PerceptronPredictor(space, random_fit(space.encoding_size())).save(path);
+  const std::string valid = read_file(path);
+  Rng rng(6);
+  int refused = 0;
+  for (int i = 0; i < 500; ++i) {
+    std::string bytes = valid;
+    for (std::uint32_t changes = 1 + rng.below(3); changes > 0; --changes) {
+      // Mostly the header: any number is a weight.
+      const std::size_t at = rng.below(static_cast<std::uint32_t>(i % 5 == 0 ? bytes.size() : 600));
+      bytes[at] = static_cast<char>(rng.bernoulli(0.5) ? rng.below(256) : '0' + rng.below(10));
+    }
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      const auto predictor = PerceptronPredictor::load(space, path);
+      if (predictor.covers(24)) {
+        predictor.predict(space.largest());
+      }
+    } catch (const Error& error) {
+      ++refused;
+      ASSERT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_GT(refused, 100);
 }
 
 TEST(PublishedPredictorTest, GivesThePublishedAccuracies) {

@@ -112,6 +112,23 @@ search::SearchOptions search_options(const SearchCommand& command,
   return options;
 }
 
+/// Of one target: what the library keeps in memory is bounded by this.
+constexpr double kMostDraws = 1e8;
+
+/// What no single option shows. @throws CLI::ValidationError.
+void check_size(const SearchCommand& command) {
+  const search::EvolutionOptions evolution = search_options(command, {}).evolution;
+  const double draws =
+      1.0 * evolution.population * std::max(evolution.generations, evolution.followup_generations);
+  if (draws > kMostDraws) {
+    throw CLI::ValidationError(
+        "--population",
+        fmt::format("must be at most {} with so many generations, got {}",
+                    static_cast<std::int64_t>(kMostDraws * evolution.population / draws),
+                    evolution.population));
+  }
+}
+
 /// Before the search, so that none is lost for want of a place to write to.
 void make_folders(const SearchCommand& command) {
   if (!command.out.empty()) {
@@ -149,6 +166,7 @@ double maximum_ms(const search::Models& models) {
 }
 
 void execute(const SearchCommand& command) {
+  check_size(command);
   make_folders(command);
   const std::vector<double> targets_ms = distinct_targets(command.targets_ms);
   const search::Models models =
@@ -253,6 +271,7 @@ void add_evolution_options(CLI::App& command, search::EvolutionOptions& o, std::
       ->capture_default_str();
   command.add_option("--parent-ratio", o.parent_ratio, "share of a generation that is bred from")
       ->check(fraction)
+      ->check(positive)
       ->capture_default_str();
   command.add_option("--mutation-ratio", o.mutation_ratio, "share of offspring that are mutants")
       ->check(fraction)

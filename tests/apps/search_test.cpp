@@ -400,6 +400,9 @@ TEST_F(SearchTest, RefusesBadOptions) {
         "--generations: Value 1000000000 not in range 1 to 1000000");
   fails("1", "--mutation-prob nan", "--mutation-prob: must be a number from 0 to 1, got \"nan\"");
   fails("1", "--parent-ratio 1.5", "--parent-ratio: must be a number from 0 to 1, got \"1.5\"");
+  fails("1", "--parent-ratio 0", "--parent-ratio: must be a number > 0, got \"0\"");
+  fails("1", "--population 1000 --generations 1000000",
+        "--population: must be at most 100 with so many generations, got 1000");
   fails("1", "--followup-generations some",
         "--followup-generations: must be sqrt or a number from 1 to 1000000, got \"some\"");
   fails("1", "--budget-s 0", "--budget-s: must be a number > 0, got \"0\"");

@@ -63,9 +63,8 @@ std::string infeasible_text(const TargetResult& target) {
 }
 
 std::string figures(const StrategyAnswer& run) {
-  std::string text =
-      fmt::format("{:>9} | {:>12} | {:>18} | {:>11} | {:>8} | found\n", "target ms",
-                  "predicted ms", "predicted accuracy", "evaluations", "seconds");
+  std::string text = fmt::format("{:>9} | {:>12} | {:>18} | {:>11} | {:>8} | found\n", "target ms",
+                                 "predicted ms", "predicted accuracy", "evaluations", "seconds");
   for (const TargetResult& t : run.result.targets) {
     if (!t.feasible) {
       text += fmt::format("{:>9.3f} | {}\n", t.target_ms, infeasible_text(t));
@@ -117,6 +116,17 @@ std::string csv_field(const Json& value) {
   return field;
 }
 
+/// As parse_amount() reads it: 337.2M.
+std::string short_number(double value) {
+  constexpr std::pair<double, const char*> kSuffixes[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+  for (const auto& [factor, suffix] : kSuffixes) {
+    if (value >= factor) {
+      return fmt::format("{:.4g}{}", value / factor, suffix);
+    }
+  }
+  return fmt::format("{:.4g}", value);
+}
+
 std::vector<report::TradeoffPoint> points(const std::vector<Candidate>& nets) {
   std::vector<report::TradeoffPoint> points;
   for (const Candidate& net : nets) {
@@ -130,8 +140,9 @@ std::vector<report::TradeoffPoint> points(const std::vector<Candidate>& nets) {
 std::string capability_text(const Capability& capability, const std::vector<double>& targets_ms) {
   std::string text;
   for (const Capability::Limit& limit : capability.limits) {
-    text += fmt::format("{}: at most {:.6g} of {:.6g} (smallest net) to {:.6g} (largest)\n",
-                        limit.name, limit.limit, limit.smallest, limit.largest);
+    text += fmt::format("{}: at most {} of {} (smallest net) to {} (largest)\n", limit.name,
+                        short_number(limit.limit), short_number(limit.smallest),
+                        short_number(limit.largest));
   }
   if (!capability.minimum_ms) {
     return text + "latency: no net within the limits was found\n";

@@ -67,11 +67,10 @@ std::string generations_or_sqrt(const std::string& text) {
 }
 
 /// Each target once, ascending; tells when they weren't.
-std::vector<double> distinct_targets(std::vector<double> targets_ms) {
+std::vector<double> distinct_targets(const std::vector<double>& targets_ms) {
   std::vector<double> distinct = targets_ms;
   std::ranges::sort(distinct);
-  const auto repeated = std::ranges::unique(distinct);
-  distinct.erase(repeated.begin(), repeated.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   if (distinct != targets_ms) {
     fmt::print(stderr, "note: --targets sorted, each once: {}\n", fmt::join(distinct, ", "));
   }

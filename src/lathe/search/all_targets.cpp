@@ -20,7 +20,7 @@ struct EffortSize {
   int ranked;  // nets kept for each limit: the more there is time for
 };
 
-// Some 50 ms, 0.4 s and 8 s with the published predictor (docs/search.md).
+// Some 50 ms, 0.4 s and 9 s with the published predictor (docs/search.md).
 EffortSize size_of(Effort effort) {
   switch (effort) {
     case Effort::kFast:
@@ -28,7 +28,7 @@ EffortSize size_of(Effort effort) {
     case Effort::kNormal:
       return {.evaluations = 50'000, .ranked = 20};
     case Effort::kThorough:
-      return {.evaluations = 900'000, .ranked = 50};
+      return {.evaluations = 1'100'000, .ranked = 150};
   }
   return {};
 }

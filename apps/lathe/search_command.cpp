@@ -3,7 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
+#include <optional>
 
 #include "amount.h"
 #include "commands.h"
@@ -59,8 +61,19 @@ struct SearchCommand {
 
 constexpr int kMostGenerations = 1000000;
 
+/// 0 for sqrt; nothing if `text` is neither that nor a number of generations.
+std::optional<int> followup_generations(const std::string& text) {
+  int generations = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, generations);
+  if (error == std::errc() && end == last && generations >= 1 && generations <= kMostGenerations) {
+    return generations;
+  }
+  return text == "sqrt" ? std::optional(0) : std::nullopt;
+}
+
 std::string generations_or_sqrt(const std::string& text) {
-  return text == "sqrt" || CLI::Range(1, kMostGenerations)(text).empty()
+  return followup_generations(text)
              ? std::string()
              : fmt::format("must be sqrt or a number from 1 to {}, got \"{}\"", kMostGenerations,
                            text);
@@ -106,8 +119,7 @@ search::SearchOptions search_options(const SearchCommand& command,
                                      const search::Constraints& limits) {
   search::SearchOptions options = command.search;
   options.constraints = limits;
-  options.evolution.followup_generations =
-      command.followup_generations == "sqrt" ? 0 : std::stoi(command.followup_generations);
+  options.evolution.followup_generations = *followup_generations(command.followup_generations);
   return options;
 }
 

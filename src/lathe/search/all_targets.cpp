@@ -28,7 +28,7 @@ EffortSize size_of(Effort effort) {
     case Effort::kNormal:
       return {.evaluations = 50'000, .ranked = 20};
     case Effort::kThorough:
-      return {.evaluations = 1'100'000, .ranked = 150};
+      return {.evaluations = 950'000, .ranked = 150};
   }
   return {};
 }

@@ -4,9 +4,17 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/space/genotype.h"
 
 namespace lathe::app {
 namespace {
+
+/// The text that papers publish for cells.
+bool is_genotype(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && text[first] != '{' &&
+         text.find("Genotype", first) != std::string::npos;
+}
 
 space::Arch parse(nlohmann::json json, const space::Space& space, bool own_size,
                   const std::string& where) {
@@ -19,7 +27,9 @@ space::Arch parse(nlohmann::json json, const space::Space& space, bool own_size,
 }  // namespace
 
 space::Arch read_arch(const std::filesystem::path& path, const space::Space& space, bool own_size) {
-  return parse(read_json(path), space, own_size, path.string());
+  const std::string text = read_file(path);
+  return parse(is_genotype(text) ? space::genotype_from_text(text, path.string()) : read_json(path),
+               space, own_size, path.string());
 }
 
 std::vector<space::Arch> read_archs(const std::filesystem::path& path, const space::Space& space,
@@ -33,7 +43,9 @@ std::vector<space::Arch> read_archs(const std::filesystem::path& path, const spa
       continue;
     }
     const std::string where = path.string() + ":" + std::to_string(number);
-    nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    nlohmann::json json = is_genotype(line)
+                              ? space::genotype_from_text(line, where)
+                              : nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (json.is_discarded()) {
       throw Error(where + ": expected one arch as JSON, got " + line.substr(0, 40));
     }

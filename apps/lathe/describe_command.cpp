@@ -40,7 +40,7 @@ void print(const nlohmann::ordered_json& net) {
              net["arch"].dump(), net["macs"].get<double>() / 1e6, net["params"].get<double>() / 1e6,
              net["peak_memory_bytes"].get<double>() / 1024);
   for (const auto& block : net["blocks"]) {
-    fmt::print("  {:<18} {:>10.3f} MMACs {:>9} params  {}\n", block["name"].get<std::string>(),
+    fmt::print("  {:<34} {:>10.3f} MMACs {:>9} params  {}\n", block["name"].get<std::string>(),
                block["macs"].get<double>() / 1e6, block["params"].get<std::int64_t>(),
                block["key"].get<std::string>());
   }
@@ -76,9 +76,9 @@ void add_describe_command(CLI::App& app) {
       "MACs, parameters, memory and blocks of nets; of the smallest and the largest "
       "without --arch or --archs");
   add_space_options(*command, options->space);
-  CLI::Option* arch = command->add_option("--arch", options->arch, "JSON file of one arch");
-  command->add_option("--archs", options->archs, "file with the JSON of one arch a line")
-      ->excludes(arch);
+  CLI::Option* arch = command->add_option("--arch", options->arch,
+                                          "file of one arch: JSON, or of cells Genotype(...)");
+  command->add_option("--archs", options->archs, "file of one arch a line")->excludes(arch);
   command->add_flag("--json", options->json, "one line of JSON per net");
   command->callback([options] { execute(*options); });
 }

@@ -33,8 +33,9 @@ inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
       .add_option("--space", space,
                   "search space: a name that `lathe spaces` lists, or a .json file")
       ->check([](const std::string& name) {
-        return space::is_space_file(name) ? std::string()
-                                          : one_of("space", space::builtin_space_names())(name);
+        return space::is_space_file(name) || space::is_space_name(name)
+                   ? std::string()
+                   : one_of("space", space::builtin_space_names())(name);
       });
 }
 

@@ -16,6 +16,11 @@ struct SpaceOptions {
   int input_size = 0;            ///< 0: as the space has it
   std::vector<int> resolutions;  ///< empty: all of the space
   int classes = 0;               ///< 0: as the space has it
+  // Of cell nets; 0 and empty: as the space has it.
+  std::string stem;
+  int init_channels = 0;
+  int cells = 0;
+  bool auxiliary = false;
 
   /// Whether the input size of archs in files gives way to --input-size.
   bool own_size() const { return input_size > 0; }
@@ -28,6 +33,16 @@ struct SpaceOptions {
     if (classes > 0) {
       result.num_classes = classes;
     }
+    if (!stem.empty()) {
+      result.stem = stem == "imagenet" ? space::CellStem::kImagenet : space::CellStem::kCifar;
+    }
+    if (init_channels > 0) {
+      result.init_channels = init_channels;
+    }
+    if (cells > 0) {
+      result.cells = cells;
+    }
+    result.auxiliary = auxiliary;
     return result;
   }
 
@@ -35,7 +50,7 @@ struct SpaceOptions {
   std::unique_ptr<space::Space> make() const { return space::open_space(name, overrides()); }
 };
 
-/// Adds --space, --input-size, --resolutions and --classes.
+/// Adds --space, --input-size, --resolutions, --classes, and what shapes a cell net.
 inline void add_space_options(CLI::App& command, SpaceOptions& o) {
   add_space_option(command, o.name)->required();
   CLI::Option* input_size = command
@@ -49,6 +64,12 @@ inline void add_space_options(CLI::App& command, SpaceOptions& o) {
       ->excludes(input_size);
   command.add_option("--classes", o.classes, "outputs of the classifier")
       ->check(CLI::Range(1, 1000000));
+  command.add_option("--stem", o.stem, "cifar or imagenet: a cell net of that published size")
+      ->check(CLI::IsMember({"cifar", "imagenet"}));
+  command.add_option("--init-channels", o.init_channels, "of a cell net's first nodes")
+      ->check(CLI::Range(2, 9999));
+  command.add_option("--cells", o.cells, "of a cell net")->check(CLI::Range(1, 999));
+  command.add_flag("--auxiliary", o.auxiliary, "a cell net with the head that it has in training");
 }
 
 }  // namespace lathe::app

@@ -88,6 +88,12 @@ TEST(PerceptronPredictorTest, EffectsOfALinearPredictorAreItsWeights) {
   }
 }
 
+TEST(PerceptronPredictorTest, KnowsNoEffectsOfChoicesThatAreNotWhatIsEncoded) {
+  const auto space = space::make_space("darts_c4_l3");
+  const PerceptronPredictor predictor(*space, random_fit(space->encoding_size()));
+  EXPECT_TRUE(predictor.choice_effects(std::vector{space->smallest()}).empty());
+}
+
 TEST(PerceptronPredictorTest, SavesAndLoads) {
   const TempDir dir;
   const TinySpace space;

@@ -9,6 +9,7 @@
 
 #include "apps/program.h"
 #include "lathe/space/builtin_spaces.h"
+#include "space/published_cells.h"
 
 namespace lathe {
 namespace {
@@ -159,6 +160,46 @@ TEST_F(DescribeTest, KeepsSomeResolutions) {
                  "space mbv3_28 has no choice of a resolution, got 32; give an input size instead");
   EXPECT_EQ(run_lathe("describe --space mbv3_28 --resolutions 28 --input-size 28").exit_code, 2);
   EXPECT_EQ(run_lathe("describe --space ofa_mbv3_w1.2 --resolutions big").exit_code, 2);
+}
+
+TEST_F(DescribeTest, ReadsGenotypesAndSizesTheirNets) {
+  const std::string text = file("genotype.txt", lathe::testing::kDartsV2);
+  const auto describe = [](const std::string& options) {
+    const Outcome outcome = run_lathe("describe --json " + options);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  };
+  const auto cifar = describe("--space darts --arch " + quoted(text) +
+                              " --init-channels 36 --cells 20 --input-size 32 --classes 10");
+  EXPECT_EQ(cifar.at("params"), 3349342);
+  EXPECT_NEAR(cifar.at("macs").get<double>() / 1e6, 528.4, 0.05);
+  const auto with_head = describe("--space darts --auxiliary --arch " + quoted(text));
+  EXPECT_EQ(with_head.at("params"), 3349342 + 476426);
+  const auto imagenet = describe(
+      "--space darts --stem imagenet --init-channels 48 --cells 14 "
+      "--input-size 224 --classes 1000 --arch " +
+      quoted(text));
+  EXPECT_EQ(imagenet.at("params"), 4718752);
+  EXPECT_EQ(imagenet, describe("--space darts_imagenet --arch " +
+                               quoted(file("arch.json", cifar.at("arch").dump()))));
+  const std::string lines = file("archs.jsonl", cifar.at("arch").dump() + "\n");
+  EXPECT_EQ(describe("--space darts_c8_l1 --input-size 16 --archs " + quoted(lines))
+                .at("arch")
+                .at("normal"),
+            cifar.at("arch").at("normal"));
+}
+
+TEST_F(DescribeTest, RefusesCellsThatAreNone) {
+  const std::string text = file("genotype.txt", "Genotype(normal=[('skip', 0)])");
+  expect_failure(run_lathe("describe --space darts --arch " + quoted(text)), 1,
+                 text +
+                     ": \"normal\" must be a list of 8 inputs such as [\"sep_conv_3x3\", 0], "
+                     "got 1");
+  expect_failure(run_lathe("describe --space mbv3_28 --cells 3"), 1,
+                 "space mbv3_28 has no cells: a stem, channels, cells and an auxiliary head can be "
+                 "given to darts only");
+  EXPECT_EQ(run_lathe("describe --space darts --stem mnist").exit_code, 2);
+  EXPECT_EQ(run_lathe("describe --space darts_x").exit_code, 2);
 }
 
 TEST_F(DescribeTest, IsReadableWithoutJson) {

@@ -19,6 +19,8 @@
 namespace lathe::deploy {
 namespace {
 
+bool is_cells(const std::string& name) { return name.starts_with("darts"); }
+
 /// 50 nets of each family and of the space that `lathe run` takes; the other spaces are data given
 /// to the same two families.
 int num_nets(const std::string& name) {
@@ -29,7 +31,11 @@ constexpr double kTolerance = 1e-4;
 
 std::unique_ptr<space::Space> small_task(const std::string& name) {
   space::TaskOverrides overrides{.num_classes = 10};
-  if (name != "mbv3_28") {
+  if (is_cells(name)) {
+    overrides.input_size = 32;
+    overrides.init_channels = 8;
+    overrides.cells = 4;
+  } else if (name != "mbv3_28") {
     overrides.input_size = 64;
   }
   return space::make_space(name, overrides);

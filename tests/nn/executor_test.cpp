@@ -16,6 +16,7 @@
 #include "core/temporary_folder.h"
 #include "deploy/nets.h"
 #include "lathe/deploy/torchscript.h"
+#include "lathe/space/builtin_spaces.h"
 #include "naive_executor.h"
 #include "net_fixtures.h"
 #include "nn/small_space.h"
@@ -67,6 +68,17 @@ TEST(Executor, AgreesWithPlainLoopsOnNetsOfASpace) {
   Rng rng(3);
   for (std::uint64_t i = 0; i < 5; ++i) {
     expect_as_naive(space->graph(space->sample(rng)), i);
+  }
+}
+
+TEST(Executor, AgreesWithPlainLoopsOnCellNets) {
+  Rng rng(12);
+  const auto cifar = space::make_space("darts_c4_l3", {.input_size = 8});
+  const auto imagenet = space::make_space("darts_imagenet_c4_l3", {.input_size = 32});
+  expect_as_naive(cifar->graph(cifar->largest()), 2);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    expect_as_naive(cifar->graph(cifar->sample(rng)), i);
+    expect_as_naive(imagenet->graph(imagenet->sample(rng)), i);
   }
 }
 

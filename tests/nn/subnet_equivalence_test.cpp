@@ -17,6 +17,7 @@
 #include "lathe/nn/executor.h"
 #include "lathe/space/bottleneck_family.h"
 #include "lathe/space/builtin_spaces.h"
+#include "lathe/space/chain_family.h"
 #include "nn/supernet_state.h"
 
 namespace lathe::nn {
@@ -50,6 +51,17 @@ std::shared_ptr<const space::Space> quarter_resnet50d() {
        .extra_depths = {0, 1, 2},
        .expansions = {0.2, 0.25, 0.35},
        .widths = {0.65, 0.8, 1.0}});
+}
+
+/// mobilenet_v1_widths at an eighth of its widths, without the layers that repeat.
+std::shared_ptr<const space::Space> small_widths() {
+  return space::make_chain_space({.name = "small_widths",
+                                  .task = {.in_channels = 3, .num_classes = 10, .input_size = 20},
+                                  .layers = {{{2, 4, 6}, 2},
+                                             {{4, 8, 12}, 1},
+                                             {{8, 16, 24}, 2},
+                                             {{8, 16, 24}, 1},
+                                             {{16, 32, 48}, 2}}});
 }
 
 /// The reader's output for the input with which `expected` was made.
@@ -118,6 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
         Family{"compofa_elastic_kernel", [] { return builtin("compofa_mbv3_elastic_kernel", 32); },
                20, 10, 4},
         Family{"quarter_resnet50d", quarter_resnet50d},
+        Family{"small_widths", small_widths, 20, 10, 10},
         Family{"ofa_resnet50d", [] { return builtin("ofa_resnet50d", 32); }, 50, 50, 2}),
     [](const auto& param) { return param.param.name; });
 

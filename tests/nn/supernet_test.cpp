@@ -212,6 +212,12 @@ TEST(Supernet, ReplicasHaveGradientsAndStatisticsOfTheirOwn) {
   EXPECT_FALSE(first[2].running_mean.equal(second[2].running_mean));
 }
 
+TEST(Supernet, RefusesSpacesWhoseWeightsDoNotNest) {
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>(
+                [] { Supernet(space::make_space("darts_c4_l3"), 1); }),
+            "[nn::Supernet] the nets of space darts_c4_l3 don't share weights by slicing");
+}
+
 TEST(Supernet, StartsAsDocumented) {
   const SpacePointer space = space::make_space("mbv3_28");
   const Supernet supernet(space, 6);

@@ -165,6 +165,13 @@ TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {
   EXPECT_TRUE(stages_.empty());
 }
 
+TEST_F(PipelineTest, RefusesASpaceWithoutASupernet) {
+  options_.space = "darts_c4_l3";
+  EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
+            "space darts_c4_l3 has no supernet: its nets don't share weights by slicing; choose "
+            "another --space");
+}
+
 TEST_F(PipelineTest, RefusesAnUnknownSpace) {
   options_.space = "mbv3_29";
   const std::string text = text_thrown<Error>([&] { run_once(); });

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "search/synthetic_models.h"
@@ -79,6 +80,14 @@ TEST(ProblemCountsTest, LimitsOfEveryBuiltInSpaceAreTheGraphs) {
     const auto macs = static_cast<double>(graph::macs(net));
     const auto params = static_cast<double>(graph::params(net));
     const auto memory_mb = static_cast<double>(graph::peak_memory_bytes(net)) / 1e6;
+    if (!space->is_chain()) {
+      EXPECT_EQ(message_of<Error>(
+                    [&] { Problem(*space, latency, accuracy, {.max_memory_mb = memory_mb}); }),
+                "space " + name +
+                    " can't be searched with a limit of memory: the blocks of its "
+                    "nets don't follow one another");
+      continue;
+    }
     const Problem exactly(*space, latency, accuracy,
                           {.max_macs = macs, .max_params = params, .max_memory_mb = memory_mb});
     EXPECT_TRUE(exactly.allowed(arch)) << name;

@@ -235,6 +235,77 @@ TEST(Lower, BottleneckPoolsItsShortcutWhereItStrides) {
   EXPECT_EQ(residual[residual.size() - 2].inputs.back(), 0);
 }
 
+TEST(Lower, AFactorizedReductionReadsEveryOtherPixelFromTwoPlaces) {
+  const Block block{.kind = BlockKind::kFactorizedReduce,
+                    .name = "f",
+                    .input = {1, 4, 4},
+                    .output = {2, 2, 2},
+                    .stride = 2};
+  TensorMap weights{
+      {"f.even.weight", {{1, 1, 1, 1}, {1}}}, {"f.odd.weight", {{1, 1, 1, 1}, {10}}},
+      {"f.bn.weight", {{2}, {1, 1}}},         {"f.bn.bias", {{2}, {0, 0}}},
+      {"f.bn.running_mean", {{2}, {0, 1}}},   {"f.bn.running_var", {{2}, {1 - 1e-5F, 1 - 1e-5F}}}};
+  const std::vector<double> image{1, 2, 3, 4, 5, 6, -7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  const std::vector<double> out =
+      testing::execute_naively(graph::Net{lower({&block, 1}), weights}, image);
+  const std::vector<double> expected{1, 3, 9, 11, 59, 79, 139, 159};
+  ASSERT_EQ(out.size(), expected.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    EXPECT_NEAR(out[i], expected[i], 1e-4);
+  }
+}
+
+TEST(Lower, ConvolutionsOfCells) {
+  const auto ops = [](const Block& block) {
+    std::string text;
+    const Graph g = lower({&block, 1});
+    for (const graph::Node& node : g.nodes()) {
+      if (node.op == Op::kActivation) {
+        text += "relu ";
+      } else if (node.op == Op::kConv) {
+        text += (node.groups > 1 ? "dw" : "conv") + std::to_string(node.kernel) + "/" +
+                std::to_string(node.stride) + "d" + std::to_string(node.dilation) + " ";
+      } else if (node.op == Op::kBatchNorm) {
+        text += "bn ";
+      } else if (node.op != Op::kInput) {
+        text += "? ";
+      }
+    }
+    return text;
+  };
+  Block block{.kind = BlockKind::kSepConv,
+              .name = "s",
+              .input = {4, 8, 8},
+              .output = {4, 4, 4},
+              .kernel = 5,
+              .stride = 2};
+  EXPECT_EQ(ops(block), "relu dw5/2d1 conv1/1d1 bn relu dw5/1d1 conv1/1d1 bn ");
+  block.kind = BlockKind::kDilConv;
+  EXPECT_EQ(ops(block), "relu dw5/2d2 conv1/1d1 bn ");
+  EXPECT_EQ(lower({&block, 1})[2].padding, 4);
+  block.kind = BlockKind::kReluConv;
+  EXPECT_EQ(ops(block), "relu conv5/2d1 bn ");
+}
+
+TEST(Lower, ACellSumAloneAddsItsInputToItself) {
+  const Block block{
+      .kind = BlockKind::kCellSum, .name = "s", .input = {1, 1, 2}, .output = {4, 1, 2}};
+  EXPECT_EQ(testing::execute_naively(graph::Net{lower({&block, 1}), {}}, std::vector<double>{1, 2}),
+            (std::vector<double>{2, 4, 2, 4, 2, 4, 2, 4}));
+}
+
+TEST(Lower, AnAuxiliaryHeadEndsInLogits) {
+  Block block{.kind = BlockKind::kAuxiliaryHead,
+              .name = "a",
+              .input = {16, 8, 8},
+              .output = {10, 1, 1},
+              .stride = 3};
+  const std::int64_t with_norm = graph::params(lower({&block, 1}));
+  EXPECT_EQ(with_norm, 16 * 128 + 256 + 128 * 768 * 4 + 1536 + 7690);
+  block.batch_norm = false;
+  EXPECT_EQ(graph::params(lower({&block, 1})), with_norm - 1536);
+}
+
 TEST(Lower, ChainsBlocksAndRuns) {
   const std::vector<Block> net{
       conv_block(),

@@ -69,6 +69,13 @@ TEST(SpaceFileTest, EveryBuiltinSpaceComesBackAsItWas) {
   const TemporaryFolder folder;
   for (const std::string& name : builtin_space_names()) {
     SCOPED_TRACE(name);
+    if (name.starts_with("darts")) {
+      EXPECT_EQ(text_thrown<Error>([&] { builtin_space_spec(name); }),
+                "space " + name +
+                    " has no file: its name says it all, such as "
+                    "darts_imagenet_c32_l8");
+      continue;
+    }
     const SpaceSpec spec = builtin_space_spec(name);
     nlohmann::ordered_json content = to_json(spec);
     expect_round_trip(spec);

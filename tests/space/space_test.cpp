@@ -30,6 +30,9 @@ Arch uniform_arch(const Space& space, std::uint8_t choice) {
   return {std::vector<std::uint8_t>(space.decisions().size(), choice)};
 }
 
+/// Of the family that encodes, writes and sizes its archs in its own way.
+bool is_cells(const std::string& name) { return name.starts_with("darts"); }
+
 /// Four standard deviations of a binomial around its mean.
 void expect_rate(int hits, int trials, double rate, const std::string& what) {
   const double spread = std::sqrt(trials * rate * (1 - rate));
@@ -78,7 +81,9 @@ TEST(Space, SmallestAndLargest) {
     const Arch largest = space->largest();
     for (std::size_t i = 0; i < largest.choices.size(); ++i) {
       EXPECT_TRUE(space->alive(largest, static_cast<int>(i))) << name;
-      EXPECT_EQ(largest.choices[i] + 1, space->decisions()[i].num_choices()) << name;
+      if (!is_cells(name)) {  // the last operation of a cell is not the one with the most MACs
+        EXPECT_EQ(largest.choices[i] + 1, space->decisions()[i].num_choices()) << name;
+      }
     }
   }
 }
@@ -226,6 +231,9 @@ TEST(Space, ChildrenAreCanonicalAndOneParentTwiceGivesItself) {
 
 TEST(Space, EncodeIsOneHotAndZeroWhereDead) {
   for (const std::string& name : builtin_space_names()) {
+    if (is_cells(name)) {  // encoded by edge
+      continue;
+    }
     const auto space = make_space(name);
     Rng rng(8);
     for (int t = 0; t < 20; ++t) {
@@ -392,14 +400,16 @@ TEST(BuiltinSpaces, UnknownNamesGetTheNearest) {
 
 TEST(BuiltinSpaces, OverridesReachTheNet) {
   for (const std::string& name : builtin_space_names()) {
-    const auto space = make_space(name, {.in_channels = 2, .num_classes = 7, .input_size = 40});
+    const auto space = make_space(name, {.in_channels = 2, .num_classes = 7, .input_size = 64});
     Rng rng(10);
     for (const Arch& arch : {space->smallest(), space->largest(), space->sample(rng)}) {
       const graph::Graph net = space->graph(arch);
-      EXPECT_EQ(net.input_shape(), (graph::Shape{2, 40, 40})) << name;
+      EXPECT_EQ(net.input_shape(), (graph::Shape{2, 64, 64})) << name;
       EXPECT_EQ(net.output_shape(), (graph::Shape{7, 1, 1})) << name;
-      EXPECT_EQ(space->input_size(arch), 40) << name;
-      EXPECT_EQ(space->to_json(arch)["r"], 40) << name;
+      EXPECT_EQ(space->input_size(arch), 64) << name;
+      if (!is_cells(name)) {
+        EXPECT_EQ(space->to_json(arch)["r"], 64) << name;
+      }
     }
     for (const Decision& decision : space->decisions()) {
       EXPECT_NE(decision.group, "r") << "an input size asked for is no choice";
@@ -441,11 +451,12 @@ TEST(BuiltinSpaces, RefuseResolutionsThatAreNotTheirs) {
 TEST(BuiltinSpaces, PublishedTasks) {
   for (const std::string& name : builtin_space_names()) {
     const auto space = make_space(name);
-    const bool small = name == "mbv3_28";
+    const bool grey = name == "mbv3_28";
+    const bool cifar = name == "darts";
     const graph::Graph net = space->graph(space->largest());
-    const int size = small ? 28 : 224;
-    EXPECT_EQ(net.input_shape(), (graph::Shape{small ? 1 : 3, size, size})) << name;
-    EXPECT_EQ(net.output_shape(), (graph::Shape{small ? 10 : 1000, 1, 1})) << name;
+    const int size = grey ? 28 : cifar ? 32 : 224;
+    EXPECT_EQ(net.input_shape(), (graph::Shape{grey ? 1 : 3, size, size})) << name;
+    EXPECT_EQ(net.output_shape(), (graph::Shape{grey || cifar ? 10 : 1000, 1, 1})) << name;
   }
 }
 
@@ -467,6 +478,9 @@ TEST(BuiltinSpaces, DistinctBlocksCoverRandomNets) {
 TEST(BuiltinSpaces, ParameterNamesDoNotDependOnTheArch) {
   for (const std::string& name : builtin_space_names()) {
     const auto space = make_space(name);
+    if (!space->weights_nest()) {
+      continue;
+    }
     std::set<std::string> supernet;
     const auto names = [](const graph::Graph& net) {
       std::set<std::string> all;

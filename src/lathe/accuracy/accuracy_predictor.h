@@ -26,7 +26,8 @@ class AccuracyPredictor {
   /// What each choice contributes near each arch, to first order: the derivative of the accuracy by
   /// "decision i is alive and has choice c", for the decisions in order and the choices of each in
   /// order (the numbering of Space::encode()), one row per arch. Differences say what to change;
-  /// a dead decision contributes 0. Empty if the predictor knows nothing of the kind.
+  /// a dead decision contributes 0. Empty if the predictor knows nothing of the kind, as for
+  /// spaces that encode something else than their choices.
   /// @throws std::invalid_argument if an arch is none of the space.
   virtual std::vector<float> choice_effects(std::span<const space::Arch> archs) const;
 

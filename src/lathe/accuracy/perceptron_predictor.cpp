@@ -167,6 +167,9 @@ std::vector<float> PerceptronPredictor::encoded(std::span<const space::Arch> arc
 }
 
 std::vector<float> PerceptronPredictor::choice_effects(std::span<const space::Arch> archs) const {
+  if (!space_->encodes_choices()) {
+    return {};
+  }
   const std::vector<float> gradients = fit_.perceptron.gradients(encoded(archs));
   const auto width = static_cast<std::size_t>(encoding_.size());
   std::vector<float> effects;

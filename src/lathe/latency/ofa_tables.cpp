@@ -179,6 +179,9 @@ std::string fitting_spaces(const OfaTableFile& file, Naming naming, const space:
                            int input_size) {
   std::string names;
   for (const std::string& name : space::builtin_space_names()) {
+    if (!space::make_space(name)->is_chain()) {
+      continue;  // cells have no rows, and nets of few input sizes
+    }
     const auto space = space::make_space(name, {.in_channels = task.in_channels,
                                                 .num_classes = task.num_classes,
                                                 .input_size = input_size});

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
@@ -44,6 +45,10 @@ std::vector<std::pair<int, int>> kernel_steps(const std::vector<int>& elastic, i
 }
 
 std::vector<Parameters::Declaration> declarations(const space::Space& space) {
+  if (!space.weights_nest()) {
+    throw std::invalid_argument("[nn::Supernet] the nets of space " + space.name() +
+                                " don't share weights by slicing");
+  }
   std::vector<Parameters::Declaration> all;
   const std::vector<int> elastic = space.elastic_kernels();
   each_parameter(space, [&](const ParameterSpec& spec, const graph::Node& node) {

@@ -24,6 +24,7 @@ class Supernet {
  public:
   /// Random weights from `seed`: convolutions normal with variance 2 / fan-out, linear layers
   /// uniform within 1 / sqrt(fan-in), batch norm 1 and 0. `replicas` as in Parameters.
+  /// @throws std::invalid_argument unless space->weights_nest().
   Supernet(std::shared_ptr<const space::Space> space, std::uint64_t seed, int replicas = 1);
 
   const space::Space& space() const { return *space_; }

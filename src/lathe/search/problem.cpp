@@ -115,6 +115,11 @@ Problem::Problem(const space::Space& space, const latency::LatencyModel& latency
     params_ = per_block(space, graph::params);
   }
   if (constraints.max_memory_mb) {
+    if (!space.is_chain()) {
+      throw Error("space " + space.name() +
+                  " can't be searched with a limit of memory: the blocks " +
+                  "of its nets don't follow one another");
+    }
     memory_mb_ = memory_mb_of_slots(space);
   }
   if (latency_costs_ != nullptr) {

@@ -32,8 +32,8 @@ class Problem {
   /// Milliseconds for spaces of a few thousand distinct blocks, some tens where MACs, parameters or
   /// memory are constrained.
   /// @throws std::invalid_argument if a model is of another space, or a constraint not finite and
-  /// > 0; Error as the latency model's, or if the space has too many blocks to list and a
-  /// constraint is set.
+  /// > 0; Error as the latency model's, if the space has too many blocks to list and a constraint
+  /// is set, or if memory is limited in a space whose blocks are no chain.
   Problem(const space::Space& space, const latency::LatencyModel& latency,
           const accuracy::AccuracyPredictor& accuracy, const Constraints& constraints = {});
   Problem(space::Space&&, const latency::LatencyModel&, const accuracy::AccuracyPredictor&,

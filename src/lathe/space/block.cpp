@@ -26,10 +26,24 @@ const char* text(BlockKind kind) {
       return "bottleneck";
     case BlockKind::kMaxPool:
       return "max_pool";
+    case BlockKind::kAvgPool:
+      return "avg_pool";
     case BlockKind::kGlobalPool:
       return "global_pool";
     case BlockKind::kClassifier:
       return "classifier";
+    case BlockKind::kReluConv:
+      return "relu_conv";
+    case BlockKind::kFactorizedReduce:
+      return "factorized_reduce";
+    case BlockKind::kSepConv:
+      return "sep_conv";
+    case BlockKind::kDilConv:
+      return "dil_conv";
+    case BlockKind::kCellSum:
+      return "cell_sum";
+    case BlockKind::kAuxiliaryHead:
+      return "auxiliary_head";
   }
   return "";
 }
@@ -110,6 +124,72 @@ int lower_bottleneck(Graph& g, int x, const Block& b) {
   return g.activation(g.add(y, shortcut), b.activation);
 }
 
+int lower_relu_conv(Graph& g, int x, const Block& b) {
+  return conv_norm(g, g.activation(x, Activation::kRelu), b.name,
+                   {.out_channels = b.output.channels, .kernel = b.kernel, .stride = b.stride},
+                   b.batch_norm_eps);
+}
+
+int lower_factorized_reduce(Graph& g, int x, const Block& b) {
+  const int even_channels = b.output.channels / 2;
+  x = g.activation(x, Activation::kRelu);
+  const int even = g.conv(x, b.name + ".even", {.out_channels = even_channels, .stride = b.stride});
+  const int odd = g.conv(g.crop(x, 1), b.name + ".odd",
+                         {.out_channels = b.output.channels - even_channels, .stride = b.stride});
+  return g.batch_norm(g.concat({even, odd}), b.name + ".bn", b.batch_norm_eps);
+}
+
+/// ReLU, depthwise, 1x1, batch norm.
+int relu_separable(Graph& g, int x, const std::string& name, int out_channels,
+                   const Graph::ConvOptions& depthwise, double eps) {
+  x = g.conv(g.activation(x, Activation::kRelu), name + ".depthwise", depthwise);
+  return g.batch_norm(g.conv(x, name + ".pointwise", {.out_channels = out_channels}), name + ".bn",
+                      eps);
+}
+
+int lower_sep_conv(Graph& g, int x, const Block& b) {
+  const int channels = b.input.channels;
+  Graph::ConvOptions options{
+      .out_channels = channels, .kernel = b.kernel, .stride = b.stride, .groups = channels};
+  const int y = relu_separable(g, x, b.name + ".0", channels, options, b.batch_norm_eps);
+  options.stride = 1;
+  return relu_separable(g, y, b.name + ".1", b.output.channels, options, b.batch_norm_eps);
+}
+
+int lower_dil_conv(Graph& g, int x, const Block& b) {
+  return relu_separable(g, x, b.name, b.output.channels,
+                        {.out_channels = b.input.channels,
+                         .kernel = b.kernel,
+                         .stride = b.stride,
+                         .groups = b.input.channels,
+                         .dilation = 2},
+                        b.batch_norm_eps);
+}
+
+/// Alone, without the states that a cell's nodes add up, every term is the input.
+int lower_cell_sum(Graph& g, int x, const Block& b) {
+  std::vector<int> nodes;
+  for (int n = 0; n < b.output.channels / b.input.channels; ++n) {
+    nodes.push_back(g.add(x, x));
+  }
+  return g.concat(nodes);
+}
+
+int lower_auxiliary_head(Graph& g, int x, const Block& b) {
+  constexpr int kPool = 5;
+  constexpr int kMid = 128;
+  constexpr int kFeatures = 768;
+  x = g.activation(x, Activation::kRelu);
+  x = g.avg_pool(x, kPool, b.stride, 0, /*ceil_mode=*/false);
+  x = conv_norm(g, x, b.name + ".0", {.out_channels = kMid}, b.batch_norm_eps);
+  x = g.activation(x, Activation::kRelu);
+  const Graph::ConvOptions options{.out_channels = kFeatures, .kernel = 2, .padding = 0};
+  x = b.batch_norm ? conv_norm(g, x, b.name + ".1", options, b.batch_norm_eps)
+                   : g.conv(x, b.name + ".1.conv", options);
+  x = g.activation(x, Activation::kRelu);
+  return g.linear(x, b.name + ".linear", b.output.channels, /*bias=*/true);
+}
+
 int lower_block(Graph& g, int x, const Block& b) {
   switch (b.kind) {
     case BlockKind::kConv:
@@ -123,6 +203,8 @@ int lower_block(Graph& g, int x, const Block& b) {
       return lower_bottleneck(g, x, b);
     case BlockKind::kMaxPool:
       return g.max_pool(x, b.kernel, b.stride, b.kernel / 2);
+    case BlockKind::kAvgPool:
+      return g.avg_pool(x, b.kernel, b.stride, b.kernel / 2, /*ceil_mode=*/false);
     case BlockKind::kGlobalPool:
       return g.global_avg_pool(x);
     case BlockKind::kClassifier:
@@ -133,6 +215,18 @@ int lower_block(Graph& g, int x, const Block& b) {
         x = g.dropout(x, b.dropout);
       }
       return g.linear(x, b.name + ".linear", b.output.channels, /*bias=*/true);
+    case BlockKind::kReluConv:
+      return lower_relu_conv(g, x, b);
+    case BlockKind::kFactorizedReduce:
+      return lower_factorized_reduce(g, x, b);
+    case BlockKind::kSepConv:
+      return lower_sep_conv(g, x, b);
+    case BlockKind::kDilConv:
+      return lower_dil_conv(g, x, b);
+    case BlockKind::kCellSum:
+      return lower_cell_sum(g, x, b);
+    case BlockKind::kAuxiliaryHead:
+      return lower_auxiliary_head(g, x, b);
   }
   throw std::invalid_argument("[space::lower] unknown block kind");
 }
@@ -163,6 +257,19 @@ std::string Block::key() const {
   return out.str();
 }
 
+int lower_onto(Graph& g, int from, const Block& block) {
+  if (g[from].shape != block.input) {
+    throw std::invalid_argument("[space::lower] " + block.name + " expects input " +
+                                text(block.input) + ", got " + text(g[from].shape));
+  }
+  const int to = lower_block(g, from, block);
+  if (g[to].shape != block.output) {
+    throw std::invalid_argument("[space::lower] " + block.name + " promises output " +
+                                text(block.output) + ", gives " + text(g[to].shape));
+  }
+  return to;
+}
+
 graph::Graph lower(std::span<const Block> blocks) {
   if (blocks.empty()) {
     throw std::invalid_argument("[space::lower] a net needs at least one block");
@@ -170,15 +277,7 @@ graph::Graph lower(std::span<const Block> blocks) {
   Graph g(blocks.front().input);
   int x = 0;
   for (const Block& block : blocks) {
-    if (g[x].shape != block.input) {
-      throw std::invalid_argument("[space::lower] " + block.name + " expects input " +
-                                  text(block.input) + ", got " + text(g[x].shape));
-    }
-    x = lower_block(g, x, block);
-    if (g[x].shape != block.output) {
-      throw std::invalid_argument("[space::lower] " + block.name + " promises output " +
-                                  text(block.output) + ", gives " + text(g[x].shape));
-    }
+    x = lower_onto(g, x, block);
   }
   return g;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <regex>
 #include <stdexcept>
 
 #include "lathe/core/error.h"
@@ -218,6 +219,57 @@ void apply(const TaskOverrides& overrides, const std::string& space, Task& task)
   apply(overrides, space, task, none);
 }
 
+CellSpec published_cells(CellStem stem) {
+  if (stem == CellStem::kCifar) {
+    return {};
+  }
+  return {.task = {}, .stem = stem, .init_channels = 48, .cells = 14};
+}
+
+/// darts[_imagenet][_cN][_lN][_aux]
+std::optional<CellSpec> cell_spec(const std::string& name) {
+  static const std::regex kPattern("darts(_imagenet)?(_c([0-9]{1,4}))?(_l([0-9]{1,3}))?(_aux)?");
+  std::smatch parts;
+  if (!std::regex_match(name, parts, kPattern)) {
+    return std::nullopt;
+  }
+  CellSpec spec = published_cells(parts[1].matched ? CellStem::kImagenet : CellStem::kCifar);
+  if (parts[3].matched) {
+    spec.init_channels = std::stoi(parts[3]);
+  }
+  if (parts[5].matched) {
+    spec.cells = std::stoi(parts[5]);
+  }
+  spec.auxiliary = parts[6].matched;
+  return spec;
+}
+
+std::string cell_space_name(const CellSpec& spec) {
+  const CellSpec published = published_cells(spec.stem);
+  std::string name = spec.stem == CellStem::kImagenet ? "darts_imagenet" : "darts";
+  if (spec.init_channels != published.init_channels) {
+    name += "_c" + std::to_string(spec.init_channels);
+  }
+  if (spec.cells != published.cells) {
+    name += "_l" + std::to_string(spec.cells);
+  }
+  return name + (spec.auxiliary ? "_aux" : "");
+}
+
+std::unique_ptr<Space> make(const TaskOverrides& overrides, CellSpec spec) {
+  if (overrides.stem && *overrides.stem != spec.stem) {
+    const bool auxiliary = spec.auxiliary;
+    spec = published_cells(*overrides.stem);
+    spec.auxiliary = auxiliary;
+  }
+  spec.init_channels = overrides.init_channels.value_or(spec.init_channels);
+  spec.cells = overrides.cells.value_or(spec.cells);
+  spec.auxiliary = spec.auxiliary || overrides.auxiliary;
+  spec.name = cell_space_name(spec);
+  apply(overrides, spec.name, spec.task);
+  return make_cell_space(std::move(spec));
+}
+
 std::unique_ptr<Space> make(const TaskOverrides& overrides, MobileSpec spec) {
   apply(overrides, spec.name, spec.task, spec.resolutions);
   return make_mobile_space(std::move(spec));
@@ -256,6 +308,10 @@ const std::map<std::string, SpaceSpec (*)(const std::string&)>& specs() {
 }  // namespace
 
 SpaceSpec builtin_space_spec(const std::string& name) {
+  if (cell_spec(name)) {
+    throw Error("space " + name +
+                " has no file: its name says it all, such as darts_imagenet_c32_l8");
+  }
   const auto found = specs().find(name);
   if (found == specs().end()) {
     throw Error("unknown space \"" + name + "\": " + nearest_names(name, builtin_space_names()));
@@ -264,18 +320,32 @@ SpaceSpec builtin_space_spec(const std::string& name) {
 }
 
 std::unique_ptr<Space> make_space_from_spec(SpaceSpec spec, const TaskOverrides& overrides) {
+  if (overrides.stem || overrides.init_channels || overrides.cells || overrides.auxiliary) {
+    const std::string& name =
+        std::visit([](const auto& s) -> const std::string& { return s.name; }, spec);
+    throw Error("space " + name + " has no cells: a stem, channels, cells and an auxiliary head " +
+                "can be given to darts only");
+  }
   return std::visit([&](auto& of_family) { return make(overrides, std::move(of_family)); }, spec);
 }
 
 std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides) {
+  if (std::optional<CellSpec> spec = cell_spec(name)) {
+    return make(overrides, std::move(*spec));
+  }
   return make_space_from_spec(builtin_space_spec(name), overrides);
 }
 
+bool is_space_name(const std::string& name) {
+  return specs().contains(name) || cell_spec(name).has_value();
+}
+
 std::vector<std::string> builtin_space_names() {
-  std::vector<std::string> names;
+  std::vector<std::string> names{"darts", "darts_imagenet"};
   for (const auto& [name, spec] : specs()) {
     names.push_back(name);
   }
+  std::ranges::sort(names);
   return names;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lathe/space/bottleneck_family.h"
+#include "lathe/space/cell_family.h"
 #include "lathe/space/chain_family.h"
 #include "lathe/space/mobile_family.h"
 #include "lathe/space/space.h"
@@ -19,6 +20,11 @@ struct TaskOverrides {
   std::optional<int> num_classes;
   std::optional<int> input_size;  ///< the only one: there is no choice of a resolution left
   std::vector<int> resolutions;   ///< the space's own to choose from; empty: all of them
+  // Of cell spaces alone:
+  std::optional<CellStem> stem;  ///< with its published channels, cells and task
+  std::optional<int> init_channels;
+  std::optional<int> cells;
+  bool auxiliary = false;
 };
 
 /// A concrete space is data given to a family.
@@ -28,17 +34,27 @@ using SpaceSpec = std::variant<MobileSpec, BottleneckSpec, ChainSpec>;
 std::unique_ptr<Space> make_space_from_spec(SpaceSpec spec, const TaskOverrides& overrides = {});
 
 /// A built-in space for a task; what is not overridden is as published (mbv3_28: 1 channel, 10
-/// classes, 28x28; the others 3 channels, 1000 classes, 224x224).
-/// The name, and the arch JSON with it, stay the same with fewer resolutions.
+/// classes, 28x28; darts: 3 channels, 10 classes, 32x32; the others 3 channels, 1000 classes,
+/// 224x224). The name, and the arch JSON with it, stay the same with fewer resolutions.
+///
+/// Cell spaces are many: `darts` is the CIFAR net of 36 channels and 20 cells, `darts_imagenet` the
+/// ImageNet net of 48 and 14; `_c16`, `_l8` and `_aux`, in this order, name one with other
+/// channels, cells, or an auxiliary head. The overrides give the space the same name:
+/// make_space("darts", {.cells = 8})->name() is `darts_l8`.
 /// @throws Error naming the nearest built-in names if `name` is none, or listing the space's
-/// resolutions if one of `resolutions` is not among them; std::invalid_argument if both an input
-/// size and resolutions are given.
+/// resolutions if one of `resolutions` is not among them, or if a space without cells is given a
+/// stem, channels or cells; std::invalid_argument if both an input size and resolutions are given,
+/// or as make_cell_space().
 std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& overrides = {});
 
-/// What make_space() gives to the family. @throws Error as make_space().
+/// What make_space() gives to the family, for all but the cell spaces. @throws Error as
+/// make_space().
 SpaceSpec builtin_space_spec(const std::string& name);
 
-/// Sorted.
+/// Whether make_space() knows the name.
+bool is_space_name(const std::string& name);
+
+/// Sorted; of the cell spaces the two published ones.
 std::vector<std::string> builtin_space_names();
 
 }  // namespace lathe::space

@@ -66,7 +66,13 @@ class Space {
   /// Each gene from either parent with equal probability. Canonical.
   Arch crossover(const Arch& a, const Arch& b, Rng& rng) const;
   Arch smallest() const;  ///< first choice everywhere
-  Arch largest() const;   ///< last choice everywhere
+  /// The last choice everywhere, or what else needs the most MACs.
+  virtual Arch largest() const;
+
+  /// Every arch whose net is that of `arch` with its parts in another order, itself included;
+  /// ascending. They are equally fast and accurate: the first can stand for all, and a split into
+  /// training and test keeps them together. Only cells have others than canonical(arch).
+  virtual std::vector<Arch> equivalents(const Arch& arch) const { return {canonical(arch)}; }
 
   /// log10 of the number of distinct nets at one resolution.
   virtual double log10_num_nets() const = 0;
@@ -74,12 +80,12 @@ class Space {
   /// Decision indices that mutation redraws together; each decision is in one gene.
   const std::vector<std::vector<int>>& genes() const { return genes_; }
 
-  /// In the order of the net.
+  /// In the order of the net, unless the family says otherwise.
   const std::vector<Slot>& slots() const { return slots_; }
   /// The blocks that `arch` has in slot `s`, perhaps none. @throws std::invalid_argument as
   /// check().
   std::vector<Block> blocks(const Arch& arch, int s) const;
-  /// The blocks of the net in order: those of its slots. @throws std::invalid_argument as check().
+  /// The blocks of the net, in the order of its slots. @throws std::invalid_argument as check().
   std::vector<Block> blocks(const Arch& arch) const;
   /// Calls `visit` with an arch for each combination of the choices of slot `s`'s decisions, the
   /// last decision changing fastest; the other decisions stay at choice 0. Not canonical.
@@ -88,26 +94,32 @@ class Space {
   /// Every block, by key(), that some arch of the space contains; each once.
   /// @throws Error as for_each_assignment().
   std::vector<Block> distinct_blocks() const;
-  /// lower(blocks(arch)).
-  graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
+  /// The net: lower(blocks(arch)), where the blocks are a chain.
+  virtual graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
+  /// Whether they are: then the most memory that a net needs is that of one of its blocks.
+  virtual bool is_chain() const { return true; }
+  /// Whether each net's parameters are slices of the largest's, as in a nn::Supernet.
+  virtual bool weights_nest() const { return true; }
 
   /// Kernel sizes, ascending, through which a depthwise weight of the largest size shrinks by
   /// learned transforms; empty where kernels are not elastic.
   virtual std::vector<int> elastic_kernels() const = 0;
 
-  /// One-hot of every decision, zeros where dead: the input of the accuracy predictor.
-  /// encoding_size() numbers in [0, 1].
-  std::vector<float> encode(const Arch& arch) const;
-  int encoding_size() const;
+  /// One-hot of every decision, zeros where dead, or what the family says: the input of learned
+  /// predictors. encoding_size() numbers in [0, 1]. @throws std::invalid_argument as check().
+  virtual std::vector<float> encode(const Arch& arch) const;
+  virtual int encoding_size() const;
+  /// Whether encode() is that one-hot of every decision.
+  virtual bool encodes_choices() const { return true; }
 
   /// `{"space": name, "<group>": [values...], ..., "r": 160}`, dead decisions too. "r" is a single
-  /// number, and always written.
-  nlohmann::ordered_json to_json(const Arch& arch) const;
+  /// number, and always written. Cells are written otherwise.
+  virtual nlohmann::ordered_json to_json(const Arch& arch) const;
   /// Canonical. A file without "space" is taken as this space's, one without "r" as having the
   /// task's input size. `where` names the file in errors.
   /// @throws Error `<where>: ...` if the space differs, a key is missing or unknown, a list has
   /// another length, or a value is not one of the choices (which are listed).
-  Arch from_json(const nlohmann::json& json, const std::string& where) const;
+  virtual Arch from_json(const nlohmann::json& json, const std::string& where) const;
 
  protected:
   Space(std::string name, Task task) : name_(std::move(name)), task_(task) {}

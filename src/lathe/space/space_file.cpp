@@ -277,8 +277,7 @@ SpaceSpec space_spec_from_json(const json& content, const std::string& where) {
 
 SpaceSpec load_space_spec(const std::filesystem::path& path) {
   SpaceSpec spec = space_spec_from_json(read_json(path), path.string());
-  const std::vector<std::string> builtin = builtin_space_names();
-  if (std::find(builtin.begin(), builtin.end(), name_of(spec)) != builtin.end()) {
+  if (is_space_name(name_of(spec))) {
     throw Error(path.string() +
                 ": name: expected a name of its own, got that of the built-in "
                 "space \"" +

@@ -14,7 +14,6 @@ namespace {
 
 using space::Block;
 
-constexpr const char* kFormat = "lathe-block-table";
 constexpr int kVersion = 1;
 constexpr int kVersionWithInputSizes = 2;
 constexpr const char* kUnit = "ms";
@@ -98,7 +97,8 @@ void read_coefficients(const nlohmann::json& json, int version, const space::Spa
 
 BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space,
                            const std::string& where) {
-  require_equal("format", json_member<std::string>(json, "format", where), kFormat, where);
+  require_equal("format", json_member<std::string>(json, "format", where), BlockTable::kFormat,
+                where);
   const int version = json_member<int>(json, "version", where);
   if (version != kVersion && version != kVersionWithInputSizes) {
     throw Error(where + ": \"version\": expected 1 or 2, got " + std::to_string(version));
@@ -220,27 +220,34 @@ BlockTable BlockTable::corrected(const Correction& correction) const {
   return {*space_, std::move(costs)};
 }
 
-void BlockTable::save(const std::filesystem::path& path) const {
+nlohmann::ordered_json BlockTable::to_json() const {
   const bool by_size = !costs_.coefficients_at_input_size_ms.empty();
   nlohmann::ordered_json json{{"format", kFormat},
                               {"version", by_size ? kVersionWithInputSizes : kVersion},
                               {"unit", kUnit},
-                              {"fingerprint", to_json(costs_.fingerprint)},
+                              {"fingerprint", latency::to_json(costs_.fingerprint)},
                               {"bias_ms", costs_.bias_ms},
                               {"fitted", costs_.fitted},
                               {"validation", nullptr},
                               {"coefficients_ms", costs_.coefficients_ms}};
   if (costs_.validation) {
-    json["validation"] = to_json(*costs_.validation);
+    json["validation"] = latency::to_json(*costs_.validation);
   }
   for (const auto& [size, coefficients_ms] : costs_.coefficients_at_input_size_ms) {
     json["coefficients_at_input_size_ms"][std::to_string(size)] = coefficients_ms;
   }
-  write_json(path, json);
+  return json;
 }
 
+void BlockTable::save(const std::filesystem::path& path) const { write_json(path, to_json()); }
+
 BlockTable BlockTable::load(const space::Space& space, const std::filesystem::path& path) {
-  return {space, costs_from_json(read_json(path), space, path.string())};
+  return from_json(space, read_json(path), path.string());
+}
+
+BlockTable BlockTable::from_json(const space::Space& space, const nlohmann::json& json,
+                                 const std::string& where) {
+  return {space, costs_from_json(json, space, where)};
 }
 
 BlockTable calibrated(const BlockTable& table, std::span<const LatencySample> samples) {

@@ -6,11 +6,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lathe/latency/calibrate.h"
 #include "lathe/latency/fingerprint.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/stored_model.h"
 #include "lathe/latency/validation.h"
 #include "lathe/space/space.h"
 
@@ -33,7 +34,7 @@ struct BlockCosts {
 };
 
 /// latency = bias + sum of the coefficients of the net's blocks.
-class BlockTable : public LatencyModel {
+class BlockTable : public StoredLatencyModel {
  public:
   /// `space` must outlive the table; it may be a part of the one that the costs were made for. One
   /// lookup for each assignment of each slot: some ten milliseconds.
@@ -51,6 +52,16 @@ class BlockTable : public LatencyModel {
   bool covers(int input_size) const override;
   const space::SlotCosts* slot_costs() const override { return &slot_costs_; }
 
+  const Fingerprint& fingerprint() const override { return costs_.fingerprint; }
+  const std::optional<ModelError>& validation() const override { return costs_.validation; }
+  void set_validation(std::optional<ModelError> error) override { costs_.validation = error; }
+  void set_fingerprint(Fingerprint fingerprint) override {
+    costs_.fingerprint = std::move(fingerprint);
+  }
+  std::unique_ptr<StoredLatencyModel> with_correction(const Correction& correction) const override {
+    return std::make_unique<BlockTable>(corrected(correction));
+  }
+
   const space::Space& space() const { return *space_; }
   const BlockCosts& costs() const { return costs_; }
 
@@ -66,12 +77,18 @@ class BlockTable : public LatencyModel {
   /// "bias_ms": ..., "fitted": ..., "validation": {...} or null, "coefficients_ms": {"<block key>":
   /// ...}}`; with coefficients for input sizes version 2, `"coefficients_at_input_size_ms": {"160":
   /// {"<block key>": ...}}` beside the others. @throws Error as write_json().
-  void save(const std::filesystem::path& path) const;
+  void save(const std::filesystem::path& path) const override;
+  nlohmann::ordered_json to_json() const;  ///< what save() writes
   /// @throws Error naming the file: unreadable, no block table, another version or unit, another
   /// space or task, a coefficient that is not finite, negative though not fitted, or of a block
   /// that the space does not have.
   static BlockTable load(const space::Space& space, const std::filesystem::path& path);
   static BlockTable load(space::Space&&, const std::filesystem::path&) = delete;
+  /// The same of a file's content; `where` names it in errors.
+  static BlockTable from_json(const space::Space& space, const nlohmann::json& json,
+                              const std::string& where);
+
+  static constexpr const char* kFormat = "lathe-block-table";
 
  private:
   const space::Space* space_;

@@ -27,18 +27,33 @@ LatencySample sample_from_json(const nlohmann::json& json, const space::Space& s
   return sample;
 }
 
+nlohmann::ordered_json line_of(const space::Space& space, const LatencySample& sample) {
+  return {{"arch", space.to_json(sample.arch)},
+          {"median_ms", sample.median_ms},
+          {"p90_ms", sample.p90_ms},
+          {"repeats", sample.repeats}};
+}
+
+Fingerprint fingerprint_of(const nlohmann::json& first_line, const std::string& path) {
+  const std::string where = path + ":1";
+  return fingerprint_from_json(json_member<nlohmann::json>(first_line, "fingerprint", where),
+                               where);
+}
+
 LatencySamples parse(const std::vector<nlohmann::json>& lines, const space::Space& space,
                      const std::string& path) {
   if (lines.empty()) {
     throw Error(path + ": expected latency samples, got a missing or empty file");
   }
   LatencySamples result;
-  const std::string first = path + ":1";
-  result.fingerprint = fingerprint_from_json(
-      json_member<nlohmann::json>(lines.front(), "fingerprint", first), first);
+  result.fingerprint = fingerprint_of(lines.front(), path);
   require_space(result.fingerprint, space, path);
   for (std::size_t i = 1; i < lines.size(); ++i) {
-    result.samples.push_back(sample_from_json(lines[i], space, path + ":" + std::to_string(i + 1)));
+    const std::string where = path + ":" + std::to_string(i + 1);
+    if (lines[i].is_object() && lines[i].contains("fingerprint")) {
+      throw Error(where + ": a second fingerprint; samples of several measurements don't mix");
+    }
+    result.samples.push_back(sample_from_json(lines[i], space, where));
   }
   return result;
 }
@@ -46,7 +61,29 @@ LatencySamples parse(const std::vector<nlohmann::json>& lines, const space::Spac
 }  // namespace
 
 LatencySamples read_samples(const std::filesystem::path& path, const space::Space& space) {
-  return parse(JsonLines(path).read(), space, path.string());
+  LatencySamples samples = parse(JsonLines(path).read(), space, path.string());
+  samples.unfinished = !read_file(path).ends_with('\n');
+  return samples;
+}
+
+void write_samples(const std::filesystem::path& path, const space::Space& space,
+                   const LatencySamples& samples) {
+  std::string text =
+      nlohmann::ordered_json{{"fingerprint", to_json(samples.fingerprint)}}.dump() + "\n";
+  for (const LatencySample& sample : samples.samples) {
+    text += line_of(space, sample).dump() + "\n";
+  }
+  write_file_atomic(path, text);
+}
+
+Fingerprint fingerprint_of_samples(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  const std::size_t end = text.find('\n');
+  if (end == std::string::npos) {
+    throw Error(path.string() + ": expected latency samples, got no complete line");
+  }
+  const std::string where = path.string() + ":1";
+  return fingerprint_of(parse_json(std::string_view(text).substr(0, end), where), path.string());
 }
 
 SampleLog::SampleLog(const std::filesystem::path& path, const space::Space& space,
@@ -76,10 +113,7 @@ void SampleLog::append(const LatencySample& sample) {
     lines_.append({{"fingerprint", to_json(fingerprint_)}});
     begun_ = true;
   }
-  lines_.append({{"arch", space_->to_json(sample.arch)},
-                 {"median_ms", sample.median_ms},
-                 {"p90_ms", sample.p90_ms},
-                 {"repeats", sample.repeats}});
+  lines_.append(line_of(*space_, sample));
   samples_.push_back(sample);
 }
 

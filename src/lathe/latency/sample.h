@@ -23,12 +23,20 @@ struct LatencySample {
 struct LatencySamples {
   Fingerprint fingerprint;
   std::vector<LatencySample> samples;
+  bool unfinished = false;  ///< a last line without its end was left out
 };
 
 /// Reads a file that SampleLog wrote; an unfinished last line is left out.
 /// @throws Error naming the file, and the line where there is one: it is missing or empty, is of
 /// another space, an arch is none of the space, or a figure is not finite and > 0.
 LatencySamples read_samples(const std::filesystem::path& path, const space::Space& space);
+
+/// The whole file at once, atomically. @throws Error as write_file_atomic().
+void write_samples(const std::filesystem::path& path, const space::Space& space,
+                   const LatencySamples& samples);
+
+/// What a sample file was measured under, to find its space by. @throws Error naming the file.
+Fingerprint fingerprint_of_samples(const std::filesystem::path& path);
 
 /// JSON lines: the fingerprint first, then one sample a line, never rewritten. A crash loses at
 /// most the sample that was being written, so that collecting resumes where it stopped.

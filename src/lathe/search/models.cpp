@@ -8,6 +8,7 @@
 #include "lathe/core/error.h"
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/ofa_tables.h"
+#include "lathe/latency/stored_model.h"
 
 namespace lathe::search {
 namespace {
@@ -66,7 +67,7 @@ std::unique_ptr<const LatencyModel> load_latency(const Space& space,
   if (are_ofa_tables(path)) {
     return std::make_unique<latency::BlockTable>(space, latency::load_ofa_tables(space, path));
   }
-  return std::make_unique<latency::BlockTable>(latency::BlockTable::load(space, path));
+  return latency::load_latency_model(space, path);
 }
 
 std::unique_ptr<const accuracy::AccuracyPredictor> load_accuracy(

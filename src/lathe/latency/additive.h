@@ -1,0 +1,83 @@
+// AOWS's latency model: the least-squares explanation of whole nets as sums over their blocks.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/latency/block_table.h"
+#include "lathe/latency/sample.h"
+#include "lathe/regress/least_squares.h"
+#include "lathe/space/space.h"
+
+namespace lathe::latency {
+
+inline constexpr std::size_t kMinAdditiveSamples = 20;
+
+struct AdditiveOptions {
+  /// Strengths tried on a tenth of the samples, left out: of the pull towards the prior, and of the
+  /// penalty on coefficients below 0 and on wider blocks that are faster. Relative errors of one
+  /// per cent weigh as coefficients do that are off by one per cent of a mean net, times the root.
+  std::vector<double> prior_strengths = {1e-4, 1e-3, 1e-2, 1e-1};
+  std::vector<double> constraint_strengths = {0.0, 1.0, 100.0};
+  std::uint64_t seed = 0;
+};
+
+/// An additive fit with what it knows of itself.
+class AdditiveFit {
+ public:
+  /// What is said about one net.
+  struct Query {
+    double latency_ms;
+    double deviation_ms;  ///< standard deviation of the estimate, the noise of a run not included
+    /// Whether the samples determine this sum; otherwise the prior has decided a part of it.
+    bool identifiable;
+  };
+  /// @throws std::invalid_argument if `arch` is none of the space.
+  Query query(const space::Arch& arch) const;
+
+  const BlockTable& table() const { return table_; }
+  int variables() const { return variables_; }  ///< distinct blocks of the space
+  int rank() const { return rank_; }  ///< of the samples: how many of their sums are told apart
+  double prior_strength() const { return prior_strength_; }
+  double constraint_strength() const { return constraint_strength_; }
+
+ private:
+  friend AdditiveFit fit_additive(const space::Space&, const Fingerprint&,
+                                  std::span<const LatencySample>, const AdditiveOptions&);
+  AdditiveFit(BlockTable table) : table_(std::move(table)) {}
+
+  BlockTable table_;
+  int variables_ = 0;
+  int rank_ = 0;
+  double prior_strength_ = 0;
+  double constraint_strength_ = 0;
+  double noise_ = 0;                               // relative standard deviation of a sample
+  std::map<std::string, Eigen::Index> column_of_;  // of the blocks that were seen
+  std::shared_ptr<const regress::NormalEquations> span_;
+  std::shared_ptr<const regress::NormalEquations> system_;
+};
+
+/// latency = bias + sum of coefficients, the coefficients those that minimise the squared relative
+/// errors (Huber's weights), pulled a little towards a prior (operators, multiply-accumulates and
+/// numbers moved, fitted first) in the directions that samples leave open: any amount moved from
+/// all of a layer's blocks to all of the next layer's changes no sum. So single coefficients are no
+/// layer times; rank() of variables() is what the samples determine. Blocks that no sample has keep
+/// the prior.
+///
+/// Negative coefficients, and blocks that are faster than one narrower in just one dimension, are
+/// penalised in a few rounds of active constraints, as strongly as helps on left-out samples.
+/// O(seen blocks^3 * (strengths + rounds)), seconds for 1,600.
+/// @throws std::invalid_argument with fewer than kMinAdditiveSamples samples, or one that is not
+/// > 0; Error if the samples contain more than 4,096 distinct blocks, or as distinct_blocks().
+/// @see Berman et al., "AOWS: Adaptive and optimal network width search with latency constraints"
+/// (CVPR 2020), section 3.2 and supplement A. Differs in: relative errors, prior, robust weights.
+AdditiveFit fit_additive(const space::Space& space, const Fingerprint& fingerprint,
+                         std::span<const LatencySample> samples,
+                         const AdditiveOptions& options = {});
+
+}  // namespace lathe::latency

@@ -1,0 +1,57 @@
+#include "lathe/latency/stored_model.h"
+
+#include "lathe/core/file.h"
+#include "lathe/core/tensor_map.h"
+#include "lathe/latency/block_table.h"
+#include "lathe/latency/linear_model.h"
+#include "lathe/latency/perceptron_model.h"
+
+namespace lathe::latency {
+namespace {
+
+/// Safetensors begin with a length of eight bytes, JSON with a brace or white space.
+bool is_json(const std::string& bytes) {
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && bytes[first] == '{' &&
+         (bytes.size() < 9 || bytes[8] != '{' || first != 0);
+}
+
+}  // namespace
+
+std::unique_ptr<StoredLatencyModel> load_latency_model(const space::Space& space,
+                                                       const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  const std::string where = path.string();
+  if (!is_json(bytes)) {
+    return std::make_unique<PerceptronModel>(PerceptronModel::load(space, path));
+  }
+  const nlohmann::json json = parse_json(bytes, where);
+  const auto format = json_member<std::string>(json, "format", where);
+  if (format == BlockTable::kFormat) {
+    return std::make_unique<BlockTable>(BlockTable::from_json(space, json, where));
+  }
+  if (format == LinearModel::kFormat) {
+    return std::make_unique<LinearModel>(LinearModel::from_json(space, json, where));
+  }
+  throw Error(where + ": \"format\": expected a latency model (" + BlockTable::kFormat + ", " +
+              LinearModel::kFormat + " or a perceptron), got \"" + format.substr(0, 60) + "\"");
+}
+
+Fingerprint fingerprint_of_model(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  const std::string where = path.string();
+  nlohmann::json json;
+  if (is_json(bytes)) {
+    json = parse_json(bytes, where);
+  } else {
+    const auto metadata = load_safetensors(path).metadata;
+    const auto model = metadata.find("model");
+    if (model == metadata.end()) {
+      throw Error(where + ": expected a latency model, got tensors without one's metadata");
+    }
+    json = parse_json(model->second, where);
+  }
+  return fingerprint_from_json(json_member<nlohmann::json>(json, "fingerprint", where), where);
+}
+
+}  // namespace lathe::latency

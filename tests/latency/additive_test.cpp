@@ -1,0 +1,127 @@
+#include "lathe/latency/additive.h"
+
+#include <gtest/gtest.h>
+
+#include <Eigen/QR>
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "lathe/latency/block_covariance.h"
+#include "lathe/latency/operators.h"
+#include "lathe/space/chain_family.h"
+#include "space_fixtures/message_of.h"
+#include "space_fixtures/tiny_space.h"
+
+namespace lathe::latency {
+namespace {
+
+using lathe::testing::message_of;
+using lathe::testing::TinySpace;
+
+std::unique_ptr<space::Space> small_chain() {
+  return space::make_chain_space(
+      {.name = "chain",
+       .task = {.num_classes = 10, .input_size = 16},
+       .layers = {{{8, 16}, 2}, {{8, 16, 24}, 1}, {{8, 16, 24}, 1}, {{16, 32}, 2}}});
+}
+
+double device_ms(const space::Space& space, const space::Arch& arch) {
+  double ms = 0.2;
+  for (const space::Block& block : space.blocks(arch)) {
+    for (const Operator& op : operators_of(block)) {
+      ms += 0.01 + op.macs() / 3e5 + op.moved() / 1e6 + (op.out_channels == 24 ? 0.02 : 0.0);
+    }
+  }
+  return ms;
+}
+
+std::vector<LatencySample> samples_of(const space::Space& space, int count, double noise,
+                                      std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<LatencySample> samples;
+  for (int i = 0; i < count; ++i) {
+    const space::Arch arch = space.sample(rng);
+    const double ms = device_ms(space, arch) * (1 + noise * rng.normal());
+    samples.push_back({.arch = arch, .median_ms = ms, .p90_ms = ms, .repeats = 1});
+  }
+  return samples;
+}
+
+TEST(AdditiveTest, ExplainsWholeNetsToTheRankOfTheSamples) {
+  const auto space = small_chain();
+  const auto samples = samples_of(*space, 200, 0.0, 1);
+  const AdditiveFit fit = fit_additive(*space, {}, samples);
+  EXPECT_EQ(fit.variables(), static_cast<int>(space->distinct_blocks().size()));
+  std::vector<space::Arch> archs;
+  for (const LatencySample& sample : samples) archs.push_back(sample.arch);
+  const Eigen::MatrixXd rows(BlockCovariance(*space).incidence(archs));
+  EXPECT_EQ(fit.rank(), rows.completeOrthogonalDecomposition().rank());
+  EXPECT_LT(fit.rank(), fit.variables());  // the gauge
+  EXPECT_LT(model_error(fit.table(), samples_of(*space, 100, 0.0, 2)).mape, 1e-3);
+  EXPECT_TRUE(fit.query(space->largest()).identifiable);
+}
+
+TEST(AdditiveTest, KnowsItsError) {
+  const TinySpace space;
+  const AdditiveFit fit = fit_additive(space, {}, samples_of(space, 300, 0.02, 1));
+  double squares = 0.0;
+  int count = 0;
+  for (const LatencySample& sample : samples_of(space, 200, 0.0, 2)) {
+    const AdditiveFit::Query query = fit.query(sample.arch);
+    EXPECT_EQ(query.latency_ms, fit.table().predict_ms(sample.arch));
+    squares += std::pow((query.latency_ms - sample.median_ms) / query.deviation_ms, 2);
+    ++count;
+  }
+  EXPECT_LT(std::sqrt(squares / count), 2.0);
+  EXPECT_GT(std::sqrt(squares / count), 0.4);
+}
+
+TEST(AdditiveTest, SaysWhatTheSamplesDontTell) {
+  const auto space = small_chain();
+  std::vector<LatencySample> samples = samples_of(*space, 400, 0.0, 1);
+  std::erase_if(samples, [](const LatencySample& sample) {
+    return sample.arch.choices[2] == 2 && sample.arch.choices[3] == 1;
+  });
+  const AdditiveFit fit = fit_additive(*space, {}, samples);
+  EXPECT_FALSE(fit.query(space->largest()).identifiable);  // has the block that never occurred
+  EXPECT_TRUE(fit.query(space->smallest()).identifiable);
+  // The prior still gives it a sensible cost.
+  EXPECT_NEAR(fit.table().predict_ms(space->largest()) / device_ms(*space, space->largest()), 1.0,
+              0.1);
+}
+
+TEST(AdditiveTest, ConstraintsHoldBackWhatNoiseWouldBreak) {
+  const auto space = small_chain();
+  const auto samples = samples_of(*space, 60, 0.3, 3);
+  const auto least = [&](double strength) {
+    const AdditiveFit fit = fit_additive(
+        *space, {}, samples, {.prior_strengths = {1e-4}, .constraint_strengths = {strength}});
+    double smallest = 1.0;
+    for (const auto& [key, ms] : fit.table().costs().coefficients_ms) {
+      smallest = std::min(smallest, ms);
+    }
+    return std::pair(smallest, fit.constraint_strength());
+  };
+  const auto [free, no_strength] = least(0.0);
+  EXPECT_EQ(no_strength, 0.0);
+  EXPECT_LT(free, -0.01);
+  const auto [held, strength] = least(1e4);
+  if (strength > 0) {  // chosen if it helped on the samples left out
+    EXPECT_GT(held, free / 10);
+  }
+}
+
+TEST(AdditiveTest, RefusesTooLittle) {
+  const TinySpace space;
+  auto samples = samples_of(space, 19, 0.0, 1);
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
+            "[latency::fit_additive] needs at least 20 samples, got 19");
+  samples = samples_of(space, 20, 0.0, 1);
+  samples[3].median_ms = 0;
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
+            "[latency::fit_additive] median_ms must be > 0, got 0.000000");
+}
+
+}  // namespace
+}  // namespace lathe::latency

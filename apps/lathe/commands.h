@@ -14,8 +14,10 @@ void add_search_command(CLI::App& app);
 void add_spaces_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.
+void add_latency_benchmark_command(CLI::App& app);
 void add_latency_generate_command(CLI::App& app);
 void add_latency_import_command(CLI::App& app);
+void add_latency_merge_command(CLI::App& app);
 void add_latency_predict_command(CLI::App& app);
 
 // Verbs of `lathe accuracy`.

@@ -6,8 +6,10 @@ namespace lathe::app {
 void add_latency_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("latency", "measure a device and model its latency");
   command->require_subcommand(1);
+  add_latency_benchmark_command(*command);
   add_latency_generate_command(*command);
   add_latency_import_command(*command);
+  add_latency_merge_command(*command);
   add_latency_predict_command(*command);
   for (CLI::App* verb : command->get_subcommands({})) {
     verb->fallthrough();

@@ -1,10 +1,12 @@
-// lathe latency generate: a device measured block by block.
+// lathe latency generate: a device measured block by block, or by whole nets.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <memory>
 
 #include "commands.h"
 #include "lathe/core/error.h"
+#include "lathe/latency/sample_plan.h"
 #include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/collect.h"
 #include "runner_options.h"
@@ -17,10 +19,25 @@ namespace {
 struct GenerateOptions {
   SpaceOptions space;
   bool blocks = false;
+  latency::PlanOptions plan;
+  std::string shard = "0/1";
   std::filesystem::path out;
   RunnerOptions runner;
   measure::CollectOptions collect;
 };
+
+/// "i/n" as a shard. @throws Error if it is none.
+latency::Shard parse_shard(const std::string& text) {
+  latency::Shard shard;
+  int length = 0;
+  const bool parsed =
+      std::sscanf(text.c_str(), "%d/%d%n", &shard.index, &shard.count, &length) == 2;
+  if (!parsed || text.size() != static_cast<std::size_t>(length) || shard.index < 0 ||
+      shard.index >= shard.count) {
+    throw Error("--shard: expected i/n with 0 <= i < n, such as 0/4, got \"" + text + "\"");
+  }
+  return shard;
+}
 
 /// The runtime of the measurements in `path`, empty if there are none yet.
 std::string known_runtime(const std::filesystem::path& path, const space::Space& space) {
@@ -28,6 +45,26 @@ std::string known_runtime(const std::filesystem::path& path, const space::Space&
     return {};
   }
   return latency::read_measurements(path, space).fingerprint.runtime;
+}
+
+std::unique_ptr<measure::Runner> runner_for(const space::Space& space, const RunnerOptions& options,
+                                            const std::filesystem::path& log_path) {
+  const std::string runtime = known_runtime(log_path, space);
+  return make_runner(options, measure::random_net(space.graph(space.largest()), 1), runtime);
+}
+
+void generate_samples(const space::Space& space, const GenerateOptions& options,
+                      const ProgressFn& progress) {
+  const std::vector<space::Arch> plan =
+      latency::part_of(latency::sample_plan(space, options.plan), parse_shard(options.shard));
+  const auto runner = runner_for(space, options.runner, options.out);
+  const latency::Fingerprint fingerprint = measure::fingerprint(*runner, space);
+  latency::SampleLog log(options.out, space, fingerprint);
+  const auto left = latency::remaining(plan, log.samples(), options.out.string());
+  measure::collect_samples(*runner, space, left, log, options.collect, progress);
+  progress({"latency", 0, 0,
+            fmt::format("{} nets on {} ({}) in {}", log.samples().size(), fingerprint.device,
+                        fingerprint.runtime, options.out.string())});
 }
 
 void generate_blocks(const space::Space& space, const GenerateOptions& options,
@@ -38,9 +75,7 @@ void generate_blocks(const space::Space& space, const GenerateOptions& options,
     throw Error(options.out.string() + ": exists, and " + log_path.string() +
                 " with its measurements does not; name another file");
   }
-  const std::string runtime = known_runtime(log_path, space);
-  const graph::Net probe = measure::random_net(space.graph(space.largest()), 1);
-  const auto runner = make_runner(options.runner, probe, runtime);
+  const auto runner = runner_for(space, options.runner, log_path);
   const latency::Fingerprint fingerprint = measure::fingerprint(*runner, space);
   latency::BlockLog log(log_path, space, fingerprint);
   measure::collect_blocks(*runner, space, log, options.collect, progress);
@@ -57,24 +92,8 @@ void generate_blocks(const space::Space& space, const GenerateOptions& options,
 void execute(const GenerateOptions& options) {
   const std::unique_ptr<space::Space> space = options.space.make();
   ProgressReporter reporter;
-  generate_blocks(*space, options, [&](const Progress& p) { reporter(p); });
-}
-
-void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
-  command.add_option("--warmup", o.warmup_runs, "uncounted first runs of each net")
-      ->check(CLI::Range(0, 100000))
-      ->capture_default_str();
-  command.add_option("--rounds", o.rounds, "turns in which each net is timed")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command.add_option("--runs", o.runs_per_round, "runs of a turn, at most")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command
-      .add_option("--round-ms", o.round_ms,
-                  "a turn that has lasted this long ends after its second run; 0: never")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  const auto generate = options.blocks ? generate_blocks : generate_samples;
+  generate(*space, options, [&](const Progress& p) { reporter(p); });
 }
 
 }  // namespace
@@ -82,11 +101,32 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
 void add_latency_generate_command(CLI::App& app) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand(
-      "generate", "time each distinct block of a space alone; run again to go on where it stopped");
+      "generate",
+      "time each distinct block of a space alone, or whole nets; run again to go on where it "
+      "stopped");
   add_space_options(*command, options->space);
-  command->add_flag("--blocks", options->blocks, "each distinct block alone: a latency table")
-      ->required();
-  command->add_option("--out", options->out, "file of the table; its measurements lie beside it")
+  CLI::Option_group* what = command->add_option_group("what to time");
+  what->add_flag("--blocks", options->blocks, "each distinct block alone: a latency table");
+  CLI::Option* samples =
+      what->add_option("--samples", options->plan.samples, "so many whole nets: latency samples")
+          ->check(CLI::Range(1, 10000000));
+  what->require_option(1);
+  command
+      ->add_flag("--biased", options->plan.biased,
+                 "nets that have the blocks measured least; otherwise uniform ones")
+      ->needs(samples);
+  command->add_option("--seed", options->plan.seed, "of the nets")
+      ->needs(samples)
+      ->capture_default_str();
+  command
+      ->add_option("--shard", options->shard,
+                   "i/n: only every n-th of the nets from the i-th (from 0), for n machines; "
+                   "`lathe latency merge` joins their files")
+      ->needs(samples)
+      ->capture_default_str();
+  command
+      ->add_option("--out", options->out,
+                   "file of the samples, or of the table (its measurements lie beside it)")
       ->required();
   add_runner_options(*command, options->runner);
   add_timing_options(*command, options->collect.timing);

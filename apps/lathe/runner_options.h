@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "lathe/measure/command_runner.h"
 #include "lathe/measure/runner.h"
-#include "lathe/space/space.h"
 
 namespace lathe::app {
 
@@ -15,14 +15,25 @@ struct RunnerOptions {
   int threads = 1;
   int batch = 1;
   std::string layout = "auto";
+  std::string command;
+  double timeout_s = 300;
+  int retries = 2;
+
+  bool is_command() const { return runner == "command"; }
 };
 
 void add_runner_options(CLI::App& command, RunnerOptions& options);
+
+/// Adds --warmup, --rounds, --runs and --round-ms.
+void add_timing_options(CLI::App& command, measure::TimingOptions& options);
 
 /// The runner that the options name. `known_runtime` is that of earlier measurements to go on with,
 /// or empty: it decides the layout where the options leave it open; otherwise the faster one for
 /// `probe` is taken.
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& options, const graph::Net& probe,
                                              const std::string& known_runtime = "");
+
+/// The options of `--runner command`. @throws Error if --command is missing.
+measure::CommandRunnerOptions command_runner_options(const RunnerOptions& options);
 
 }  // namespace lathe::app

@@ -60,6 +60,66 @@ TEST(SampleLogTest, SurvivesATornLine) {
   EXPECT_EQ(read_samples(dir / "s.jsonl", space).samples, (std::vector<LatencySample>{a, a}));
 }
 
+TEST(SampleLogTest, KeepsEveryRunAndCorrectsForDriftWhenRead) {
+  const TempDir dir;
+  const TinySpace space;
+  const LatencySample usual{space.largest(), 2, 2.5, 2, {{2}, {2.5}}, {1, 1}};
+  const LatencySample slow{space.smallest(), 4, 5, 2, {{4}, {5}}, {2, 2}};
+  SampleLog log(dir / "s.jsonl", space, fingerprint_of(space));
+  for (const LatencySample& sample : {usual, usual, slow}) {
+    log.append(sample);
+  }
+  const std::vector<LatencySample> raw{usual, usual, slow};
+  EXPECT_EQ(SampleLog(dir / "s.jsonl", space, fingerprint_of(space)).samples(), raw);
+  const auto samples = read_samples(dir / "s.jsonl", space).samples;
+  EXPECT_EQ(samples[0], usual);
+  EXPECT_NEAR(samples[2].median_ms, 2, 1e-12);
+  EXPECT_NEAR(samples[2].p90_ms, 2.5, 1e-12);
+  EXPECT_NEAR(samples[2].rounds_ms[1][0], 2.5, 1e-12);
+}
+
+TEST(SampleLogTest, RefusesMixedFingerprintsAndBadRepeats) {
+  const TempDir dir;
+  const TinySpace space;
+  const std::filesystem::path path = dir / "s.jsonl";
+  SampleLog(path, space, fingerprint_of(space)).append({space.smallest(), 1, 1, 1});
+  const std::string good = read_file(path);
+  append_text(path, good);
+  EXPECT_EQ(message_of<Error>([&] { read_samples(path, space); }),
+            path.string() +
+                ":3: expected a measurement, got a second fingerprint; join files with "
+                "`lathe latency merge`");
+  std::filesystem::remove(path);
+  append_text(path, good.substr(0, good.size() - 2) + ", \"rounds_ms\": [[1, 0]]}\n");
+  EXPECT_EQ(message_of<Error>([&] { read_samples(path, space); }),
+            path.string() +
+                ":2: median_ms, p90_ms and repeats must be > 0, got 1.0, 1.0 and 1; so must all "
+                "times in rounds_ms and anchor_ms");
+}
+
+TEST(SampleLogTest, EitherLoadsOrRefusesMutatedFiles) {
+  const TempDir dir;
+  const TinySpace space;
+  const std::filesystem::path path = dir / "s.jsonl";
+  SampleLog log(path, space, fingerprint_of(space));
+  log.append({space.largest(), 2, 2.5, 2, {{2}, {2.5}}, {1, 1}});
+  log.append({space.smallest(), 1, 1, 1});
+  const std::string good = read_file(path);
+  Rng rng(1);
+  for (int i = 0; i < 500; ++i) {
+    std::string bytes = good;
+    for (int k = 0; k < 3; ++k) {
+      const auto at = rng.below(static_cast<std::uint32_t>(bytes.size()));
+      bytes[at] = static_cast<char>(rng.below(256));
+    }
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      read_samples(path, space);
+    } catch (const Error&) {  // the only exception allowed
+    }
+  }
+}
+
 TEST(SampleLogTest, RefusesOtherConditions) {
   const TempDir dir;
   const TinySpace space;
@@ -79,15 +139,17 @@ TEST(SampleLogTest, RefusesBadFigures) {
               log.append({space.smallest(), NAN, 1, 1});
             }),
             "[latency::SampleLog::append] median_ms, p90_ms and repeats must be > 0, got nan, "
-            "1.000000 and 1");
-  EXPECT_EQ(message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
-            (dir / "s.jsonl").string() + ": expected latency samples, got a missing or empty file");
+            "1.000000 and 1; so must all times in rounds_ms and anchor_ms");
+  EXPECT_EQ(
+      message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
+      (dir / "s.jsonl").string() + ": expected latency measurements, got a missing or empty file");
   log.append({space.smallest(), 1, 1, 1});
   append_text(dir / "s.jsonl", "{\"arch\": " + space.to_json(space.smallest()).dump() +
                                    ", \"median_ms\": -1, \"p90_ms\": 2, \"repeats\": 1}\n");
   EXPECT_EQ(message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
             (dir / "s.jsonl").string() +
-                ":3: median_ms, p90_ms and repeats must be > 0, got -1, 2 and 1");
+                ":3: median_ms, p90_ms and repeats must be > 0, got -1, 2 and 1; so "
+                "must all times in rounds_ms and anchor_ms");
 }
 
 TEST(SampleLogTest, RefusesAnotherSpacesFile) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
+#include "lathe/latency/sample_plan.h"
 #include "lathe/measure/block_benchmark.h"
 #include "measure/counting_runner.h"
 #include "space/tiny_spaces.h"
@@ -111,6 +112,42 @@ TEST(CollectBlocksTest, GoesOnWhereItStopped) {
   EXPECT_EQ(runner.calls(), calls);
 }
 
+TEST(CollectSamplesTest, GivesEveryNetItsTimes) {
+  const Collecting c;
+  CountingRunner runner;
+  latency::SampleLog log(c.path, *c.space, fingerprint(runner, *c.space));
+  const std::vector<space::Arch> plan = latency::sample_plan(*c.space, {.samples = 10});
+  collect_samples(runner, *c.space, plan, log, kQuick, {});
+  const auto samples = latency::read_samples(c.path, *c.space).samples;
+  ASSERT_EQ(samples.size(), plan.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    EXPECT_EQ(samples[i].arch, plan[i]);
+    EXPECT_NEAR(samples[i].median_ms, c.space->graph(plan[i]).size(), 1e-9);
+    EXPECT_EQ(samples[i].repeats, 6);
+    EXPECT_EQ(samples[i].rounds_ms.size(), 2U);
+    EXPECT_EQ(samples[i].anchor_ms.size(), 2U);
+  }
+}
+
+// A crash may cut the file at any byte: what follows is the same as without it.
+TEST(CollectSamplesTest, GoesOnAfterACutAtAnyByte) {
+  const Collecting c;
+  const std::vector<space::Arch> plan = latency::sample_plan(*c.space, {.samples = 6});
+  const auto collect = [&] {
+    CountingRunner runner;
+    latency::SampleLog log(c.path, *c.space, fingerprint(runner, *c.space));
+    collect_samples(runner, *c.space, latency::remaining(plan, log.samples(), "log"), log, kQuick,
+                    {});
+  };
+  collect();
+  const std::string whole = read_file(c.path);
+  for (std::size_t size = 0; size < whole.size(); size += 13) {
+    write_file_atomic(c.path, whole.substr(0, size));
+    collect();
+    ASSERT_EQ(read_file(c.path), whole) << "cut after byte " << size;
+  }
+}
+
 TEST(CollectBlocksTest, RefusesGroupsOfNothing) {
   const Collecting c;
   CountingRunner runner;
@@ -118,6 +155,10 @@ TEST(CollectBlocksTest, RefusesGroupsOfNothing) {
   EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { collect_blocks(runner, *c.space, log, {.group_size = 0}, {}); }),
             "[measure::collect_blocks] group_size must be > 0, got 0");
+  latency::SampleLog samples(c.folder / "samples.jsonl", *c.space, fingerprint(runner, *c.space));
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [&] { collect_samples(runner, *c.space, {}, samples, {.group_size = -1}, {}); }),
+            "[measure::collect_samples] group_size must be > 0, got -1");
 }
 
 }  // namespace

@@ -8,13 +8,11 @@ namespace {
 
 constexpr const char* kFingerprint = "fingerprint";
 
-MeasurementLines split(std::vector<nlohmann::json> lines, const space::Space& space,
-                       const std::filesystem::path& path) {
+MeasurementLines split(std::vector<nlohmann::json> lines, const std::filesystem::path& path) {
   const std::string first = path.string() + ":1";
   MeasurementLines result;
   result.fingerprint =
       fingerprint_from_json(json_member<nlohmann::json>(lines.front(), kFingerprint, first), first);
-  require_space(result.fingerprint, space, path.string());
   lines.erase(lines.begin());
   result.lines = std::move(lines);
   for (std::size_t i = 0; i < result.lines.size(); ++i) {
@@ -40,12 +38,22 @@ std::vector<double> rounded_ms(std::vector<double> times_ms) {
   return times_ms;
 }
 
-MeasurementLines read_measurements(const std::filesystem::path& path, const space::Space& space) {
+MeasurementLines read_measurements(const std::filesystem::path& path) {
   std::vector<nlohmann::json> lines = JsonLines(path).read();
   if (lines.empty()) {
     throw Error(path.string() + ": expected latency measurements, got a missing or empty file");
   }
-  return split(std::move(lines), space, path);
+  return split(std::move(lines), path);
+}
+
+MeasurementLines read_measurements(const std::filesystem::path& path, const space::Space& space) {
+  MeasurementLines read = read_measurements(path);
+  require_space(read.fingerprint, space, path.string());
+  return read;
+}
+
+nlohmann::ordered_json fingerprint_line(const Fingerprint& fingerprint) {
+  return {{kFingerprint, to_json(fingerprint)}};
 }
 
 MeasurementLog::MeasurementLog(const std::filesystem::path& path, const space::Space& space,
@@ -55,7 +63,8 @@ MeasurementLog::MeasurementLog(const std::filesystem::path& path, const space::S
   if (lines.empty()) {
     return;
   }
-  MeasurementLines known = split(std::move(lines), space, path);
+  MeasurementLines known = split(std::move(lines), path);
+  require_space(known.fingerprint, space, path.string());
   if (const auto reason = difference(known.fingerprint, fingerprint)) {
     throw Error(path.string() + ": measured under other conditions: " + *reason +
                 "; name another file");
@@ -66,7 +75,7 @@ MeasurementLog::MeasurementLog(const std::filesystem::path& path, const space::S
 
 void MeasurementLog::append(const nlohmann::ordered_json& line) {
   if (!begun_) {
-    lines_.append({{kFingerprint, to_json(fingerprint_)}});
+    lines_.append(fingerprint_line(fingerprint_));
     begun_ = true;
   }
   lines_.append(line);

@@ -18,9 +18,14 @@ struct MeasurementLines {
 };
 
 /// Reads a file that MeasurementLog wrote; an unfinished last line is left out.
-/// @throws Error naming the file, and the line where there is one: it is missing or empty, it has
-/// no fingerprint or several, or one of another space.
+/// @throws Error naming the file, and the line where there is one: it is missing or empty, or has
+/// no fingerprint or several.
+MeasurementLines read_measurements(const std::filesystem::path& path);
+/// The same; @throws Error also if the fingerprint is of another space.
 MeasurementLines read_measurements(const std::filesystem::path& path, const space::Space& space);
+
+/// The first line of a measurement file: `{"fingerprint": {...}}`.
+nlohmann::ordered_json fingerprint_line(const Fingerprint& fingerprint);
 
 /// Where line `i` of MeasurementLines stands, for errors: `<path>:<i + 2>`.
 std::string line_name(const std::filesystem::path& path, std::size_t i);

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "lathe/core/file.h"
 #include "lathe/latency/fingerprint.h"
+#include "lathe/latency/measurement_log.h"
 #include "lathe/space/space.h"
 
 namespace lathe::latency {
@@ -15,7 +15,9 @@ struct LatencySample {
   space::Arch arch;
   double median_ms = 0.0;
   double p90_ms = 0.0;
-  int repeats = 0;  ///< runs behind the two figures
+  int repeats = 0;                                  ///< runs behind the two figures
+  std::vector<std::vector<double>> rounds_ms = {};  ///< every run, turn by turn; empty if not kept
+  std::vector<double> anchor_ms = {};  ///< medians of the anchor net in the same turns, if any
   bool operator==(const LatencySample&) const = default;
 };
 
@@ -26,30 +28,31 @@ struct LatencySamples {
   bool unfinished = false;  ///< a last line without its end was left out
 };
 
-/// Reads a file that SampleLog wrote; an unfinished last line is left out.
-/// @throws Error naming the file, and the line where there is one: it is missing or empty, is of
-/// another space, an arch is none of the space, or a figure is not finite and > 0.
+/// Reads a file that SampleLog wrote; an unfinished last line is left out. Where the samples have
+/// anchors, the figures are corrected for the machine's drift (drift_factors).
+/// @throws Error as read_measurements(), or naming the line: an arch is none of the space, or a
+/// figure is not finite and > 0.
 LatencySamples read_samples(const std::filesystem::path& path, const space::Space& space);
 
-/// The whole file at once, atomically. @throws Error as write_file_atomic().
+/// The whole file at once, atomically; anchors are left out, being spent.
+/// @throws Error as write_file_atomic().
 void write_samples(const std::filesystem::path& path, const space::Space& space,
                    const LatencySamples& samples);
 
 /// What a sample file was measured under, to find its space by. @throws Error naming the file.
 Fingerprint fingerprint_of_samples(const std::filesystem::path& path);
 
-/// JSON lines: the fingerprint first, then one sample a line, never rewritten. A crash loses at
-/// most the sample that was being written, so that collecting resumes where it stopped.
+/// A MeasurementLog of whole nets: `{"arch": {...}, "median_ms": ..., "p90_ms": ..., "repeats":
+/// ..., "rounds_ms": [[...], ...], "anchor_ms": [...]}`, the last two only where there are such.
 class SampleLog {
  public:
   /// Continues the file at `path`, or begins it with the first sample. `space` must outlive this.
-  /// @throws Error as read_samples() for a file that exists, or if its fingerprint differs (the
-  /// difference is named).
+  /// @throws Error as MeasurementLog and read_samples().
   SampleLog(const std::filesystem::path& path, const space::Space& space,
             const Fingerprint& fingerprint);
   SampleLog(const std::filesystem::path&, space::Space&&, const Fingerprint&) = delete;
 
-  /// Those already in the file and those appended since.
+  /// Those already in the file and those appended since, as measured: not corrected for drift.
   const std::vector<LatencySample>& samples() const { return samples_; }
 
   /// @throws std::invalid_argument if a figure is not finite and > 0; Error if the file can't be
@@ -58,10 +61,8 @@ class SampleLog {
 
  private:
   const space::Space* space_;
-  Fingerprint fingerprint_;
-  JsonLines lines_;
+  MeasurementLog log_;
   std::vector<LatencySample> samples_;
-  bool begun_ = false;
 };
 
 }  // namespace lathe::latency

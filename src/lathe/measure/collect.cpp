@@ -19,6 +19,18 @@ graph::Net net_of(const space::Block& block) {
   return random_net(space::lower({&block, 1}), kWeightsSeed);
 }
 
+graph::Net net_of(const space::Space& space, const space::Arch& arch) {
+  return random_net(space.graph(arch), kWeightsSeed);
+}
+
+space::Arch middle(const space::Space& space) {
+  space::Arch arch;
+  for (const space::Decision& decision : space.decisions()) {
+    arch.choices.push_back(static_cast<std::uint8_t>(decision.num_choices() / 2));
+  }
+  return space.canonical(arch);
+}
+
 space::Block typical_block(std::vector<space::Block> blocks) {
   const auto macs = [](const space::Block& block) {
     return graph::macs(space::lower({&block, 1}));
@@ -64,6 +76,28 @@ void time_in_groups(Runner& runner, const graph::Net& anchor, std::size_t count,
 }
 
 }  // namespace
+
+void collect_samples(Runner& runner, const space::Space& space, std::span<const space::Arch> archs,
+                     latency::SampleLog& log, const CollectOptions& options,
+                     const ProgressFn& progress) {
+  check(options, "collect_samples");
+  if (archs.empty()) {
+    return;
+  }
+  const graph::Net anchor = net_of(space, middle(space));
+  const auto before = static_cast<std::int64_t>(log.samples().size());
+  const std::int64_t total = before + static_cast<std::int64_t>(archs.size());
+  time_in_groups(
+      runner, anchor, archs.size(), options, [&](std::size_t i) { return net_of(space, archs[i]); },
+      [&](std::size_t i, const Timing& timing, const Timing& of_anchor) {
+        const LatencyStats stats = latency_stats(timing.times_ms());
+        log.append({archs[i], stats.p50_ms, stats.p90_ms, stats.count, timing.rounds_ms,
+                    turn_medians(of_anchor)});
+        if (progress) {
+          progress({"latency", before + static_cast<std::int64_t>(i) + 1, total, "whole nets"});
+        }
+      });
+}
 
 void collect_blocks(Runner& runner, const space::Space& space, latency::BlockLog& log,
                     const CollectOptions& options, const ProgressFn& progress) {

@@ -3,6 +3,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/latency/block_log.h"
+#include "lathe/latency/sample.h"
 #include "lathe/measure/runner.h"
 #include "lathe/space/space.h"
 
@@ -21,5 +22,13 @@ struct CollectOptions {
 /// BlockLog::append().
 void collect_blocks(Runner& runner, const space::Space& space, latency::BlockLog& log,
                     const CollectOptions& options, const ProgressFn& progress);
+
+/// Times `archs` with random weights and appends each to `log`. The anchor is the net with the
+/// middle choice of every decision.
+/// @throws std::invalid_argument if group_size is not positive; as Runner::time() and
+/// SampleLog::append().
+void collect_samples(Runner& runner, const space::Space& space, std::span<const space::Arch> archs,
+                     latency::SampleLog& log, const CollectOptions& options,
+                     const ProgressFn& progress);
 
 }  // namespace lathe::measure

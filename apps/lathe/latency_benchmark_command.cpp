@@ -1,0 +1,199 @@
+// lathe latency benchmark: how long one net takes, and how sure that is.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "arch_files.h"
+#include "commands.h"
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/measure/benchmark.h"
+#include "lathe/measure/machine.h"
+#include "runner_options.h"
+#include "space_options.h"
+
+namespace lathe::app {
+namespace {
+
+struct BenchmarkCommand {
+  SpaceOptions space;
+  std::string arch;
+  std::string onnx;
+  RunnerOptions runner;
+  measure::BenchmarkOptions benchmark;
+  std::vector<int> pin;
+  std::filesystem::path out;
+  std::filesystem::path compare;
+  bool json = false;
+};
+
+/// A report's runner and what it times.
+struct Bench {
+  std::unique_ptr<measure::Runner> runner;
+  std::function<measure::Timing(const measure::TimingOptions&)> time_session;
+  nlohmann::ordered_json model;
+};
+
+Bench open_bench(const BenchmarkCommand& o, const std::string& known_runtime) {
+  if (!o.onnx.empty()) {
+    if (!o.runner.is_command()) {
+      throw Error("--onnx: the " + o.runner.runner +
+                  " runner takes archs only; add --runner command --command ...");
+    }
+    auto runner =
+        std::make_unique<measure::CommandRunner>(o.onnx, command_runner_options(o.runner));
+    auto* const raw = runner.get();
+    return {std::move(runner),
+            [raw, path = o.onnx](const measure::TimingOptions& t) { return raw->time(path, t); },
+            {{"onnx", o.onnx}}};
+  }
+  if (o.space.name.empty()) {
+    throw Error("--arch: needs --space, the space that it is of");
+  }
+  const auto space = o.space.make();
+  const space::Arch arch = read_arch(o.arch, *space, o.space.own_size());
+  auto net = std::make_shared<graph::Net>(measure::random_net(space->graph(arch), 1));
+  auto runner = make_runner(o.runner, *net, known_runtime);
+  auto* const raw = runner.get();
+  return {std::move(runner),
+          [raw, net](const measure::TimingOptions& t) {
+            return raw->time({net.get(), 1}, t)[0];
+          },
+          space->to_json(arch)};
+}
+
+nlohmann::ordered_json conditions(const measure::Runner& runner, const BenchmarkCommand& o) {
+  return {{"device", runner.device()},
+          {"runtime", runner.runtime()},
+          {"precision", runner.precision()},
+          {"batch", runner.batch()},
+          {"threads", runner.threads()},
+          {"sessions", o.benchmark.sessions},
+          {"rounds", o.benchmark.timing.rounds},
+          {"runs_per_round", o.benchmark.timing.runs_per_round},
+          {"machine", measure::machine_conditions()}};
+}
+
+/// What must be equal for two reports to be compared.
+nlohmann::json identity(const nlohmann::json& report, const std::string& where) {
+  const auto conditions = json_member<nlohmann::json>(report, "conditions", where);
+  nlohmann::json result{{"model", json_member<nlohmann::json>(report, "model", where)}};
+  for (const char* const key : {"device", "runtime", "precision", "batch", "threads"}) {
+    result[key] = json_member<nlohmann::json>(conditions, key, where);
+  }
+  return result;
+}
+
+/// Whether the new median is where the old report expects it.
+nlohmann::ordered_json compared(const nlohmann::json& report, const nlohmann::json& before,
+                                const std::string& where) {
+  const nlohmann::json old_identity = identity(before, where);
+  const nlohmann::json new_identity = identity(report, "this benchmark");
+  for (const auto& [key, value] : new_identity.items()) {
+    if (value != old_identity.at(key)) {
+      throw Error(where + ": of another " + key + ": " + old_identity.at(key).dump() + " against " +
+                  value.dump());
+    }
+  }
+  const auto again = json_member<std::vector<double>>(before, "p50_again95", where);
+  if (again.size() != 2) {
+    throw Error(where + ": \"p50_again95\": expected two numbers, got " +
+                std::to_string(again.size()));
+  }
+  const double before_ms = json_member<double>(before, "p50", where);
+  const double now_ms = report.at("p50").get<double>();
+  return {{"p50_before", before_ms},
+          {"expected", again},
+          {"change", now_ms / before_ms - 1},
+          {"agrees", again[0] <= now_ms && now_ms <= again[1]}};
+}
+
+void print(const nlohmann::ordered_json& r) {
+  const auto ms = [&](const char* key) { return r.at(key).get<double>(); };
+  const auto& c = r.at("conditions");
+  fmt::print("{:.4f} ms median (95%: {:.4f} to {:.4f}; another benchmark: {:.4f} to {:.4f})\n",
+             ms("p50"), r["p50_ci95"][0].get<double>(), r["p50_ci95"][1].get<double>(),
+             r["p50_again95"][0].get<double>(), r["p50_again95"][1].get<double>());
+  fmt::print(
+      "  p90 {:.4f}, p95 {:.4f}, p99 {:.4f}, min {:.4f}, max {:.4f}, mean {:.4f} +- {:.4f}\n",
+      ms("p90"), ms("p95"), ms("p99"), ms("min"), ms("max"), ms("mean"), ms("stdev"));
+  fmt::print("  {} runs, {} of them outliers (kept); first run {:.4f}{}\n", r["count"].get<int>(),
+             r["outliers"].size(), ms("first"),
+             r["settled"].get<bool>() ? "" : "; not every warm-up was seen to settle");
+  fmt::print("  {}, {}, {}, batch {}, {} thread(s), cores {}, load {}\n",
+             c["device"].get<std::string>(), c["runtime"].get<std::string>(),
+             c["precision"].get<std::string>(), c["batch"].get<int>(), c["threads"].get<int>(),
+             c["machine"]["affinity"].dump(), c["machine"]["load_average"].dump());
+  if (r.contains("compared")) {
+    const auto& compared = r["compared"];
+    fmt::print("  {:+.2f}% against {:.4f} ms before: {} what that one expects\n",
+               100 * compared["change"].get<double>(), compared["p50_before"].get<double>(),
+               compared["agrees"].get<bool>() ? "within" : "outside of");
+  }
+}
+
+void execute(const BenchmarkCommand& o) {
+  nlohmann::json before;
+  std::string known_runtime;
+  if (!o.compare.empty()) {
+    before = read_json(o.compare);
+    known_runtime = identity(before, o.compare.string()).at("runtime").get<std::string>();
+  }
+  if (!o.pin.empty()) {
+    measure::pin_to(o.pin);
+  }
+  const Bench bench = open_bench(o, known_runtime);
+  const measure::Benchmark result = measure::benchmark(bench.time_session, o.benchmark);
+  nlohmann::ordered_json report = measure::to_json(result);
+  report["model"] = bench.model;
+  report["conditions"] = conditions(*bench.runner, o);
+  if (!o.compare.empty()) {
+    report["compared"] = compared(report, before, o.compare.string());
+  }
+  if (!o.out.empty()) {
+    write_json(o.out, report);
+  }
+  if (o.json) {
+    fmt::print("{}\n", report.dump());
+  } else {
+    print(report);
+  }
+}
+
+}  // namespace
+
+void add_latency_benchmark_command(CLI::App& app) {
+  auto o = std::make_shared<BenchmarkCommand>();
+  CLI::App* command =
+      app.add_subcommand("benchmark", "time one net, and say how sure the figure is");
+  CLI::Option_group* what = command->add_option_group("what to time");
+  what->add_option("--arch", o->arch, "JSON file of one arch; its weights are random");
+  what->add_option("--onnx", o->onnx, "a model file, for --runner command")
+      ->check(CLI::ExistingFile);
+  what->require_option(1);
+  add_space_options(*command, o->space);
+  command->get_option("--space")->required(false);
+  add_runner_options(*command, o->runner);
+  add_timing_options(*command, o->benchmark.timing);
+  command
+      ->add_option("--warmup-ms", o->benchmark.timing.warmup_ms,
+                   "further warm-up, for at most this long, until two batches agree within 2%")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--sessions", o->benchmark.sessions,
+                   "times that the net is prepared anew; their spread gives the intervals")
+      ->check(CLI::Range(2, 10000))
+      ->capture_default_str();
+  command->add_option("--pause-ms", o->benchmark.pause_ms, "between two sessions")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--pin", o->pin, "cores to run on, separated by commas")->delimiter(',');
+  command->add_option("--out", o->out, "file for the JSON as well");
+  command->add_option("--compare", o->compare,
+                      "JSON of an earlier benchmark of the same net: does this one agree?");
+  command->add_flag("--json", o->json, "the whole report as one line of JSON");
+  command->callback([o] { execute(*o); });
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,144 @@
+#include <fstream>
+
+#include "apps/program.h"
+#include "lathe/space/builtin_spaces.h"
+
+namespace lathe::testing {
+namespace {
+
+const std::string kExamples = LATHE_EXAMPLES;
+
+struct LatencyBenchmarkTest : ::testing::Test {
+  TemporaryFolder folder;
+  const std::string arch = (folder / "arch.json").string();
+
+  void SetUp() override {
+    const auto space = space::make_space("mbv3_28");
+    write_json(arch, space->to_json(space->smallest()));
+  }
+  std::string benchmark(const std::string& more) const {
+    return "latency benchmark --space mbv3_28 --arch " + quoted(arch) +
+           " --sessions 2 --rounds 2 --runs 3 --warmup 2 --warmup-ms 0 --pause-ms 0 " + more;
+  }
+  /// A shell script as a runner.
+  std::string script(const std::string& name, const std::string& lines) const {
+    const std::filesystem::path path = folder / name;
+    std::ofstream(path) << "#!/bin/sh\n" << lines << '\n';
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path.string();
+  }
+  std::string fixed_runner() const {
+    return script("runner.sh",
+                  "test -s \"$1\" || exit 5\nsleep 0.12\n"
+                  "echo '{\"device\":\"phone\",\"runtime\":\"fixed\",\"latencies_ms\":[50,60]}'");
+  }
+};
+
+TEST_F(LatencyBenchmarkTest, ReportsAllThatAReaderNeeds) {
+  const std::string out = (folder / "report.json").string();
+  const Outcome outcome = run_lathe(benchmark("--json --layout nchw --pin 0 --out " + quoted(out)));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json report = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(report, read_json(out));
+  EXPECT_EQ(report.at("unit"), "ms");
+  EXPECT_EQ(report.at("count"), 12);
+  EXPECT_EQ(report.at("values").size(), 12U);
+  EXPECT_LE(report.at("p50_ci95")[0], report.at("p50"));
+  EXPECT_GE(report.at("p50_again95")[1], report.at("p50_ci95")[1]);
+  EXPECT_GT(report.at("first"), 0);
+  EXPECT_EQ(report.at("model").at("space"), "mbv3_28");
+  const nlohmann::json& conditions = report.at("conditions");
+  for (const char* const key : {"device", "runtime", "precision", "batch", "threads", "machine"}) {
+    EXPECT_TRUE(conditions.contains(key)) << key;
+  }
+  EXPECT_EQ(conditions.at("machine").at("affinity"), std::vector<int>{0});
+
+  const Outcome again = run_lathe(benchmark("--json --compare " + quoted(out)));
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  const nlohmann::json compared = nlohmann::json::parse(again.out).at("compared");
+  EXPECT_EQ(compared.at("p50_before"), report.at("p50"));
+  EXPECT_EQ(compared.at("expected"), report.at("p50_again95"));
+  EXPECT_TRUE(compared.at("agrees").is_boolean());
+  EXPECT_EQ(run_lathe(benchmark("--batch 2 --compare " + quoted(out))).err,
+            "lathe: " + out + ": of another batch: 1 against 2\n");
+}
+
+TEST_F(LatencyBenchmarkTest, RunsAnyProgram) {
+  const Outcome outcome =
+      run_lathe(benchmark("--json --runner command --command " + quoted(fixed_runner())));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json report = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(report.at("p50"), 55);
+  EXPECT_EQ(report.at("conditions").at("device"), "phone");
+  EXPECT_EQ(report.at("conditions").at("runtime"), "fixed");
+}
+
+TEST_F(LatencyBenchmarkTest, TimesAModelFile) {
+  const std::string model = (folder / "m.onnx").string();
+  write_file_atomic(model, "a model");
+  const std::string command =
+      "latency benchmark --sessions 2 --rounds 1 --pause-ms 0 --onnx " + quoted(model) + " ";
+  const Outcome outcome =
+      run_lathe(command + "--runner command --command " + quoted(fixed_runner()));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(lines_of(outcome.out)[0].rfind("55.0000 ms median", 0), 0U) << outcome.out;
+  expect_failure(run_lathe(command), 1,
+                 "--onnx: the torch runner takes archs only; add --runner command --command ...");
+}
+
+TEST_F(LatencyBenchmarkTest, SaysWhatIsWrongWithARunner) {
+  expect_failure(run_lathe(benchmark("--runner command")), 1,
+                 "--runner command: needs --command with the program to run (docs/runners.md)");
+  const std::string dead = script("dead.sh", "echo 'no such device' >&2; exit 7");
+  expect_failure(
+      run_lathe(benchmark("--runner command --retries 1 --command " + quoted(dead))), 1,
+      "runner `" + dead + "`: exit status 7; its last words: no such device (2 attempts)");
+  expect_failure(run_lathe("latency benchmark --arch " + quoted(arch)), 1,
+                 "--arch: needs --space, the space that it is of");
+}
+
+TEST_F(LatencyBenchmarkTest, GeneratesOnAnyRunnerAsWell) {
+  const std::string out = (folder / "samples.jsonl").string();
+  const Outcome outcome =
+      run_lathe("latency generate --space mbv3_28 --samples 2 --rounds 2 --out " + quoted(out) +
+                " --runner command --command " + quoted(fixed_runner()));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(JsonLines(out).read().size(), 3U);
+}
+
+// ssh itself is a script here: it drops the options and the host, and runs the rest.
+TEST_F(LatencyBenchmarkTest, MeasuresOverSsh) {
+  const std::string log = (folder / "hosts").string();
+  script(
+      "ssh",
+      "while :; do case $1 in -o) shift 2;; -n) exec < /dev/null; shift;; *) break;; esac; done\n"
+      "echo \"$1\" >> '" +
+          log + "'; shift; exec sh -c \"$*\"");
+  const std::string runner = kExamples + "/runners/ssh.sh me@phone " + fixed_runner();
+  const Outcome outcome =
+      run_lathe(benchmark("--json --runner command --command " + quoted(runner)),
+                "PATH=" + quoted(folder.path().string()) + ":$PATH; export PATH; ");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out).at("p50"), 55);
+  EXPECT_EQ(lines_of(read_file(log))[0], "me@phone");
+}
+
+TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntime) {
+  const std::string example = kExamples + "/runners/onnxruntime_node";
+  if (std::system("node --version > /dev/null 2>&1") != 0) {
+    GTEST_SKIP() << "needs node on PATH";
+  }
+  if (!std::filesystem::exists(example + "/node_modules/onnxruntime-node")) {
+    GTEST_SKIP() << "needs npm install --ignore-scripts --prefix " << example;
+  }
+  const Outcome outcome = run_lathe(
+      benchmark("--json --runner command --command " + quoted("node " + example + "/runner.mjs")));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json report = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(report.at("conditions").at("runtime").get<std::string>().rfind("onnxruntime-node", 0),
+            0U);
+  EXPECT_GT(report.at("p50"), 0);
+}
+
+}  // namespace
+}  // namespace lathe::testing

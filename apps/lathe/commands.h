@@ -15,10 +15,13 @@ void add_spaces_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.
 void add_latency_benchmark_command(CLI::App& app);
+void add_latency_adapt_command(CLI::App& app);
+void add_latency_fit_command(CLI::App& app);
 void add_latency_generate_command(CLI::App& app);
 void add_latency_import_command(CLI::App& app);
 void add_latency_merge_command(CLI::App& app);
 void add_latency_predict_command(CLI::App& app);
+void add_latency_validate_command(CLI::App& app);
 
 // Verbs of `lathe accuracy`.
 void add_accuracy_predict_command(CLI::App& app);

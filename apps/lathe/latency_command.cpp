@@ -11,6 +11,9 @@ void add_latency_command(CLI::App& app) {
   add_latency_import_command(*command);
   add_latency_merge_command(*command);
   add_latency_predict_command(*command);
+  add_latency_fit_command(*command);
+  add_latency_validate_command(*command);
+  add_latency_adapt_command(*command);
   for (CLI::App* verb : command->get_subcommands({})) {
     verb->fallthrough();
   }

@@ -4,16 +4,23 @@
 #include <memory>
 
 #include "commands.h"
+#include "lathe/core/error.h"
+#include "lathe/latency/csv_import.h"
 #include "lathe/latency/ofa_tables.h"
 #include "space_options.h"
 
 namespace lathe::app {
 namespace {
 
+constexpr const char* kImported = "imported";  // the runtime of what a table said
+
 struct ImportOptions {
   SpaceOptions space;
   std::string ofa_tables;
+  std::string csv;
+  std::string column;
   std::string device;
+  int batch = 1;
   std::filesystem::path out;
 };
 
@@ -35,6 +42,27 @@ void import_ofa_tables(const ImportOptions& options) {
              space->name(), sizes, options.out.string());
 }
 
+void import_csv(const ImportOptions& options) {
+  const std::unique_ptr<space::Space> space = options.space.make();
+  latency::LatencySamples samples{
+      .fingerprint = {.device = options.device.empty() ? options.column : options.device,
+                      .runtime = kImported,
+                      .precision = "unknown",
+                      .batch = options.batch,
+                      .space = space->name(),
+                      .in_channels = space->task().in_channels,
+                      .num_classes = space->task().num_classes,
+                      .input_size = space->task().input_size},
+      .samples = latency::read_latency_csv(options.csv, *space, options.column)};
+  if (std::filesystem::exists(options.out) &&
+      latency::fingerprint_of_samples(options.out).runtime != kImported) {
+    throw Error(options.out.string() + ": holds measurements made here; name another file");
+  }
+  latency::write_samples(options.out, *space, samples);
+  fmt::print(stderr, "{} nets of {} in {}\n", samples.samples.size(), space->name(),
+             options.out.string());
+}
+
 }  // namespace
 
 void add_latency_import_command(CLI::App& app) {
@@ -42,14 +70,34 @@ void add_latency_import_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("import", "turn latencies that others measured into Lathe's files");
   add_space_options(*command, options->space);
-  command
-      ->add_option("--ofa-tables", options->ofa_tables,
-                   "published tables: a folder of *_lookup_table.yaml, or one .yaml file")
-      ->required();
+  CLI::Option* tables =
+      command->add_option("--ofa-tables", options->ofa_tables,
+                          "published tables: a folder of *_lookup_table.yaml, or one .yaml file");
+  CLI::Option* csv =
+      command
+          ->add_option("--csv", options->csv,
+                       "whole nets: columns ks, e, d, r (genes separated by spaces), or widths, or "
+                       "arch (JSON), and latencies")
+          ->excludes(tables);
+  CLI::Option* column =
+      command->add_option("--column", options->column, "with --csv: the column of milliseconds")
+          ->needs(csv);
+  csv->needs(column);
   command->add_option("--device", options->device,
-                      "what it was measured on; the folder's name without");
-  command->add_option("--out", options->out, "the latency model to write")->required();
-  command->callback([options] { import_ofa_tables(*options); });
+                      "what it was measured on; the folder's or the column's name without");
+  command->add_option("--batch", options->batch, "with --csv: images in a run")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command
+      ->add_option("--out", options->out,
+                   "the file to write: a latency model, or with --csv samples to fit one to")
+      ->required();
+  command->callback([options] {
+    if (options->csv.empty() == options->ofa_tables.empty()) {
+      throw CLI::ValidationError("--csv or --ofa-tables", "one of them is needed");
+    }
+    options->csv.empty() ? import_ofa_tables(*options) : import_csv(*options);
+  });
 }
 
 }  // namespace lathe::app

@@ -3,8 +3,7 @@
 
 #include "commands.h"
 #include "lathe/core/error.h"
-#include "lathe/core/file.h"
-#include "lathe/latency/fingerprint.h"
+#include "lathe/latency/stored_model.h"
 #include "lathe/search/models.h"
 #include "predict_options.h"
 
@@ -19,8 +18,7 @@ void complete(const std::string& path, SpaceOptions& space, space::TaskOverrides
   if (search::are_ofa_tables(path)) {
     throw Error(path + ": published tables don't name their space: give it with --space");
   }
-  const auto fingerprint = latency::fingerprint_from_json(
-      json_member<nlohmann::json>(read_json(path), "fingerprint", path), path);
+  const auto fingerprint = latency::fingerprint_of_model(path);
   space.name = fingerprint.space;
   const space::Task usual = space::open_space(space.name)->task();
   if (space.classes == 0) {

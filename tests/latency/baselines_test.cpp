@@ -71,6 +71,16 @@ TEST(RepeatabilityTest, FromNetsMeasuredAgain) {
   EXPECT_FALSE(result.within_run.has_value());
 }
 
+TEST(RepeatabilityTest, FromTheTurnsOfANet) {
+  const TinySpace space;
+  LatencySample turned{space.smallest(), 1.0, 1.1, 6};
+  turned.rounds_ms = {{0.9, 1.0}, {1.1, 1.3}, {1.0, 1.1}};
+  // Even turns: median 1.0; odd: 1.2.
+  EXPECT_NEAR(*repeatability(std::vector{turned}).between_turns, 0.2 / 1.1 / 2, 1e-12);
+  turned.rounds_ms = {{1.0, 1.1}};
+  EXPECT_FALSE(repeatability(std::vector{turned}).between_turns.has_value());
+}
+
 TEST(RepeatabilityTest, FromTheRunsOfANet) {
   const TinySpace space;
   // Normal runs of deviation 0.1 around 2.

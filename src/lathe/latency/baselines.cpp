@@ -77,6 +77,21 @@ struct Predictions {
   }
 };
 
+/// Between the medians of the even and of the odd turns, relative; nothing with fewer than 2 turns.
+std::optional<double> difference_of_turns(const LatencySample& sample) {
+  std::vector<double> halves[2];
+  for (std::size_t turn = 0; turn < sample.rounds_ms.size(); ++turn) {
+    halves[turn % 2].insert(halves[turn % 2].end(), sample.rounds_ms[turn].begin(),
+                            sample.rounds_ms[turn].end());
+  }
+  if (halves[0].empty() || halves[1].empty()) {
+    return std::nullopt;
+  }
+  const double even = median(halves[0]);
+  const double odd = median(halves[1]);
+  return 2 * std::abs(even - odd) / (even + odd);
+}
+
 }  // namespace
 
 nlohmann::ordered_json to_json(const BaselineErrors& errors) {
@@ -115,9 +130,12 @@ BaselineErrors cross_validated_baselines(const space::Space& space,
 }
 
 nlohmann::ordered_json to_json(const Repeatability& r) {
-  nlohmann::ordered_json json{
-      {"between_runs", nullptr}, {"repeated_nets", r.repeated_nets}, {"within_run", nullptr}};
+  nlohmann::ordered_json json{{"between_runs", nullptr},
+                              {"repeated_nets", r.repeated_nets},
+                              {"between_turns", nullptr},
+                              {"within_run", nullptr}};
   if (r.between_runs) json["between_runs"] = *r.between_runs;
+  if (r.between_turns) json["between_turns"] = *r.between_turns;
   if (r.within_run) json["within_run"] = *r.within_run;
   return json;
 }
@@ -125,7 +143,12 @@ nlohmann::ordered_json to_json(const Repeatability& r) {
 Repeatability repeatability(std::span<const LatencySample> samples) {
   std::map<space::Arch, std::vector<double>> by_arch;
   std::vector<double> within;
+  std::vector<double> turns;
   for (const LatencySample& sample : samples) {
+    if (const auto difference = difference_of_turns(sample)) {
+      // Each half has twice the whole's variance, and their difference four times.
+      turns.push_back(*difference / 2);
+    }
     by_arch[sample.arch].push_back(sample.median_ms);
     if (sample.repeats > 1) {
       // Of a normal distribution: the 90% quantile is 1.2816 deviations up, a median of n has a
@@ -144,6 +167,7 @@ Repeatability repeatability(std::span<const LatencySample> samples) {
     result.repeated_nets += ms.size() > 1 ? 1 : 0;
   }
   if (!between.empty()) result.between_runs = mean(between);
+  if (!turns.empty()) result.between_turns = mean(turns);
   if (!within.empty()) result.within_run = mean(within);
   return result;
 }

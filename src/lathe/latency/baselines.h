@@ -36,6 +36,9 @@ struct Repeatability {
   /// the square root of 2. Empty if no net does.
   std::optional<double> between_runs;
   int repeated_nets = 0;
+  /// From nets timed in several turns (rounds_ms): half of the mean difference between the medians
+  /// of the even and of the odd turns. Sees what changes within minutes, not from hour to hour.
+  std::optional<double> between_turns;
   /// From the spread of the runs behind each median: the uncertainty of the median alone, not of
   /// the conditions it was taken in, so usually too good. Empty if the samples have but one run.
   std::optional<double> within_run;

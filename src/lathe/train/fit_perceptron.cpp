@@ -2,9 +2,11 @@
 
 #include <ATen/ATen.h>
 #include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -39,17 +41,19 @@ std::vector<at::Tensor> random_layers(int inputs, const std::vector<int>& hidden
   return parameters;
 }
 
-at::Tensor forward(const std::vector<at::Tensor>& parameters, at::Tensor x) {
+at::Tensor forward(const std::vector<at::Tensor>& parameters, at::Tensor x,
+                   regress::HiddenActivation activation) {
   for (std::size_t i = 0; i < parameters.size(); i += 2) {
     x = at::linear(x, parameters[i], parameters[i + 1]);
     if (i + 2 < parameters.size()) {
-      x = at::relu(x);
+      x = activation == regress::HiddenActivation::kRelu ? at::relu(x) : at::sigmoid(x);
     }
   }
   return x.squeeze(1);
 }
 
-regress::Perceptron to_perceptron(const std::vector<at::Tensor>& parameters) {
+regress::Perceptron to_perceptron(const std::vector<at::Tensor>& parameters,
+                                  regress::HiddenActivation activation) {
   std::vector<regress::DenseLayer> layers;
   for (std::size_t i = 0; i < parameters.size(); i += 2) {
     const at::Tensor weight = parameters[i].detach().contiguous();
@@ -61,7 +65,18 @@ regress::Perceptron to_perceptron(const std::vector<at::Tensor>& parameters) {
                       .weight = {w, w + weight.numel()},
                       .bias = {b, b + bias.numel()}});
   }
-  return regress::Perceptron(std::move(layers), regress::HiddenActivation::kRelu);
+  return regress::Perceptron(std::move(layers), activation);
+}
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<at::Tensor>& parameters,
+                                                        const FitPerceptronOptions& o) {
+  if (o.optimizer == PerceptronOptimizer::kAdam) {
+    return std::make_unique<torch::optim::Adam>(
+        parameters, torch::optim::AdamOptions(o.learning_rate).weight_decay(o.weight_decay));
+  }
+  return std::make_unique<torch::optim::SGD>(
+      parameters,
+      torch::optim::SGDOptions(o.learning_rate).momentum(0.9).weight_decay(o.weight_decay));
 }
 
 }  // namespace
@@ -86,26 +101,27 @@ regress::Perceptron fit_perceptron(std::span<const float> inputs, std::span<cons
   const double mean = y.mean().item<double>();
   const std::vector<at::Tensor> parameters =
       random_layers(static_cast<int>(width), o.hidden, mean, rng);
-  torch::optim::Adam adam(parameters,
-                          torch::optim::AdamOptions(o.learning_rate).weight_decay(o.weight_decay));
-  auto& adam_options = static_cast<torch::optim::AdamOptions&>(adam.param_groups()[0].options());
+  const auto optimizer = make_optimizer(parameters, o);
   const CosineSchedule schedule{.peak = o.learning_rate, .total_steps = o.epochs};
   std::vector<std::int64_t> order(targets.size());
   std::iota(order.begin(), order.end(), 0);
   for (int epoch = 0; epoch < o.epochs; ++epoch) {
-    adam_options.lr(schedule.at(epoch));
+    if (o.optimizer == PerceptronOptimizer::kAdam) {
+      optimizer->param_groups()[0].options().set_lr(schedule.at(epoch));
+    }
     shuffle(std::span(order), rng);
     for (std::int64_t begin = 0; begin < count; begin += o.batch_size) {
       const std::int64_t size = std::min<std::int64_t>(o.batch_size, count - begin);
       const at::Tensor rows = at::empty({size}, at::kLong);
       std::copy_n(order.begin() + begin, size, rows.data_ptr<std::int64_t>());
-      adam.zero_grad();
-      at::mse_loss(forward(parameters, x.index_select(0, rows)), y.index_select(0, rows))
+      optimizer->zero_grad();
+      at::mse_loss(forward(parameters, x.index_select(0, rows), o.activation),
+                   y.index_select(0, rows))
           .backward();
-      adam.step();
+      optimizer->step();
     }
   }
-  return to_perceptron(parameters);
+  return to_perceptron(parameters, o.activation);
 }
 
 }  // namespace lathe::train

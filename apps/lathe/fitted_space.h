@@ -1,0 +1,48 @@
+// The space that a file of latencies or a latency model is of, and the samples to use of one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lathe/latency/fingerprint.h"
+#include "lathe/latency/sample.h"
+#include "lathe/space/space.h"
+
+namespace lathe::app {
+
+/// The space, for the task that `fingerprint` was measured for: `space` (a name or file) if that
+/// isn't empty, else the built-in one that the fingerprint names.
+/// @throws Error naming `where` if there is none.
+std::unique_ptr<space::Space> space_of(const latency::Fingerprint& fingerprint,
+                                       const std::string& space, const std::string& where);
+
+/// --space, for spaces that live in a file; others are known by the fingerprint.
+void add_own_space_option(CLI::App& command, std::string& space);
+
+/// Which samples of a file a model is fitted to.
+struct TrainOptions {
+  int train_count = 0;  ///< 0: all
+  std::uint64_t seed = 0;
+};
+
+void add_train_options(CLI::App& command, TrainOptions& options);
+
+struct SampleSplit {
+  std::vector<latency::LatencySample> train;
+  std::vector<latency::LatencySample> rest;
+};
+
+/// The first `train_count` in an order that depends on `seed`, and the others.
+/// @throws Error naming `where` if there are not so many.
+SampleSplit split(std::vector<latency::LatencySample> samples, const TrainOptions& options,
+                  const std::string& where);
+
+/// read_samples(), and a word on standard error if an unfinished last line was left out.
+latency::LatencySamples read_whole_samples(const std::filesystem::path& path,
+                                           const space::Space& space);
+
+}  // namespace lathe::app

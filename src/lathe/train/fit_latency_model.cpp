@@ -1,0 +1,206 @@
+#include "lathe/train/fit_latency_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "lathe/core/error.h"
+#include "lathe/core/statistics.h"
+#include "lathe/latency/additive.h"
+#include "lathe/latency/linear_model.h"
+#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/ridge.h"
+
+namespace lathe::train {
+namespace {
+
+using latency::LatencySample;
+using latency::StoredLatencyModel;
+using Samples = std::span<const LatencySample>;
+
+constexpr std::pair<LatencyModelKind, const char*> kKinds[] = {
+    {LatencyModelKind::kAdditive, "additive"},
+    {LatencyModelKind::kRidge, "ridge"},
+    {LatencyModelKind::kLinear, "linear"},
+    {LatencyModelKind::kPerceptron, "perceptron"},
+    {LatencyModelKind::kResidual, "residual"}};
+
+/// As Space::for_each_assignment() sees it.
+bool blocks_can_be_listed(const space::Space& space) {
+  return std::ranges::all_of(space.slots(), [&](const space::Slot& slot) {
+    double assignments = 1.0;
+    for (const int decision : slot.decisions) {
+      assignments *= space.decisions()[static_cast<std::size_t>(decision)].num_choices();
+    }
+    return assignments <= 1e6;
+  });
+}
+
+std::unique_ptr<StoredLatencyModel> fit_ridge(const space::Space& space,
+                                              const latency::Fingerprint& fingerprint,
+                                              Samples samples, std::uint64_t seed) {
+  if (blocks_can_be_listed(space)) {
+    return std::make_unique<latency::BlockTable>(
+        latency::fit_ridge(space, fingerprint, samples, {.seed = seed}));
+  }
+  return std::make_unique<latency::LinearModel>(
+      latency::fit_linear_model(space, fingerprint, samples));
+}
+
+/// What the base predicts for samples that it was not fitted to: its in-sample errors would teach
+/// the perceptron too small a residual.
+std::vector<double> out_of_fold_ms(const space::Space& space, Samples samples, std::uint64_t seed) {
+  constexpr std::size_t kFolds = 5;
+  std::vector<double> predicted(samples.size());
+  for (std::size_t fold = 0; fold < kFolds; ++fold) {
+    std::vector<LatencySample> rest;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (i % kFolds != fold) {
+        rest.push_back(samples[i]);
+      }
+    }
+    const auto model = fit_ridge(space, {}, rest, seed);
+    for (std::size_t i = fold; i < samples.size(); i += kFolds) {
+      predicted[i] = model->predict_ms(samples[i].arch);
+    }
+  }
+  return predicted;
+}
+
+std::unique_ptr<StoredLatencyModel> fit_on_base(const space::Space& space,
+                                                const latency::Fingerprint& fingerprint,
+                                                Samples samples, std::span<const double> base_ms,
+                                                std::unique_ptr<StoredLatencyModel> base,
+                                                const FitLatencyOptions& options) {
+  std::vector<float> inputs;
+  std::vector<double> residual_ms;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::vector<float> row = space.encode(samples[i].arch);
+    inputs.insert(inputs.end(), row.begin(), row.end());
+    residual_ms.push_back(samples[i].median_ms - base_ms[i]);
+  }
+  const double center = mean(residual_ms);
+  double squares = 0.0;
+  for (const double ms : residual_ms) {
+    squares += (ms - center) * (ms - center);
+  }
+  const double scale =
+      std::max(std::sqrt(squares / static_cast<double>(residual_ms.size())), 1e-12);
+  std::vector<float> targets;
+  for (const double ms : residual_ms) {
+    targets.push_back(static_cast<float>((ms - center) / scale));
+  }
+  FitPerceptronOptions perceptron =
+      options.perceptron.value_or(fast_latency_perceptron(samples.size()));
+  perceptron.seed = options.seed;
+  return std::make_unique<latency::PerceptronModel>(
+      space,
+      latency::LatencyPerceptron{.fingerprint = fingerprint,
+                                 .perceptron = fit_perceptron(inputs, targets, perceptron),
+                                 .mean_ms = center,
+                                 .scale_ms = scale},
+      std::move(base));
+}
+
+}  // namespace
+
+std::string to_string(LatencyModelKind kind) {
+  return std::ranges::find(kKinds, kind, [](const auto& k) { return k.first; })->second;
+}
+
+std::vector<std::string> latency_model_kinds() {
+  std::vector<std::string> names;
+  for (const auto& [kind, name] : kKinds) {
+    names.emplace_back(name);
+  }
+  return names;
+}
+
+LatencyModelKind latency_model_kind(const std::string& name) {
+  for (const auto& [kind, known] : kKinds) {
+    if (name == known) {
+      return kind;
+    }
+  }
+  throw std::invalid_argument("[train::latency_model_kind] unknown kind \"" + name + "\"");
+}
+
+FitPerceptronOptions published_latency_perceptron() {
+  return {.hidden = {112, 256, 64},
+          .activation = regress::HiddenActivation::kSigmoid,
+          .optimizer = PerceptronOptimizer::kMomentum,
+          .epochs = 1000,
+          .batch_size = 200,
+          .learning_rate = 0.01,
+          .weight_decay = 1e-5};
+}
+
+FitPerceptronOptions fast_latency_perceptron(std::size_t samples) {
+  return {.hidden = {112, 256, 64},
+          .epochs = 100,
+          .batch_size = static_cast<int>(std::clamp<std::size_t>(samples / 8, 8, 200)),
+          .learning_rate = 3e-3,
+          .weight_decay = 1e-5};
+}
+
+std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
+                                                      const space::Space& space,
+                                                      const latency::Fingerprint& fingerprint,
+                                                      Samples samples,
+                                                      const FitLatencyOptions& options) {
+  const bool learned = kind == LatencyModelKind::kPerceptron || kind == LatencyModelKind::kResidual;
+  const std::size_t least = learned                               ? kMinPerceptronSamples
+                            : kind == LatencyModelKind::kAdditive ? latency::kMinAdditiveSamples
+                                                                  : kMinLatencySamples;
+  if (samples.size() < least) {
+    throw Error("a " + to_string(kind) + " model needs at least " + std::to_string(least) +
+                " samples, got " + std::to_string(samples.size()));
+  }
+  switch (kind) {
+    case LatencyModelKind::kAdditive:
+      return std::make_unique<latency::BlockTable>(
+          latency::fit_additive(space, fingerprint, samples, {.seed = options.seed}).table());
+    case LatencyModelKind::kRidge:
+      return fit_ridge(space, fingerprint, samples, options.seed);
+    case LatencyModelKind::kLinear:
+      return std::make_unique<latency::LinearModel>(
+          latency::fit_linear_model(space, fingerprint, samples));
+    case LatencyModelKind::kPerceptron:
+      return fit_on_base(space, fingerprint, samples, std::vector<double>(samples.size()), nullptr,
+                         options);
+    case LatencyModelKind::kResidual:
+      return fit_on_base(space, fingerprint, samples, out_of_fold_ms(space, samples, options.seed),
+                         fit_ridge(space, fingerprint, samples, options.seed), options);
+  }
+  throw std::invalid_argument("[train::fit_latency_model] unknown kind");
+}
+
+latency::ModelError cross_validated_error(LatencyModelKind kind, const space::Space& space,
+                                          Samples samples, int folds,
+                                          const FitLatencyOptions& options) {
+  if (folds < 2 || samples.size() < static_cast<std::size_t>(folds)) {
+    throw std::invalid_argument(
+        "[train::cross_validated_error] needs at least 2 folds and a sample for each, got " +
+        std::to_string(folds) + " and " + std::to_string(samples.size()));
+  }
+  const auto parts = static_cast<std::size_t>(folds);
+  std::vector<double> predicted;
+  std::vector<double> measured;
+  for (std::size_t fold = 0; fold < parts; ++fold) {
+    std::vector<LatencySample> rest;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (i % parts != fold) {
+        rest.push_back(samples[i]);
+      }
+    }
+    const auto model = fit_latency_model(kind, space, {}, rest, options);
+    for (std::size_t i = fold; i < samples.size(); i += parts) {
+      predicted.push_back(model->predict_ms(samples[i].arch));
+      measured.push_back(samples[i].median_ms);
+    }
+  }
+  return latency::model_error(predicted, measured);
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,62 @@
+// Fits any kind of latency model to whole-net measurements.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/latency/sample.h"
+#include "lathe/latency/stored_model.h"
+#include "lathe/space/space.h"
+#include "lathe/train/fit_perceptron.h"
+
+namespace lathe::train {
+
+enum class LatencyModelKind {
+  kAdditive,    ///< latency::fit_additive(): AOWS's least squares over blocks
+  kRidge,       ///< latency::fit_ridge(), or fit_linear_model() where blocks can't be listed
+  kLinear,      ///< latency::fit_linear_model(): the plain ridge
+  kPerceptron,  ///< over the encoding: the latency prediction module of LA-DARTS
+  kResidual,    ///< a perceptron for what the ridge leaves
+};
+
+/// `additive`, `ridge`, `linear`, `perceptron`, `residual`.
+std::string to_string(LatencyModelKind kind);
+std::vector<std::string> latency_model_kinds();
+/// @throws std::invalid_argument for another name.
+LatencyModelKind latency_model_kind(const std::string& name);
+
+/// The latency prediction module as printed: 112, 256, 64 and 1 neurons, sigmoid, SGD with learning
+/// rate 0.01, momentum 0.9 and weight decay 1e-5, batches of 200, 1000 epochs.
+/// @see Xu et al., "Latency-Aware Differentiable Neural Architecture Search", section 3.2.
+FitPerceptronOptions published_latency_perceptron();
+/// The same net with ReLU, by Adam with a falling rate, in a tenth of the epochs; with fewer than
+/// 1,600 samples in smaller batches, so that there are enough steps.
+FitPerceptronOptions fast_latency_perceptron(std::size_t samples);
+
+struct FitLatencyOptions {
+  std::optional<FitPerceptronOptions> perceptron;  ///< empty: fast_latency_perceptron()
+  std::uint64_t seed = 0;
+};
+
+/// Fewer samples than this are refused, whatever the kind.
+inline constexpr std::size_t kMinLatencySamples = 10;
+inline constexpr std::size_t kMinPerceptronSamples = 50;
+
+/// The model, not validated. `space` must outlive it.
+/// @throws Error if there are too few samples for the kind, both numbers named;
+/// std::invalid_argument if a latency is not > 0.
+std::unique_ptr<latency::StoredLatencyModel> fit_latency_model(
+    LatencyModelKind kind, const space::Space& space, const latency::Fingerprint& fingerprint,
+    std::span<const latency::LatencySample> samples, const FitLatencyOptions& options = {});
+
+/// The error to expect of the above: each of `folds` parts is predicted by a model fitted to the
+/// others. @throws as above, of the largest part left in.
+latency::ModelError cross_validated_error(LatencyModelKind kind, const space::Space& space,
+                                          std::span<const latency::LatencySample> samples,
+                                          int folds, const FitLatencyOptions& options = {});
+
+}  // namespace lathe::train

@@ -1,0 +1,120 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "apps/program.h"
+#include "lathe/core/random.h"
+#include "lathe/latency/operators.h"
+#include "lathe/space/builtin_spaces.h"
+
+namespace lathe {
+namespace {
+
+using lathe::testing::expect_failure;
+using lathe::testing::Outcome;
+using lathe::testing::quoted;
+using lathe::testing::run_lathe;
+using lathe::testing::TemporaryFolder;
+
+/// A CSV of nets with the latency of a device that takes `launch_ms` for each operator.
+void write_csv(const std::filesystem::path& path, double launch_ms, int count) {
+  const auto space = space::make_space("mbv3_28");
+  Rng rng(1);
+  std::ofstream csv(path);
+  csv << "arch,phone\n";
+  for (int i = 0; i < count; ++i) {
+    const space::Arch arch = space->sample(rng);
+    double ms = 0.1;
+    for (const space::Block& block : space->blocks(arch)) {
+      for (const latency::Operator& op : latency::operators_of(block)) {
+        ms += launch_ms + op.macs() / 1e6;
+      }
+    }
+    std::string cell;
+    for (const char c : space->to_json(arch).dump()) {
+      cell += c == '"' ? "\"\"" : std::string(1, c);
+    }
+    csv << '"' << cell << "\"," << ms * (1 + 0.01 * rng.normal()) << "\n";
+  }
+}
+
+TEST(LatencyFitTest, FromACsvToAnAdaptedModel) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  write_csv(dir / "a.csv", 0.02, 150);
+  write_csv(dir / "b.csv", 0.05, 60);
+  for (const char* name : {"a", "b"}) {
+    const std::string base = (dir / name).string();
+    const Outcome imported = run_lathe("latency import --space mbv3_28 --column phone --csv " +
+                                       quoted(base + ".csv") + " --out " + quoted(base + ".jsonl"));
+    ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  }
+  for (const std::string kind : {"ridge", "additive", "linear", "perceptron", "residual"}) {
+    const Outcome fit =
+        run_lathe("latency fit --model " + kind + " --train-count 100 --seed 3 --json --samples " +
+                  file("a.jsonl") + " --out " + file("m"));
+    ASSERT_EQ(fit.exit_code, 0) << fit.err;
+    const auto fitted = nlohmann::json::parse(fit.out);
+    EXPECT_EQ(fitted.at("samples"), 100);
+    const Outcome validate =
+        run_lathe("latency validate --train-count 100 --seed 3 --json --model " + file("m") +
+                  " --samples " + file("a.jsonl"));
+    ASSERT_EQ(validate.exit_code, 0) << validate.err;
+    const auto error = nlohmann::json::parse(validate.out);
+    EXPECT_EQ(error.at("samples"), 50);
+    EXPECT_EQ(error.at("mape"), fitted.at("validation").at("mape")) << kind;
+    EXPECT_LT(error.at("mape"), 0.2) << kind;
+    EXPECT_LT(error.at("mape"), error.at("baselines").at("mean").at("mape"));
+    for (const char* key : {"rmse_ms", "spearman", "kendall", "within_5", "within_10"}) {
+      EXPECT_TRUE(error.at(key).is_number()) << key;
+    }
+    EXPECT_TRUE(error.contains("repeatability"));
+    const Outcome adapted = run_lathe("latency adapt --train-count 20 --model " + file("m") +
+                                      " --samples " + file("b.jsonl") + " --out " + file("n"));
+    ASSERT_EQ(adapted.exit_code, 0) << adapted.err;
+    EXPECT_NE(adapted.out.find("after: MAPE"), std::string::npos) << adapted.out;
+  }
+}
+
+TEST(LatencyFitTest, SaysWhatIsWrongAndOverwritesNothing) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  write_csv(dir / "a.csv", 0.02, 30);
+  ASSERT_EQ(run_lathe("latency import --space mbv3_28 --column phone --csv " + file("a.csv") +
+                      " --out " + file("a.jsonl"))
+                .exit_code,
+            0);
+  std::ofstream(dir / "m") << "precious";
+  const std::string fit = "latency fit --samples " + file("a.jsonl") + " --out " + file("m");
+  expect_failure(run_lathe(fit + " --model perceptron"), 1,
+                 "a perceptron model needs at least 50 samples, got 30");
+  expect_failure(run_lathe(fit + " --model ridge --train-count 31"), 1,
+                 (dir / "a.jsonl").string() + ": --train-count 31 of only 30 samples");
+  expect_failure(run_lathe(fit + " --model ridge --train-count 5"), 1,
+                 "a ridge model needs at least 10 samples, got 5");
+  EXPECT_EQ(run_lathe(fit + " --model table").exit_code, 2);
+  EXPECT_EQ(run_lathe(fit + " --model forest").exit_code, 2);
+  std::ofstream(dir / "a.jsonl", std::ios::app) << read_file(dir / "a.jsonl");
+  const Outcome mixed = run_lathe(fit + " --model ridge");
+  EXPECT_EQ(mixed.exit_code, 1);
+  EXPECT_NE(mixed.err.find("a.jsonl:32: expected a measurement, got a second fingerprint"), std::string::npos) << mixed.err;
+  EXPECT_EQ(read_file(dir / "m"), "precious");
+}
+
+TEST(LatencyFitTest, LeavesOutATornLineAndSaysSo) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  write_csv(dir / "a.csv", 0.02, 30);
+  run_lathe("latency import --space mbv3_28 --column phone --csv " + file("a.csv") + " --out " +
+            file("a.jsonl"));
+  std::ofstream(dir / "a.jsonl", std::ios::app) << "{\"arch\": {\"sp";
+  const Outcome fit =
+      run_lathe("latency fit --model ridge --samples " + file("a.jsonl") + " --out " + file("m"));
+  EXPECT_EQ(fit.exit_code, 0);
+  EXPECT_NE(fit.err.find("the last line is unfinished and was left out"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lathe

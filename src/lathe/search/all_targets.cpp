@@ -20,7 +20,7 @@ struct EffortSize {
   int ranked;  // nets kept for each limit: the more there is time for
 };
 
-// Some 50 ms, 0.4 s and 9 s with the published predictor (docs/search.md).
+// Some 50 ms, 0.4 s and 9 s with the published predictor (docs/multi_target.md).
 EffortSize size_of(Effort effort) {
   switch (effort) {
     case Effort::kFast:

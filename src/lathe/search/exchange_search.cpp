@@ -15,7 +15,8 @@ namespace lathe::search {
 namespace {
 
 // The constants below were chosen on the published phone table and predictor, at 6,000 and 40,000
-// predictions for ten targets, by random search over their values; docs/search.md has the figures.
+// predictions for ten targets, by random search over their values; docs/multi_target.md has the
+// figures.
 
 // Limits beside the targets: nets between targets are stepping stones to them.
 constexpr std::size_t kExtraLimits = 4;

@@ -17,14 +17,6 @@
 namespace lathe::space {
 namespace {
 
-std::vector<std::unique_ptr<Space>> tiny_spaces() {
-  std::vector<std::unique_ptr<Space>> spaces;
-  spaces.push_back(make_mobile_space(testing::tiny_mobile()));
-  spaces.push_back(make_mobile_space(testing::tiny_tied_mobile()));
-  spaces.push_back(make_bottleneck_space(testing::tiny_bottleneck()));
-  return spaces;
-}
-
 SlotCosts random_costs(const Space& space, std::uint64_t seed, double constant = 0.0) {
   Rng rng(seed);
   return SlotCosts(
@@ -40,7 +32,7 @@ std::set<Arch> canonical_archs(const Space& space) {
 }
 
 TEST(SlotChain, PathsAreTheArchs) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     const SlotChain chain(*space);
     const SlotCosts costs = random_costs(*space, 1);
     std::multiset<Arch> found;
@@ -66,7 +58,7 @@ TEST(SlotChain, PathsAreTheArchs) {
 }
 
 TEST(SlotChain, MinimumEqualsEnumeration) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     const SlotChain chain(*space);
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
       const SlotCosts costs = random_costs(*space, seed, 5.0);

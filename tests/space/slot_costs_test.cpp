@@ -17,20 +17,12 @@
 namespace lathe::space {
 namespace {
 
-std::vector<std::unique_ptr<Space>> tiny_spaces() {
-  std::vector<std::unique_ptr<Space>> spaces;
-  spaces.push_back(make_mobile_space(testing::tiny_mobile()));
-  spaces.push_back(make_mobile_space(testing::tiny_tied_mobile()));
-  spaces.push_back(make_bottleneck_space(testing::tiny_bottleneck()));
-  return spaces;
-}
-
 double macs_of(const Block& block) {
   return static_cast<double>(graph::macs(lower(std::vector<Block>{block})));
 }
 
 TEST(Slots, TheirDecisionsDetermineTheirBlocks) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     for (int s = 0; s < static_cast<int>(space->slots().size()); ++s) {
       const std::vector<int>& scope = space->slots()[static_cast<std::size_t>(s)].decisions;
       for (const Arch& arch : testing::every_arch(*space)) {
@@ -68,7 +60,7 @@ TEST(Slots, AnUnknownOneIsRefused) {
 }
 
 TEST(SlotCosts, TotalIsTheSumOverTheBlocks) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     const SlotCosts macs(*space, macs_of, 3.0);
     for (const Arch& arch : testing::every_arch(*space)) {
       const double expected = 3.0 + static_cast<double>(graph::macs(space->graph(arch)));
@@ -106,7 +98,7 @@ TEST(SlotCosts, AnUnknownBlockMakesItsNetsNan) {
 }
 
 TEST(SlotCosts, WeightsCountForLivingDecisionsOnly) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     std::vector<std::vector<double>> weights;
     double next = 1.0;
     for (const Decision& decision : space->decisions()) {
@@ -150,7 +142,7 @@ TEST(SlotCosts, WeightsOfAnotherShapeAreRefused) {
 }
 
 TEST(SlotCosts, OfSlotsTakeAnyNumber) {
-  for (const auto& space : tiny_spaces()) {
+  for (const auto& space : testing::tiny_spaces()) {
     const SlotCosts counts = SlotCosts::of_slots(
         *space,
         [&](int s, const Arch& arch) { return static_cast<double>(space->blocks(arch, s).size()); },

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -62,6 +63,15 @@ inline space::BottleneckSpec tiny_bottleneck() {
           .expansions = {0.25, 0.5},
           .widths = {0.5, 1.0},
           .resolutions = {}};
+}
+
+/// One of each.
+inline std::vector<std::unique_ptr<space::Space>> tiny_spaces() {
+  std::vector<std::unique_ptr<space::Space>> spaces;
+  spaces.push_back(space::make_mobile_space(tiny_mobile()));
+  spaces.push_back(space::make_mobile_space(tiny_tied_mobile()));
+  spaces.push_back(space::make_bottleneck_space(tiny_bottleneck()));
+  return spaces;
 }
 
 /// All combinations of choices, dead decisions included.

@@ -90,8 +90,6 @@ void run(Engine engine, std::size_t first_feasible, std::int64_t evaluations,
 
 }  // namespace
 
-std::int64_t evaluations_of(Effort effort) { return size_of(effort).evaluations; }
-
 SearchResult search_all_at_once(const Problem& problem, std::span<const double> targets_ms,
                                 const SearchOptions& options, std::uint64_t seed,
                                 const ProgressFn& progress) {

@@ -10,9 +10,6 @@
 
 namespace lathe::search {
 
-/// Accuracy predictions that an effort comes to.
-std::int64_t evaluations_of(Effort effort);
-
 /// Strategy::kAllTargets, as search_targets() documents its result: ExchangeSearch where latency is
 /// a sum over slots, SharedEvolution otherwise. `targets_ms` ascend strictly; the options are
 /// valid. `max_evaluations`, if given, takes the place of the effort's.

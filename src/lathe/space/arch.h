@@ -6,6 +6,8 @@
 #include <functional>
 #include <vector>
 
+#include "lathe/core/hash.h"
+
 namespace lathe::space {
 
 /// One choice index per decision of a space, in the space's order. Meaningful only together with
@@ -21,10 +23,6 @@ struct Arch {
 template <>
 struct std::hash<lathe::space::Arch> {
   std::size_t operator()(const lathe::space::Arch& arch) const noexcept {
-    std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
-    for (std::uint8_t c : arch.choices) {
-      h = (h ^ c) * 0x100000001b3ULL;
-    }
-    return static_cast<std::size_t>(h);
+    return static_cast<std::size_t>(lathe::fnv1a(arch.choices));
   }
 };

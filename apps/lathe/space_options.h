@@ -3,11 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "lathe/core/error.h"
 #include "lathe/space/space_file.h"
 #include "name_options.h"
 
@@ -50,18 +48,7 @@ struct SpaceOptions {
 
   /// @throws Error if the space or a resolution is unknown, the space's file is wrong, or the space
   /// can't have this task.
-  std::unique_ptr<space::Space> make() const {
-    try {
-      return space::open_space(name, overrides());
-    } catch (const std::invalid_argument& error) {
-      // To the library a caller's mistake; here the caller is a person, who knows no function
-      // names.
-      const std::string text = error.what();
-      const std::size_t end = text.find("] ");
-      throw Error("--space " + (end == std::string::npos ? text : text.substr(end + 2)) +
-                  "; see --input-size and `lathe spaces`");
-    }
-  }
+  std::unique_ptr<space::Space> make() const { return space::open_space(name, overrides()); }
 };
 
 /// Adds --space, --input-size, --resolutions, --classes, and what shapes a cell net.

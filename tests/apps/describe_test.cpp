@@ -198,9 +198,10 @@ TEST_F(DescribeTest, RefusesCellsThatAreNone) {
   expect_failure(run_lathe("describe --space mbv3_28 --cells 3"), 1,
                  "space mbv3_28 has no cells: a stem, channels, cells and an auxiliary head can be "
                  "given to darts only");
-  expect_failure(run_lathe("describe --space darts --input-size 30"), 1,
-                 "--space darts: input_size must be a multiple of 4, got 30; see --input-size and "
-                 "`lathe spaces`");
+  expect_failure(
+      run_lathe("describe --space darts --input-size 30"), 1,
+      "space darts: input_size must be a multiple of 4, got 30; give the space another size "
+      "or task");
   EXPECT_EQ(run_lathe("describe --space darts --stem mnist").exit_code, 2);
   EXPECT_EQ(run_lathe("describe --space darts_x").exit_code, 2);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -303,12 +304,20 @@ std::unique_ptr<Space> open_space(const std::string& name_or_file, const TaskOve
   if (name_or_file.find('@') != std::string::npos && !is_space_file(name_or_file)) {
     throw Error("space \"" + name_or_file + "\" is defined in a file: give that file with --space");
   }
-  if (!is_space_file(name_or_file)) {
-    return make_space(name_or_file, overrides);
+  try {
+    if (!is_space_file(name_or_file)) {
+      return make_space(name_or_file, overrides);
+    }
+    SpaceSpec spec = load_space_spec(name_or_file);
+    name_of(spec) = fingerprinted_name(spec);
+    return make_space_from_spec(std::move(spec), overrides);
+  } catch (const std::invalid_argument& error) {
+    // To a family a caller's mistake; here the caller is a person, who knows no function names.
+    const std::string text = error.what();
+    const std::size_t end = text.find("] ");
+    throw Error("space " + (end == std::string::npos ? text : text.substr(end + 2)) +
+                "; give the space another size or task");
   }
-  SpaceSpec spec = load_space_spec(name_or_file);
-  name_of(spec) = fingerprinted_name(spec);
-  return make_space_from_spec(std::move(spec), overrides);
 }
 
 }  // namespace lathe::space

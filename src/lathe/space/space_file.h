@@ -33,8 +33,8 @@ std::string fingerprinted_name(const SpaceSpec& spec);
 bool is_space_file(const std::string& name);
 
 /// The one way from what a user names to a space: a built-in name, or a file whose space is called
-/// fingerprinted_name(). @throws Error as make_space() or load_space_spec(), and if what is named
-/// is the fingerprinted name itself.
+/// fingerprinted_name(). @throws Error as make_space() or load_space_spec(), if what is named is
+/// the fingerprinted name itself, or if the space can't have the size or task of `overrides`.
 std::unique_ptr<Space> open_space(const std::string& name_or_file,
                                   const TaskOverrides& overrides = {});
 

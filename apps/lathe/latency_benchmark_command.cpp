@@ -1,6 +1,7 @@
-// lathe latency benchmark: how long one net takes, and how sure that is.
+// lathe latency benchmark: how long nets take, and how sure that is.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "arch_files.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct BenchmarkCommand {
   SpaceOptions space;
-  std::string arch;
+  std::vector<std::string> archs;
   std::string onnx;
   RunnerOptions runner;
   measure::BenchmarkOptions benchmark;
@@ -27,39 +28,43 @@ struct BenchmarkCommand {
   bool json = false;
 };
 
-/// A report's runner and what it times.
+/// What is timed, and by what.
 struct Bench {
   std::unique_ptr<measure::Runner> runner;
-  std::function<measure::Timing(const measure::TimingOptions&)> time_session;
-  nlohmann::ordered_json model;
+  std::vector<measure::TimeSession> nets;
+  std::vector<nlohmann::ordered_json> models;  // of each net, what its report calls it
 };
 
-Bench open_bench(const BenchmarkCommand& o, const std::string& known_runtime) {
-  if (!o.onnx.empty()) {
-    if (!o.runner.is_command()) {
-      throw Error("--onnx: the " + o.runner.runner +
-                  " runner takes archs only; add --runner command --command ...");
-    }
-    auto runner =
-        std::make_unique<measure::CommandRunner>(o.onnx, command_runner_options(o.runner));
-    auto* const raw = runner.get();
-    return {std::move(runner),
-            [raw, path = o.onnx](const measure::TimingOptions& t) { return raw->time(path, t); },
-            {{"onnx", o.onnx}}};
+Bench open_onnx(const BenchmarkCommand& o) {
+  if (!o.runner.is_command()) {
+    throw Error("--onnx: the " + o.runner.runner +
+                " runner takes archs only; add --runner command --command ...");
   }
+  auto runner = std::make_unique<measure::CommandRunner>(o.onnx, command_runner_options(o.runner));
+  auto* const raw = runner.get();
+  return {std::move(runner),
+          {[raw, path = o.onnx](const measure::TimingOptions& t) { return raw->time(path, t); }},
+          {{{"onnx", o.onnx}}}};
+}
+
+Bench open_archs(const BenchmarkCommand& o, const std::string& known_runtime) {
   if (o.space.name.empty()) {
     throw Error("--arch: needs --space, the space that it is of");
   }
   const auto space = o.space.make();
-  const space::Arch arch = read_arch(o.arch, *space, o.space.own_size());
-  auto net = std::make_shared<graph::Net>(measure::random_net(space->graph(arch), 1));
-  auto runner = make_runner(o.runner, *net, known_runtime);
-  auto* const raw = runner.get();
-  return {std::move(runner),
-          [raw, net](const measure::TimingOptions& t) {
-            return raw->time({net.get(), 1}, t)[0];
-          },
-          space->to_json(arch)};
+  Bench bench;
+  for (const std::string& file : o.archs) {
+    const space::Arch arch = read_arch(file, *space, o.space.own_size());
+    auto net = std::make_shared<graph::Net>(measure::random_net(space->graph(arch), 1));
+    if (bench.runner == nullptr) {
+      bench.runner = make_runner(o.runner, *net, known_runtime);
+    }
+    bench.nets.push_back([raw = bench.runner.get(), net](const measure::TimingOptions& t) {
+      return raw->time({net.get(), 1}, t)[0];
+    });
+    bench.models.push_back(space->to_json(arch));
+  }
+  return bench;
 }
 
 nlohmann::ordered_json conditions(const measure::Runner& runner, const BenchmarkCommand& o) {
@@ -82,6 +87,15 @@ nlohmann::json identity(const nlohmann::json& report, const std::string& where) 
     result[key] = json_member<nlohmann::json>(conditions, key, where);
   }
   return result;
+}
+
+/// The reports of a file: one, or `{"nets": [...]}`.
+std::vector<nlohmann::json> read_reports(const std::filesystem::path& path) {
+  const nlohmann::json json = read_json(path);
+  if (!json.contains("nets")) {
+    return {json};
+  }
+  return json_member<std::vector<nlohmann::json>>(json, "nets", path.string());
 }
 
 /// Whether the new median is where the old report expects it.
@@ -132,31 +146,53 @@ void print(const nlohmann::ordered_json& r) {
   }
 }
 
+void print_all(const std::vector<nlohmann::ordered_json>& reports) {
+  std::size_t agree = 0;
+  for (const auto& report : reports) {
+    print(report);
+    agree += report.contains("compared") && report["compared"]["agrees"].get<bool>() ? 1 : 0;
+  }
+  if (reports.size() > 1 && reports.front().contains("compared")) {
+    fmt::print("{} of {} nets are within what the earlier benchmark expects\n", agree,
+               reports.size());
+  }
+}
+
 void execute(const BenchmarkCommand& o) {
-  nlohmann::json before;
+  std::vector<nlohmann::json> before;
   std::string known_runtime;
   if (!o.compare.empty()) {
-    before = read_json(o.compare);
-    known_runtime = identity(before, o.compare.string()).at("runtime").get<std::string>();
+    before = read_reports(o.compare);
+    const std::size_t nets = std::max<std::size_t>(o.archs.size(), 1);
+    if (before.size() != nets) {
+      throw Error(o.compare.string() + ": has " + std::to_string(before.size()) +
+                  " net(s), this benchmark " + std::to_string(nets));
+    }
+    known_runtime = identity(before[0], o.compare.string()).at("runtime").get<std::string>();
   }
   if (!o.pin.empty()) {
     measure::pin_to(o.pin);
   }
-  const Bench bench = open_bench(o, known_runtime);
-  const measure::Benchmark result = measure::benchmark(bench.time_session, o.benchmark);
-  nlohmann::ordered_json report = measure::to_json(result);
-  report["model"] = bench.model;
-  report["conditions"] = conditions(*bench.runner, o);
-  if (!o.compare.empty()) {
-    report["compared"] = compared(report, before, o.compare.string());
+  const Bench bench = o.onnx.empty() ? open_archs(o, known_runtime) : open_onnx(o);
+  const std::vector<measure::Benchmark> results = measure::benchmark(bench.nets, o.benchmark);
+  std::vector<nlohmann::ordered_json> reports;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    nlohmann::ordered_json& report = reports.emplace_back(measure::to_json(results[i]));
+    report["model"] = bench.models[i];
+    report["conditions"] = conditions(*bench.runner, o);
+    if (!o.compare.empty()) {
+      report["compared"] = compared(report, before[i], o.compare.string());
+    }
   }
+  const nlohmann::ordered_json whole =
+      reports.size() == 1 ? reports[0] : nlohmann::ordered_json{{"nets", reports}};
   if (!o.out.empty()) {
-    write_json(o.out, report);
+    write_json(o.out, whole);
   }
   if (o.json) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", whole.dump());
   } else {
-    print(report);
+    print_all(reports);
   }
 }
 
@@ -165,9 +201,10 @@ void execute(const BenchmarkCommand& o) {
 void add_latency_benchmark_command(CLI::App& app) {
   auto o = std::make_shared<BenchmarkCommand>();
   CLI::App* command =
-      app.add_subcommand("benchmark", "time one net, and say how sure the figure is");
+      app.add_subcommand("benchmark", "time nets, and say how sure the figures are");
   CLI::Option_group* what = command->add_option_group("what to time");
-  what->add_option("--arch", o->arch, "JSON file of one arch; its weights are random");
+  what->add_option("--arch", o->archs,
+                   "JSON file of an arch, its weights random; several are timed in turns");
   what->add_option("--onnx", o->onnx, "a model file, for --runner command")
       ->check(CLI::ExistingFile);
   what->require_option(1);
@@ -185,13 +222,15 @@ void add_latency_benchmark_command(CLI::App& app) {
                    "times that the net is prepared anew; their spread gives the intervals")
       ->check(CLI::Range(2, 10000))
       ->capture_default_str();
-  command->add_option("--pause-ms", o->benchmark.pause_ms, "between two sessions")
+  command
+      ->add_option("--pause-ms", o->benchmark.pause_ms,
+                   "between two sessions of a net, the core kept busy")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--pin", o->pin, "cores to run on, separated by commas")->delimiter(',');
   command->add_option("--out", o->out, "file for the JSON as well");
   command->add_option("--compare", o->compare,
-                      "JSON of an earlier benchmark of the same net: does this one agree?");
+                      "JSON of an earlier benchmark of the same nets: does this one agree?");
   command->add_flag("--json", o->json, "the whole report as one line of JSON");
   command->callback([o] { execute(*o); });
 }

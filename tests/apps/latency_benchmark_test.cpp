@@ -17,8 +17,8 @@ struct LatencyBenchmarkTest : ::testing::Test {
     write_json(arch, space->to_json(space->smallest()));
   }
   std::string benchmark(const std::string& more) const {
-    return "latency benchmark --space mbv3_28 --arch " + quoted(arch) +
-           " --sessions 2 --rounds 2 --runs 3 --warmup 2 --warmup-ms 0 --pause-ms 0 " + more;
+    return "latency benchmark --space mbv3_28 --arch " + quoted(arch) + " " + more +
+           " --sessions 2 --rounds 2 --runs 3 --warmup 2 --warmup-ms 0 --pause-ms 0";
   }
   /// A shell script as a runner.
   std::string script(const std::string& name, const std::string& lines) const {
@@ -61,6 +61,26 @@ TEST_F(LatencyBenchmarkTest, ReportsAllThatAReaderNeeds) {
   EXPECT_TRUE(compared.at("agrees").is_boolean());
   EXPECT_EQ(run_lathe(benchmark("--batch 2 --compare " + quoted(out))).err,
             "lathe: " + out + ": of another batch: 1 against 2\n");
+}
+
+TEST_F(LatencyBenchmarkTest, TimesSeveralNetsInTurns) {
+  const std::string larger = (folder / "larger.json").string();
+  const auto space = space::make_space("mbv3_28");
+  write_json(larger, space->to_json(space->largest()));
+  const std::string out = (folder / "report.json").string();
+  const Outcome first = run_lathe(benchmark(quoted(larger) + " --json --out " + quoted(out)));
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  const nlohmann::json nets = read_json(out).at("nets");
+  ASSERT_EQ(nets.size(), 2U);
+  EXPECT_LT(nets[0].at("p50"), nets[1].at("p50"));
+
+  const std::string compare = " --compare " + quoted(out);
+  const Outcome again = run_lathe(benchmark(quoted(larger) + compare));
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_NE(again.out.find(" of 2 nets are within what the earlier benchmark expects"),
+            std::string::npos);
+  EXPECT_EQ(run_lathe(benchmark(compare)).err,
+            "lathe: " + out + ": has 2 net(s), this benchmark 1\n");
 }
 
 TEST_F(LatencyBenchmarkTest, RunsAnyProgram) {

@@ -19,38 +19,84 @@ using lathe::testing::text_thrown;
 Benchmark of(std::vector<double> medians_ms) {
   std::size_t next = 0;
   const int sessions = static_cast<int>(medians_ms.size());
-  return benchmark(
-      [&](const TimingOptions&) {
-        return Timing{
-            .first_ms = 9, .warmup_runs = 1, .settled = true, .rounds_ms = {{medians_ms[next++]}}};
-      },
-      {.sessions = sessions, .pause_ms = 0});
+  const TimeSession session = [&](const TimingOptions&) {
+    return Timing{
+        .first_ms = 9, .warmup_runs = 1, .settled = true, .rounds_ms = {{medians_ms[next++]}}};
+  };
+  return benchmark({&session, 1}, {.sessions = sessions, .pause_ms = 0})[0];
 }
 
 TEST(BenchmarkTest, StatesTheIntervalsWorkedOutByHand) {
-  const Benchmark result = of({1, 2, 3});
-  EXPECT_EQ(result.p50_ms, 2);
-  const double spread = 4.303 * 1.0;                // t of two degrees of freedom, deviation 1
-  EXPECT_NEAR(result.p50_ci95_ms.first, 0, 1e-12);  // not below: 2 - 2.48
-  EXPECT_NEAR(result.p50_ci95_ms.second, 2 + spread / std::sqrt(3), 1e-12);
-  EXPECT_NEAR(result.p50_again95_ms.second, 2 + spread * std::sqrt(4.0 / 3), 1e-12);
+  const Benchmark result = of({5, 1, 2, 3, 4, 9, 6, 7, 8});
+  EXPECT_EQ(result.p50_ms, 5);
+  // At most 1 of 9 values is below the median 10 times of 512: so often 2 to 8 miss it on either
+  // side, which is below 1 of 40; 3 to 7 miss it 46 times.
+  EXPECT_EQ(result.p50_ci95_ms, (IntervalMs{2, 8}));
+  // The median distance is 2; 37% of 8 degrees of freedom leave 2.
+  const double half = 4.303 * 1.4826 * 2 * 9 / 8.2 * std::sqrt(1 + 3.14159265 / 18);
+  EXPECT_EQ(result.p50_again95_ms.first, 0);  // not below
+  EXPECT_NEAR(result.p50_again95_ms.second, 5 + half, 1e-6);
+  EXPECT_EQ(of({1, 2, 3}).p50_ci95_ms, (IntervalMs{1, 3}));  // all that so few can say
 }
 
-// What the second interval promises, of sessions that are alike.
-TEST(BenchmarkTest, AnotherSessionFallsIntoItsIntervalNineteenTimesOfTwenty) {
+/// The share of trials in which `holds(benchmark of `sessions` alike sessions, another one)`.
+template <typename Holds>
+double share(int sessions, const Holds& holds) {
   Rng rng(1);
-  int within = 0;
+  int count = 0;
   constexpr int kTrials = 4000;
   for (int trial = 0; trial < kTrials; ++trial) {
     std::vector<double> medians;
-    for (int s = 0; s < 8; ++s) {
+    for (int s = 0; s < sessions; ++s) {
       medians.push_back(100 + rng.normal());
     }
-    const Benchmark result = of(medians);
-    const double again = 100 + rng.normal();
-    within += again >= result.p50_again95_ms.first && again <= result.p50_again95_ms.second;
+    count += holds(of(medians), 100 + rng.normal());
   }
-  EXPECT_NEAR(static_cast<double>(within) / kTrials, 0.95, 0.02);
+  return static_cast<double>(count) / kTrials;
+}
+
+bool within(double ms, const IntervalMs& interval) {
+  return interval.first <= ms && ms <= interval.second;
+}
+
+// What the intervals promise, of sessions that are alike.
+TEST(BenchmarkTest, AnotherSessionFallsIntoItsIntervalNineteenTimesOfTwenty) {
+  const auto again = [](const Benchmark& b, double ms) { return within(ms, b.p50_again95_ms); };
+  EXPECT_NEAR(share(16, again), 0.95, 0.02);
+  EXPECT_NEAR(share(64, again), 0.95, 0.02);
+  EXPECT_GT(share(6, again), 0.95);  // so few are no measure of their spread: too wide
+}
+
+TEST(BenchmarkTest, TheMedianIsInItsIntervalNineteenTimesOfTwenty) {
+  const auto confident = [](const Benchmark& b, double) { return within(100, b.p50_ci95_ms); };
+  for (const int sessions : {6, 16, 64}) {
+    EXPECT_GE(share(sessions, confident), 0.94) << sessions;
+    EXPECT_LE(share(sessions, confident), 0.985) << sessions;
+  }
+}
+
+TEST(BenchmarkTest, DisturbedSessionsMoveLittle) {
+  const Benchmark quiet = of({10.0, 10.1, 9.9, 10.2, 9.8, 10.0, 10.1, 9.9, 10.1, 9.9});
+  const Benchmark disturbed = of({10.0, 10.1, 9.9, 10.2, 9.8, 10.0, 10.1, 9.9, 17, 25});
+  EXPECT_NEAR(disturbed.p50_ms, quiet.p50_ms, 0.1);
+  EXPECT_LT(disturbed.p50_again95_ms.second, 11);
+  EXPECT_EQ(disturbed.stats.max_ms, 25);
+}
+
+TEST(BenchmarkTest, NetsAreTimedInTurns) {
+  std::vector<int> order;
+  std::vector<TimeSession> nets;
+  for (const int net : {0, 1}) {
+    nets.push_back([&order, net](const TimingOptions&) {
+      order.push_back(net);
+      return Timing{.rounds_ms = {{1.0 + net}}};
+    });
+  }
+  const std::vector<Benchmark> results = benchmark(nets, {.sessions = 3, .pause_ms = 0});
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 0, 1, 0, 1}));
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].p50_ms, 1);
+  EXPECT_EQ(results[1].p50_ms, 2);
 }
 
 TEST(BenchmarkTest, NamesOutliersAndKeepsThem) {

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <numbers>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include "lathe/core/statistics.h"
 
@@ -15,7 +15,11 @@ namespace lathe::measure {
 namespace {
 
 constexpr double kOutlierDeviations = 5;
-constexpr double kMadToDeviation = 1.4826;  // of a normal distribution
+// Of a normal distribution: what makes the median absolute deviation the standard one, its bias of
+// 1 - .8/k and its efficiency.
+constexpr double kMadToDeviation = 1.4826;
+constexpr double kMadBias = 0.8;
+constexpr double kMadEfficiency = 0.37;
 
 /// 97.5% quantile of Student's t.
 double student_t975(std::size_t degrees) {
@@ -26,21 +30,43 @@ double student_t975(std::size_t degrees) {
   return degrees <= kQuantiles.size() ? kQuantiles[degrees - 1] : 1.96;
 }
 
-double sample_deviation(const std::vector<double>& values) {
-  const double center = mean(values);
-  double squares = 0;
+/// The median absolute deviation, made the standard deviation of a normal distribution.
+double robust_deviation(const std::vector<double>& values, double center) {
+  std::vector<double> distances;
   for (const double value : values) {
-    squares += (value - center) * (value - center);
+    distances.push_back(std::abs(value - center));
   }
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+  return kMadToDeviation * median(distances);
+}
+
+/// Between which of `values` the true median lies 19 times of 20, whatever their distribution.
+IntervalMs median_interval(std::vector<double> values) {
+  std::ranges::sort(values);
+  const auto n = static_cast<double>(values.size());
+  double probability = std::exp2(-n);  // of exactly `left` values below the median
+  double below = probability;
+  std::size_t left = 0;
+  while (below + probability * (n - static_cast<double>(left)) / static_cast<double>(left + 1) <=
+         0.025) {
+    probability *= (n - static_cast<double>(left)) / static_cast<double>(left + 1);
+    below += probability;
+    ++left;
+  }
+  return {values[left], values[values.size() - 1 - left]};
+}
+
+/// Where another of `values` falls 19 times of 20, if most are of one normal distribution.
+IntervalMs next_interval(const std::vector<double>& values) {
+  const auto k = static_cast<double>(values.size());
+  const double center = median(values);
+  const double deviation = robust_deviation(values, center) * k / (k - kMadBias);
+  const auto degrees = static_cast<std::size_t>(std::max(1.0, kMadEfficiency * (k - 1)));
+  const double half = student_t975(degrees) * deviation * std::sqrt(1 + std::numbers::pi / (2 * k));
+  return {std::max(0.0, center - half), center + half};
 }
 
 std::vector<double> outliers(const std::vector<double>& times_ms, double center_ms) {
-  std::vector<double> distances;
-  for (const double time_ms : times_ms) {
-    distances.push_back(std::abs(time_ms - center_ms));
-  }
-  const double most = kOutlierDeviations * kMadToDeviation * median(distances);
+  const double most = kOutlierDeviations * robust_deviation(times_ms, center_ms);
   std::vector<double> found;
   std::copy_if(times_ms.begin(), times_ms.end(), std::back_inserter(found),
                [&](double time_ms) { return std::abs(time_ms - center_ms) > most; });
@@ -64,39 +90,46 @@ std::vector<double> all_times_ms(const Benchmark& benchmark) {
   return all;
 }
 
+/// Spins: a core that sleeps is clocked down, and what comes next finds it slow for long.
+void stay_busy(double ms) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double, std::milli>(ms);
+  while (Clock::now() < end) {
+  }
+}
+
 nlohmann::ordered_json to_json(const IntervalMs& interval) {
   return nlohmann::ordered_json::array({interval.first, interval.second});
 }
 
 }  // namespace
 
-Benchmark benchmark(const std::function<Timing(const TimingOptions&)>& time_session,
-                    const BenchmarkOptions& options) {
+std::vector<Benchmark> benchmark(std::span<const TimeSession> nets,
+                                 const BenchmarkOptions& options) {
   if (options.sessions < 2 || options.pause_ms < 0) {
     throw std::invalid_argument(
         "[measure::benchmark] sessions must be >= 2 and pause_ms >= 0, got " +
         std::to_string(options.sessions) + " and " + std::to_string(options.pause_ms));
   }
-  Benchmark result;
+  std::vector<Benchmark> results(nets.size());
   for (int s = 0; s < options.sessions; ++s) {
     if (s > 0) {
-      std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options.pause_ms));
+      stay_busy(options.pause_ms);
     }
-    result.sessions.push_back(time_session(options.timing));
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      results[i].sessions.push_back(nets[i](options.timing));
+    }
   }
-  const std::vector<double> medians = session_medians(result);
-  const auto k = static_cast<double>(medians.size());
-  const double spread = student_t975(medians.size() - 1) * sample_deviation(medians);
-  result.p50_ms = median(medians);
-  const auto around = [&](double half) {
-    return IntervalMs{std::max(0.0, result.p50_ms - half), result.p50_ms + half};
-  };
-  result.p50_ci95_ms = around(spread / std::sqrt(k));
-  result.p50_again95_ms = around(spread * std::sqrt(1 + 1 / k));
-  const std::vector<double> all = all_times_ms(result);
-  result.stats = latency_stats(all);
-  result.outliers_ms = outliers(all, result.p50_ms);
-  return result;
+  for (Benchmark& result : results) {
+    const std::vector<double> medians = session_medians(result);
+    result.p50_ms = median(medians);
+    result.p50_ci95_ms = median_interval(medians);
+    result.p50_again95_ms = next_interval(medians);
+    const std::vector<double> all = all_times_ms(result);
+    result.stats = latency_stats(all);
+    result.outliers_ms = outliers(all, result.p50_ms);
+  }
+  return results;
 }
 
 nlohmann::ordered_json to_json(const Benchmark& b) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,8 +15,9 @@ struct BenchmarkOptions {
   /// Of one session.
   TimingOptions timing{
       .warmup_runs = 10, .warmup_ms = 1000, .rounds = 4, .runs_per_round = 25, .round_ms = 500};
-  int sessions = 8;       ///< the net is prepared anew in each: other memory, other caches
-  double pause_ms = 250;  ///< before each but the first, so that they see more of the machine
+  int sessions = 16;      ///< the net is prepared anew in each: other memory, other caches
+  double pause_ms = 250;  ///< between a net's sessions, so that they see more of the machine; the
+                          ///< core is kept busy, since one that slept is slow for long
 };
 
 /// Lower and upper end.
@@ -30,13 +32,21 @@ struct Benchmark {
   std::vector<double> outliers_ms;  ///< kept in all figures: further from p50 than 5 deviations
 };
 
-/// Collects the sessions that `time_session` times. Runs of one session are alike, so the intervals
-/// are Student's t of the sessions' medians, m +- t s / sqrt(k) and m +- t s sqrt(1 + 1/k): what
-/// changes between sessions and over their span is in them, what changes over hours is not.
-/// Deviations are 1.4826 times the median absolute one.
+/// Prepares one net anew and times it.
+using TimeSession = std::function<Timing(const TimingOptions&)>;
+
+/// One answer a net. The nets' sessions are collected in turns, so that what disturbs the machine
+/// for seconds falls on few sessions of each.
+///
+/// Runs of one session are alike, so the intervals come from the sessions' medians, and as those
+/// are now and then disturbed, from their middle: p50_ci95 lies between two of them in order (the
+/// binomial distribution's; all of them if they are fewer than 6, which promise less), and
+/// p50_again95 is m +- t s sqrt(1 + pi / 2k), where s is the median absolute deviation made that of
+/// a normal distribution, and t is Student's for the 37% of k - 1 degrees of freedom that it keeps.
+/// What changes between sessions is in them; what changes over hours is not.
 /// @throws std::invalid_argument if there are fewer than 2 sessions or the pause is negative.
-Benchmark benchmark(const std::function<Timing(const TimingOptions&)>& time_session,
-                    const BenchmarkOptions& options);
+std::vector<Benchmark> benchmark(std::span<const TimeSession> nets,
+                                 const BenchmarkOptions& options);
 
 /// `{"unit": "ms", "count", "mean", "p50", "p90", "p95", "p99", "stdev", "min", "max", "p50_ci95",
 /// "p50_again95", "first", "outliers": [...], "session_p50": [...], "values": [...], "warmup_runs",

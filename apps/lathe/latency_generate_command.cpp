@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "lathe/core/error.h"
+#include "lathe/core/file.h"
 #include "lathe/latency/sample_plan.h"
 #include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/collect.h"
@@ -57,6 +58,7 @@ void generate_samples(const space::Space& space, const GenerateOptions& options,
                       const ProgressFn& progress) {
   const std::vector<space::Arch> plan =
       latency::part_of(latency::sample_plan(space, options.plan), parse_shard(options.shard));
+  const FileLock lock(options.out);
   const auto runner = runner_for(space, options.runner, options.out);
   const latency::Fingerprint fingerprint = measure::fingerprint(*runner, space);
   latency::SampleLog log(options.out, space, fingerprint);
@@ -75,6 +77,7 @@ void generate_blocks(const space::Space& space, const GenerateOptions& options,
     throw Error(options.out.string() + ": exists, and " + log_path.string() +
                 " with its measurements does not; name another file");
   }
+  const FileLock lock(log_path);
   const auto runner = runner_for(space, options.runner, log_path);
   const latency::Fingerprint fingerprint = measure::fingerprint(*runner, space);
   latency::BlockLog log(log_path, space, fingerprint);

@@ -56,6 +56,14 @@ std::string quick_samples(int samples, const std::filesystem::path& out) {
          std::to_string(samples) + " --out " + quoted(out.string());
 }
 
+TEST(LatencyGenerateTest, TwoProcessesDontWriteOneFile) {
+  const TemporaryFolder temporary;
+  const std::filesystem::path out = temporary / "samples.jsonl";
+  const FileLock other(out);
+  expect_failure(run_lathe(quick_samples(2, out)), 1,
+                 out.string() + ": another process is writing it; wait for that, or name another");
+}
+
 /// Starts `lathe <arguments>` and kills it with no warning after `ms`.
 void run_and_kill(const std::string& arguments, double ms) {
   const std::string command =

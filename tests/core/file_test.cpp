@@ -191,6 +191,29 @@ TEST(JsonMember, GivesTheValueOrSaysWhatIsWrong) {
             "f: \"k\": expected true or false in an object, got a list");
 }
 
+TEST(FileLock, KeepsOthersAwayUntilItIsGone) {
+  const TemporaryFolder folder;
+  const auto lock_again = [](const std::filesystem::path& path) {
+    return text_thrown<Error>([&] { const FileLock lock(path); });
+  };
+  for (const std::filesystem::path& path : {folder / "new" / "samples.jsonl", folder.path()}) {
+    {
+      const FileLock lock(path);
+      EXPECT_EQ(lock_again(path), path.string() +
+                                      ": another process is writing it; wait for that, or name "
+                                      "another");
+      write_file_atomic(folder / "beside", "a folder's files can be written");
+    }
+    const FileLock lock(path);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "new" / "samples.jsonl"));  // nothing was written
+  {
+    const FileLock lock(folder / "kept");
+    JsonLines(folder / "kept").append(1);
+  }
+  EXPECT_EQ(JsonLines(folder / "kept").read().size(), 1U);
+}
+
 TEST(JsonLines, AppendsAndReads) {
   const TemporaryFolder folder;
   JsonLines lines(folder / "runs" / "m.jsonl");

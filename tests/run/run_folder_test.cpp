@@ -59,9 +59,14 @@ TEST(RunFolderTest, ResumingNothingIsBeginning) {
 
 TEST(RunFolderTest, ARunThatGotNowhereIsBegunAnew) {
   const TemporaryFolder temporary;
-  const RunFolder before =
-      RunFolder::open(temporary / "out", "[run]\ndata-dir=\"mistyped\"\n", false);
-  write_file_atomic(before.space_file(), "{}");
+  {
+    const RunFolder before =
+        RunFolder::open(temporary / "out", "[run]\ndata-dir=\"mistyped\"\n", false);
+    write_file_atomic(before.space_file(), "{}");
+    EXPECT_EQ(failure(temporary / "out", kConfig, false),
+              (temporary / "out").string() +
+                  ": another process is writing it; wait for that, or name another");
+  }
   EXPECT_FALSE(RunFolder::open(temporary / "out", kConfig, false).begun());
   EXPECT_EQ(read_file(temporary / "out/config.toml"), kConfig);
 }

@@ -1,6 +1,7 @@
 #include "lathe/core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ class Descriptor {
     const int fd = std::exchange(fd_, -1);
     return ::close(fd) == 0 || errno == EINTR ? 0 : errno;
   }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -214,6 +216,30 @@ void JsonLines::append(const nlohmann::ordered_json& value) {
     fail_write(path_, error);
   }
   if (const int error = descriptor.close()) fail_write(path_, error);
+}
+
+FileLock::FileLock(const fs::path& path) : path_(path) {
+  std::error_code error;
+  const bool folder = fs::is_directory(path, error);
+  make_parent_folders(path);
+  Descriptor descriptor(open_file(path, folder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT));
+  if (descriptor.get() < 0) fail_write(path, errno);
+  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+    // A file system that can't lock is no reason not to write.
+    if (errno == EWOULDBLOCK) {
+      throw Error(path.string() +
+                  ": another process is writing it; wait for that, or name another");
+    }
+  }
+  fd_ = descriptor.release();
+}
+
+FileLock::~FileLock() {
+  struct stat status {};
+  if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0) {
+    ::unlink(path_.c_str());
+  }
+  ::close(fd_);
 }
 
 namespace internal {

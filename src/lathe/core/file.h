@@ -58,6 +58,23 @@ class JsonLines {
   bool repaired_ = false;
 };
 
+/// A file or folder that this process alone writes: others that ask for it are refused until this
+/// object, or the process however it ends, is gone. Nothing stops writers that don't ask.
+class FileLock {
+ public:
+  /// Makes a file that is missing, with its parent folders.
+  /// @throws Error `<path>: another process is writing it; ...`, or as write_file_atomic().
+  explicit FileLock(const std::filesystem::path& path);
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  /// Leaves no empty file behind.
+  ~FileLock();
+
+ private:
+  std::filesystem::path path_;
+  int fd_;
+};
+
 namespace internal {
 
 template <typename T>

@@ -45,24 +45,24 @@ bool has_begun(const std::filesystem::path& root) {
 
 RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& config,
                           bool resume) {
-  const std::filesystem::path config_path = root / kConfigName;
   std::error_code error;
+  std::filesystem::create_directories(root, error);
+  if (error) {
+    throw Error(root.string() + ": cannot make the output folder: " + error.message() +
+                "; choose another --out");
+  }
+  auto lock = std::make_shared<FileLock>(root);
+  const std::filesystem::path config_path = root / kConfigName;
   const bool begun = std::filesystem::exists(config_path, error) && has_begun(root);
-  if (begun) {
-    if (!resume) {
-      throw Error(root.string() +
-                  ": holds a run already; add --resume to go on with it, or use another --out");
-    }
+  if (!begun) {
+    write_file_atomic(config_path, config);
+  } else if (resume) {
     require_same_config(config_path, config);
   } else {
-    std::filesystem::create_directories(root, error);
-    if (error) {
-      throw Error(root.string() + ": cannot make the output folder: " + error.message() +
-                  "; choose another --out");
-    }
-    write_file_atomic(config_path, config);
+    throw Error(root.string() +
+                ": holds a run already; add --resume to go on with it, or use another --out");
   }
-  return {root, begun};
+  return {root, begun, std::move(lock)};
 }
 
 std::filesystem::path RunFolder::space_file() const { return root_ / kSpaceName; }

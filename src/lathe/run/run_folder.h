@@ -2,7 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <utility>
+
+#include "lathe/core/file.h"
 
 namespace lathe::run {
 
@@ -12,8 +16,10 @@ class RunFolder {
   /// Makes the folder, or with `resume` goes on with the run that is there.
   /// `config` is the text of config.toml: all options, resolved. A run that failed before it had
   /// anything to keep is begun anew, with whatever config.
-  /// @throws Error naming the folder if it can't be written, holds a run and `resume` is not set,
-  /// or holds a run with another config (the first line that differs is named).
+  /// No other process can open it until this object and its copies are gone.
+  /// @throws Error naming the folder if it can't be written, another process has it, it holds a run
+  /// and `resume` is not set, or holds a run with another config (the first line that differs is
+  /// named).
   static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);
 
   const std::filesystem::path& root() const { return root_; }
@@ -29,9 +35,11 @@ class RunFolder {
   std::filesystem::path result() const { return root_ / "result.json"; }
 
  private:
-  RunFolder(std::filesystem::path root, bool begun) : root_(std::move(root)), begun_(begun) {}
+  RunFolder(std::filesystem::path root, bool begun, std::shared_ptr<FileLock> lock)
+      : root_(std::move(root)), begun_(begun), lock_(std::move(lock)) {}
   std::filesystem::path root_;
   bool begun_;
+  std::shared_ptr<FileLock> lock_;
 };
 
 }  // namespace lathe::run

@@ -11,6 +11,7 @@
 
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
+#include "lathe/latency/block_covariance.h"
 #include "lathe/latency/operators.h"
 #include "lathe/regress/huber.h"
 #include "lathe/regress/ridge.h"
@@ -246,6 +247,11 @@ AdditiveFit::Query AdditiveFit::query(const space::Arch& arch) const {
   return {.latency_ms = ms,
           .deviation_ms = noise_ * std::sqrt(system_->leverage(row)),
           .identifiable = all_seen && span_->unidentified(row) < kNotIdentified};
+}
+
+int identifiable_rank(const space::Space& space, std::span<const space::Arch> archs) {
+  const Sparse rows = BlockCovariance(space).incidence(archs);
+  return regress::rank_of(regress::normal_matrix(rows, VectorXd::Ones(rows.rows())));
 }
 
 AdditiveFit fit_additive(const space::Space& space, const Fingerprint& fingerprint,

@@ -62,6 +62,11 @@ class AdditiveFit {
   std::shared_ptr<const regress::NormalEquations> system_;
 };
 
+/// How many sums over blocks these nets determine: the rank of the least-squares system of which
+/// each is a row. To be had before anything is measured. O(blocks^3).
+/// @throws Error as Space::distinct_blocks().
+int identifiable_rank(const space::Space& space, std::span<const space::Arch> archs);
+
 /// latency = bias + sum of coefficients, the coefficients those that minimise the squared relative
 /// errors (Huber's weights), pulled a little towards a prior (operators, multiply-accumulates and
 /// numbers moved, fitted first) in the directions that samples leave open: any amount moved from

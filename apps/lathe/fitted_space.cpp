@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <set>
 #include <span>
 
 #include "lathe/core/error.h"
@@ -39,8 +40,8 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   command.add_option("--seed", options.seed, "of every random choice")->capture_default_str();
 }
 
-SampleSplit split(std::vector<latency::LatencySample> samples, const TrainOptions& options,
-                  const std::string& where) {
+SampleSplit split(const space::Space& space, std::vector<latency::LatencySample> samples,
+                  const TrainOptions& options, const std::string& where) {
   const auto count = static_cast<std::size_t>(options.train_count);
   if (count > samples.size()) {
     throw Error(where + ": --train-count " + std::to_string(count) + " of only " +
@@ -51,8 +52,18 @@ SampleSplit split(std::vector<latency::LatencySample> samples, const TrainOption
   }
   Rng rng(options.seed);
   shuffle(std::span(samples), rng);
-  const auto middle = samples.begin() + options.train_count;
-  return {.train = {samples.begin(), middle}, .rest = {middle, samples.end()}};
+  std::set<space::Arch> seen;
+  SampleSplit result;
+  for (latency::LatencySample& sample : samples) {
+    const space::Arch representative = space.equivalents(sample.arch).front();
+    if (result.train.size() < count) {
+      seen.insert(representative);
+      result.train.push_back(std::move(sample));
+    } else if (!seen.contains(representative)) {
+      result.rest.push_back(std::move(sample));
+    }
+  }
+  return result;
 }
 
 latency::LatencySamples read_whole_samples(const std::filesystem::path& path,

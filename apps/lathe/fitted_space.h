@@ -36,10 +36,11 @@ struct SampleSplit {
   std::vector<latency::LatencySample> rest;
 };
 
-/// The first `train_count` in an order that depends on `seed`, and the others.
+/// The first `train_count` in an order that depends on `seed`, and those others that compute what
+/// none of the first does (Space::equivalents()): no model is judged by what it has seen.
 /// @throws Error naming `where` if there are not so many.
-SampleSplit split(std::vector<latency::LatencySample> samples, const TrainOptions& options,
-                  const std::string& where);
+SampleSplit split(const space::Space& space, std::vector<latency::LatencySample> samples,
+                  const TrainOptions& options, const std::string& where);
 
 /// read_samples(), and a word on standard error if an unfinished last line was left out.
 latency::LatencySamples read_whole_samples(const std::filesystem::path& path,

@@ -23,8 +23,8 @@ void execute(const AdaptOptions& options) {
   const auto device = latency::fingerprint_of_samples(options.samples);
   const auto space = space_of(device, options.space, options.samples);
   const auto model = latency::load_latency_model(*space, options.model);
-  const SampleSplit samples =
-      split(read_whole_samples(options.samples, *space).samples, options.train, options.samples);
+  const SampleSplit samples = split(*space, read_whole_samples(options.samples, *space).samples,
+                                    options.train, options.samples);
   if (samples.train.size() < latency::kMinAdaptSamples) {
     throw Error(options.samples + ": adapting needs at least " +
                 std::to_string(latency::kMinAdaptSamples) + " samples, got " +

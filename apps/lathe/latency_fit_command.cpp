@@ -91,8 +91,8 @@ Fitted fit_kind(const space::Space& space, const latency::Fingerprint& fingerpri
 void execute(const FitOptions& options) {
   const auto fingerprint = latency::fingerprint_of_samples(options.samples);
   const auto space = space_of(fingerprint, options.space, options.samples);
-  const SampleSplit samples =
-      split(read_whole_samples(options.samples, *space).samples, options.train, options.samples);
+  const SampleSplit samples = split(*space, read_whole_samples(options.samples, *space).samples,
+                                    options.train, options.samples);
   const auto start = std::chrono::steady_clock::now();
   const Fitted fitted = options.model == kTable ? fit_table(*space, fingerprint, samples, options)
                                                 : fit_kind(*space, fingerprint, samples, options);

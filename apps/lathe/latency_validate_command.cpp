@@ -9,6 +9,7 @@
 #include "fitted_space.h"
 #include "lathe/core/error.h"
 #include "lathe/latency/baselines.h"
+#include "lathe/latency/drift.h"
 #include "lathe/latency/stored_model.h"
 
 namespace lathe::app {
@@ -35,18 +36,38 @@ std::optional<latency::BaselineErrors> baselines(const space::Space& space,
   return std::nullopt;
 }
 
+/// How much slower the machine was when `rest` was measured than when `train` was. Parts of one
+/// file are corrected already, and nothing is left between them.
+std::optional<double> machine_drift(const SampleSplit& samples, bool of_two_files) {
+  if (!of_two_files) return std::nullopt;
+  const auto anchors = [](const std::vector<latency::LatencySample>& of) {
+    std::vector<std::vector<double>> all;
+    for (const latency::LatencySample& sample : of) all.push_back(sample.anchor_ms);
+    return all;
+  };
+  return latency::drift_between(anchors(samples.train), anchors(samples.rest));
+}
+
+/// The error, had the machine been as fast as when the model's samples were measured.
+latency::ModelError without_drift(const latency::LatencyModel& model,
+                                  std::vector<latency::LatencySample> samples, double drift) {
+  for (latency::LatencySample& sample : samples) sample.median_ms /= drift;
+  return model_error(model, samples);
+}
+
 /// What to validate on, and what the model was fitted to as far as that was said.
 SampleSplit samples_of(const space::Space& space, const ValidateOptions& options) {
   auto samples = read_whole_samples(options.samples, space).samples;
   if (!options.train_samples.empty()) {
     auto train = read_whole_samples(options.train_samples, space).samples;
-    return {.train = split(std::move(train), options.train, options.train_samples).train,
+    return {.train = split(space, std::move(train), options.train, options.train_samples).train,
             .rest = std::move(samples)};
   }
   if (options.train.train_count > 0) {
-    SampleSplit result = split(std::move(samples), options.train, options.samples);
+    SampleSplit result = split(space, std::move(samples), options.train, options.samples);
     if (result.rest.empty()) {
-      throw Error(options.samples + ": --train-count leaves no sample to validate on");
+      throw Error(options.samples +
+                  ": --train-count leaves no sample to validate on that is no training net");
     }
     return result;
   }
@@ -96,8 +117,14 @@ void execute(const ValidateOptions& options) {
   const latency::ModelError error = model_error(*model, samples.rest);
   const auto floor = latency::repeatability(samples.rest);
   const auto others = baselines(*space, samples);
+  const auto drift = machine_drift(samples, !options.train_samples.empty());
   if (options.json) {
     nlohmann::ordered_json json = to_json(error);
+    json["drift"] = nullptr;
+    if (drift) {
+      json["drift"] = {{"factor", *drift},
+                       {"without", to_json(without_drift(*model, samples.rest, *drift))}};
+    }
     json["repeatability"] = to_json(floor);
     json["baselines"] = nullptr;
     if (others) json["baselines"] = to_json(*others);
@@ -108,6 +135,9 @@ void execute(const ValidateOptions& options) {
              samples.rest.size(), space->name(), "", "MAPE %", "RMSE ms", "within 5%", "within 10%",
              "Spearman", "Kendall");
   print("model", error);
+  if (drift) {
+    print("- drift", without_drift(*model, samples.rest, *drift));
+  }
   if (others) {
     print("mean", others->mean);
     print("MACs-linear", others->macs_linear);
@@ -115,6 +145,12 @@ void execute(const ValidateOptions& options) {
     fmt::print("the last three are fitted to {}\n",
                samples.train.empty() ? "nine tenths of these samples at a time"
                                      : fmt::format("{} samples", samples.train.size()));
+  }
+  if (drift) {
+    fmt::print(
+        "drift: the anchor took {:+.1f}% against the training samples; the second line has that "
+        "undone\n",
+        100 * (*drift - 1));
   }
   print_floor(floor);
 }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "apps/program.h"
 #include "lathe/core/random.h"
@@ -18,6 +19,15 @@ using lathe::testing::quoted;
 using lathe::testing::run_lathe;
 using lathe::testing::TemporaryFolder;
 
+/// One line of CSV: the arch and a latency.
+std::string csv_line(const space::Space& space, const space::Arch& arch, double ms) {
+  std::string cell;
+  for (const char c : space.to_json(arch).dump()) {
+    cell += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return '"' + cell + "\"," + std::to_string(ms) + "\n";
+}
+
 /// A CSV of nets with the latency of a device that takes `launch_ms` for each operator.
 void write_csv(const std::filesystem::path& path, double launch_ms, int count) {
   const auto space = space::make_space("mbv3_28");
@@ -32,11 +42,7 @@ void write_csv(const std::filesystem::path& path, double launch_ms, int count) {
         ms += launch_ms + op.macs() / 1e6;
       }
     }
-    std::string cell;
-    for (const char c : space->to_json(arch).dump()) {
-      cell += c == '"' ? "\"\"" : std::string(1, c);
-    }
-    csv << '"' << cell << "\"," << ms * (1 + 0.01 * rng.normal()) << "\n";
+    csv << csv_line(*space, arch, ms * (1 + 0.01 * rng.normal()));
   }
 }
 
@@ -99,8 +105,33 @@ TEST(LatencyFitTest, SaysWhatIsWrongAndOverwritesNothing) {
   std::ofstream(dir / "a.jsonl", std::ios::app) << read_file(dir / "a.jsonl");
   const Outcome mixed = run_lathe(fit + " --model ridge");
   EXPECT_EQ(mixed.exit_code, 1);
-  EXPECT_NE(mixed.err.find("a.jsonl:32: expected a measurement, got a second fingerprint"), std::string::npos) << mixed.err;
+  EXPECT_NE(mixed.err.find("a.jsonl:32: expected a measurement, got a second fingerprint"),
+            std::string::npos)
+      << mixed.err;
   EXPECT_EQ(read_file(dir / "m"), "precious");
+}
+
+TEST(LatencyFitTest, JudgesByNoCellThatItHasSeenUnderOtherLabels) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  const auto space = space::make_space("darts", {.init_channels = 16, .cells = 1});
+  Rng rng(1);
+  std::vector<space::Arch> same;
+  while (same.size() < 2) same = space->equivalents(space->sample(rng));
+  std::ofstream csv(dir / "a.csv");
+  csv << "arch,ms\n";
+  for (std::size_t i = 0; i < 30; ++i) csv << csv_line(*space, same[i % same.size()], 1.0 + i);
+  csv.close();
+  const Outcome imported =
+      run_lathe("latency import --space darts --init-channels 16 --cells 1 --column ms --csv " +
+                file("a.csv") + " --out " + file("a.jsonl"));
+  ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  const std::string split = " --train-count 20 --samples " + file("a.jsonl");
+  const Outcome fit = run_lathe("latency fit --model linear" + split + " --out " + file("m"));
+  ASSERT_EQ(fit.exit_code, 0) << fit.err;
+  expect_failure(run_lathe("latency validate --model " + file("m") + split), 1,
+                 (dir / "a.jsonl").string() +
+                     ": --train-count leaves no sample to validate on that is no training net");
 }
 
 TEST(LatencyFitTest, LeavesOutATornLineAndSaysSo) {

@@ -63,5 +63,13 @@ TEST(DriftFactorsTest, RefuseTimesThatAreNone) {
             "[latency::drift_factors] anchors must be > 0 ms, got nan");
 }
 
+TEST(DriftBetweenTest, IsTheRatioOfTypicalAnchors) {
+  const Anchors before{{1, 2, 3}, {}, {2, 2}, {40, 40}};
+  const Anchors after{{3, 3}, {3, 1}};
+  EXPECT_NEAR(*drift_between(before, after), std::sqrt(3.0 * std::sqrt(3.0)) / 2, 1e-12);
+  EXPECT_FALSE(drift_between(before, Anchors{{}, {}}).has_value());
+  EXPECT_FALSE(drift_between({}, after).has_value());
+}
+
 }  // namespace
 }  // namespace lathe::latency

@@ -33,15 +33,31 @@ std::vector<double> logs(std::span<const double> times_ms) {
   return result;
 }
 
+/// The logarithm of each measurement's median anchor, of those that have one.
+std::vector<double> log_medians(std::span<const std::vector<double>> anchors_ms) {
+  std::vector<double> medians;
+  for (const std::vector<double>& turns_ms : anchors_ms) {
+    if (!turns_ms.empty()) medians.push_back(median(logs(turns_ms)));
+  }
+  return medians;
+}
+
 }  // namespace
 
+std::optional<double> drift_between(std::span<const std::vector<double>> before_ms,
+                                    std::span<const std::vector<double>> after_ms) {
+  const std::vector<double> before = log_medians(before_ms);
+  const std::vector<double> after = log_medians(after_ms);
+  if (before.empty() || after.empty()) return std::nullopt;
+  return std::exp(median(after) - median(before));
+}
+
 std::vector<double> drift_factors(std::span<const std::vector<double>> anchors_ms) {
-  std::vector<double> medians;  // logarithms, of the measurements that have an anchor
-  std::vector<double> noise;    // variances of these medians
+  const std::vector<double> medians = log_medians(anchors_ms);
+  std::vector<double> noise;  // variances of these medians
   for (const std::vector<double>& turns_ms : anchors_ms) {
     if (turns_ms.empty()) continue;
     const std::vector<double> turns = logs(turns_ms);
-    medians.push_back(median(turns));
     // A normal sample's median has pi/2 times the variance of its mean.
     noise.push_back(variance(turns) * std::numbers::pi / 2 / static_cast<double>(turns.size()));
   }

@@ -75,12 +75,12 @@ void add_train_options(CLI::App& command, run::RunOptions& o) {
   command
       .add_option("--warmup-share", o.deps.warmup_share,
                   "share of the steps that train the full net alone (DepS)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(fraction)
       ->capture_default_str();
   command
       .add_option("--ramp-share", o.deps.ramp_share,
                   "share of the shrinking steps over which epsilon grows to 1 (DepS)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(fraction)
       ->capture_default_str();
   command
       .add_option("--train-threads", o.train_threads,

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <numeric>
 #include <span>
 #include <string>
@@ -18,8 +17,9 @@
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
+#include "lathe/latency/validation.h"
 #include "lathe/regress/ridge.h"
-#include "lathe/train/fit_latency_model.h"
+#include "lathe/train/latency_perceptron.h"
 
 namespace lathe::bench {
 namespace {
@@ -29,6 +29,7 @@ using Eigen::Index;
 constexpr std::array<std::string_view, 5> kOps = {"none", "skip_connect", "nor_conv_1x1",
                                                   "nor_conv_3x3", "avg_pool_3x3"};
 constexpr int kBits = 30;
+constexpr double kLeastOfMean = 0.1;
 
 struct Cell {
   std::array<float, kBits> bits{};
@@ -94,7 +95,11 @@ std::vector<double> ridge(std::span<const Cell> train, std::span<const Cell> all
     for (Index b = 0; b < kBits; ++b) x(i, b) = cell.bits[static_cast<std::size_t>(b)];
     y[i] = cell.ms[device];
   }
-  const regress::RidgeFit fit = regress::fit_ridge(x, y, y.cwiseAbs2().cwiseInverse());
+  // Errors count relatively, but not those of nets that a device hardly executes: pixel3 takes 3 us
+  // for cells that don't reach their output.
+  const double least = kLeastOfMean * y.mean();
+  const regress::RidgeFit fit =
+      regress::fit_ridge(x, y, y.cwiseMax(least).cwiseAbs2().cwiseInverse());
   std::vector<double> predicted;
   for (const Cell& cell : all) {
     predicted.push_back(fit.constant + std::inner_product(cell.bits.begin(), cell.bits.end(),
@@ -103,35 +108,71 @@ std::vector<double> ridge(std::span<const Cell> train, std::span<const Cell> all
   return predicted;
 }
 
-/// `base` plus a perceptron for what it leaves of the first `count` cells.
-std::vector<double> perceptron(std::span<const Cell> all, std::size_t count, std::size_t device,
-                               std::vector<double> base) {
+std::vector<float> inputs_of(std::span<const Cell> cells) {
   std::vector<float> inputs;
-  std::vector<double> rest;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    inputs.insert(inputs.end(), all[i].bits.begin(), all[i].bits.end());
-    if (i < count) rest.push_back(all[i].ms[device] - base[i]);
-  }
-  const double center = mean(rest);
-  double squares = 0.0;
-  for (const double ms : rest) squares += (ms - center) * (ms - center);
-  const double scale = std::sqrt(squares / static_cast<double>(count));
-  std::vector<float> targets;
-  for (const double ms : rest) targets.push_back(static_cast<float>((ms - center) / scale));
-  const auto net = train::fit_perceptron(std::span(inputs).first(count * kBits), targets,
-                                         train::fast_latency_perceptron(count));
-  const std::vector<float> predicted = net.predict(inputs);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    base[i] += center + scale * static_cast<double>(predicted[i]);
-  }
-  return base;
+  for (const Cell& cell : cells) inputs.insert(inputs.end(), cell.bits.begin(), cell.bits.end());
+  return inputs;
 }
 
-double error_of(std::span<const double> predicted, std::span<const Cell> all, std::size_t count,
-                std::size_t device) {
-  std::vector<double> measured;
-  for (const Cell& cell : all.subspan(count)) measured.push_back(cell.ms[device]);
-  return 100 * mean_absolute_percentage_error(predicted.subspan(count), measured);
+std::vector<double> measured(std::span<const Cell> cells, std::size_t device) {
+  std::vector<double> ms;
+  for (const Cell& cell : cells) ms.push_back(cell.ms[device]);
+  return ms;
+}
+
+/// `base_ms` and what the perceptron says of each cell.
+std::vector<double> sum(std::vector<double> base_ms, const train::ScaledPerceptron& fit,
+                        std::span<const float> inputs) {
+  const std::vector<float> outputs = fit.perceptron.predict(inputs);
+  for (std::size_t i = 0; i < base_ms.size(); ++i) base_ms[i] += fit.to_ms(outputs[i]);
+  return base_ms;
+}
+
+std::vector<double> perceptron(std::span<const Cell> all, std::size_t count, std::size_t device) {
+  const std::vector<float> inputs = inputs_of(all);
+  const auto fit = train::fit_scaled_perceptron(std::span(inputs).first(count * kBits),
+                                                measured(all.first(count), device),
+                                                train::fast_latency_perceptron(count));
+  return sum(std::vector<double>(all.size()), fit, inputs);
+}
+
+/// What a ridge of the others predicts for each fifth of `train`.
+std::vector<double> out_of_fold(std::span<const Cell> train, std::size_t device) {
+  constexpr std::size_t kFolds = 5;
+  std::vector<double> predicted(train.size());
+  for (std::size_t fold = 0; fold < kFolds; ++fold) {
+    std::vector<Cell> rest;
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      if (i % kFolds != fold) rest.push_back(train[i]);
+    }
+    const std::vector<double> all = ridge(rest, train, device);
+    for (std::size_t i = fold; i < train.size(); i += kFolds) predicted[i] = all[i];
+  }
+  return predicted;
+}
+
+std::vector<double> residual(std::span<const Cell> all, std::size_t count, std::size_t device,
+                             std::vector<double> ridge_ms) {
+  const auto train = all.first(count);
+  const std::vector<float> inputs = inputs_of(all);
+  const auto fit = train::fit_residual_perceptron(
+      std::span(inputs).first(count * kBits), measured(train, device), out_of_fold(train, device),
+      train::fast_latency_perceptron(count));
+  return sum(std::move(ridge_ms), fit, inputs);
+}
+
+void print_row(const std::string& device, std::size_t count, const char* model,
+               std::span<const latency::ModelError> errors) {
+  const auto median_of = [&](double latency::ModelError::*figure) {
+    std::vector<double> values;
+    for (const latency::ModelError& error : errors) values.push_back(error.*figure);
+    return median(values);
+  };
+  using E = latency::ModelError;
+  fmt::print("| {} | {} | {} | {:.2f} | {:.1f} | {:.1f} | {:.4f} | {:.4f} |\n", device, count,
+             model, 100 * median_of(&E::mape), 100 * median_of(&E::within_5),
+             100 * median_of(&E::within_10), median_of(&E::spearman), median_of(&E::kendall));
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -139,25 +180,29 @@ double error_of(std::span<const double> predicted, std::span<const Cell> all, st
 void print_cell_errors(const std::filesystem::path& data, int splits) {
   const Table table = read(data / "nasbench201_cells.csv");
   fmt::print(
-      "\nMAPE in %, median of {} splits, tested on all other cells.\n\n"
-      "| device | samples | ridge | perceptron | residual |\n|---|---|---|---|---|\n",
+      "\nMedians of {} splits, tested on all other cells.\n\n"
+      "| device | samples | model | MAPE % | within 5% | within 10% | Spearman | Kendall |\n"
+      "|---|---|---|---|---|---|---|---|\n",
       splits);
   for (std::size_t device = 0; device < table.devices.size(); ++device) {
     for (const std::size_t count : {300, 1000, 4000}) {
-      std::vector<double> errors[3];
+      std::vector<latency::ModelError> errors[3];
       for (int s = 0; s < splits; ++s) {
         std::vector<Cell> all = table.cells;
         Rng rng = Rng::derived(1, {static_cast<std::uint64_t>(s)});
         shuffle(std::span(all), rng);
         const auto linear = ridge(std::span(all).first(count), all, device);
-        const std::vector<double> nothing(all.size(), 0.0);
-        errors[0].push_back(error_of(linear, all, count, device));
-        errors[1].push_back(error_of(perceptron(all, count, device, nothing), all, count, device));
-        errors[2].push_back(error_of(perceptron(all, count, device, linear), all, count, device));
+        const std::vector<double> predicted[] = {linear, perceptron(all, count, device),
+                                                 residual(all, count, device, linear)};
+        for (std::size_t m = 0; m < 3; ++m) {
+          errors[m].push_back(
+              latency::model_error(std::span(predicted[m]).subspan(count),
+                                   measured(std::span(all).subspan(count), device)));
+        }
       }
-      fmt::print("| {} | {} | {:.2f} | {:.2f} | {:.2f} |\n", table.devices[device], count,
-                 median(errors[0]), median(errors[1]), median(errors[2]));
-      std::fflush(stdout);
+      print_row(table.devices[device], count, "ridge", errors[0]);
+      print_row(table.devices[device], count, "perceptron", errors[1]);
+      print_row(table.devices[device], count, "residual", errors[2]);
     }
   }
 }

@@ -1,4 +1,4 @@
-// How well latency models do on published measurements, as Markdown tables.
+// How well latency models do on published measurements, and what they need, as Markdown tables.
 #pragma once
 
 #include <filesystem>
@@ -11,5 +11,12 @@ void print_gpu_errors(const std::filesystem::path& data, int splits);
 void print_few_shot(const std::filesystem::path& data, int splits);
 /// NAS-Bench-201 cells on four devices: error against training size.
 void print_cell_errors(const std::filesystem::path& data, int splits);
+/// Cells that `lathe latency generate --space darts --cells 1` measured: error against training
+/// size of every kind of model.
+void print_measured_cells(const std::filesystem::path& cells);
+/// How well a model of such cells predicts measured nets of many cells.
+void print_cell_proxy(const std::filesystem::path& cells, const std::filesystem::path& nets);
+/// mobilenet_v1_widths: how many sums over blocks biased and uniform nets determine.
+void print_ranks();
 
 }  // namespace lathe::bench

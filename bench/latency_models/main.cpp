@@ -1,32 +1,60 @@
-// Latency models on the published measurements in LATHE_PUBLISHED_DATA; docs/latency_models.md has
-// what they showed. Everything is drawn from fixed seeds: the figures depend on no machine.
-//   lathe_latency_models_bench gpus|few-shot|cells [splits]
+// What latency models reach, and what they need; docs/latency_models.md has what this showed.
+// Everything is drawn from fixed seeds: figures depend on the measurements, not on the machine.
+//   lathe_latency_models_bench gpus|few-shot|cells [splits]   published ones: LATHE_PUBLISHED_DATA
+//   lathe_latency_models_bench measured-cells CELLS.jsonl     your own
+//   lathe_latency_models_bench cell-proxy CELLS.jsonl NETS.jsonl
+//   lathe_latency_models_bench rank                           none
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "latency_models.h"
+#include "lathe/core/error.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "lathe_latency_models_bench gpus|few-shot|cells [splits] | measured-cells CELLS.jsonl | "
+    "cell-proxy CELLS.jsonl NETS.jsonl | rank";
+
+void print_published(const std::string& part, int splits) {
+  const char* data = std::getenv("LATHE_PUBLISHED_DATA");
+  if (data == nullptr) {
+    throw lathe::Error("LATHE_PUBLISHED_DATA is not set: the folder that holds device_latency/");
+  }
+  const std::filesystem::path folder = std::filesystem::path(data) / "device_latency";
+  if (part == "gpus") {
+    lathe::bench::print_gpu_errors(folder, splits);
+  } else if (part == "few-shot") {
+    lathe::bench::print_few_shot(folder, splits);
+  } else {
+    lathe::bench::print_cell_errors(folder, splits);
+  }
+}
+
+void print(const std::vector<std::string>& arguments) {
+  const std::string part = arguments.empty() ? "" : arguments[0];
+  const std::size_t count = arguments.size();
+  if (part == "rank" && count == 1) {
+    lathe::bench::print_ranks();
+  } else if (part == "measured-cells" && count == 2) {
+    lathe::bench::print_measured_cells(arguments[1]);
+  } else if (part == "cell-proxy" && count == 3) {
+    lathe::bench::print_cell_proxy(arguments[1], arguments[2]);
+  } else if ((part == "gpus" || part == "few-shot" || part == "cells") && count <= 2) {
+    print_published(part, count == 2 ? std::stoi(arguments[1]) : 10);
+  } else {
+    throw lathe::Error(kUsage);
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  const char* data = std::getenv("LATHE_PUBLISHED_DATA");
-  const std::string part = argc > 1 ? argv[1] : "";
-  const int splits = argc > 2 ? std::atoi(argv[2]) : 10;
-  if (data == nullptr || splits < 1 || (part != "gpus" && part != "few-shot" && part != "cells")) {
-    std::fprintf(stderr,
-                 "lathe_latency_models_bench gpus|few-shot|cells [splits], with "
-                 "LATHE_PUBLISHED_DATA set\n");
-    return 2;
-  }
   try {
-    const std::filesystem::path folder = std::filesystem::path(data) / "device_latency";
-    if (part == "gpus") {
-      lathe::bench::print_gpu_errors(folder, splits);
-    } else if (part == "few-shot") {
-      lathe::bench::print_few_shot(folder, splits);
-    } else {
-      lathe::bench::print_cell_errors(folder, splits);
-    }
+    print({argv + 1, argv + argc});
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

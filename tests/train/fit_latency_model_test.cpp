@@ -79,22 +79,5 @@ TEST(FitLatencyModelTest, RefusesTooFewSamples) {
             "[train::latency_model_kind] unknown kind \"forest\"");
 }
 
-TEST(FitLatencyModelTest, ThePublishedModuleHasThePrintedSize) {
-  const FitPerceptronOptions published = published_latency_perceptron();
-  EXPECT_EQ(published.hidden, (std::vector<int>{112, 256, 64}));
-  const auto net = fit_perceptron(std::vector<float>(112 * 2, 1.0F), std::vector<float>{1, 2},
-                                  {.hidden = published.hidden,
-                                   .activation = published.activation,
-                                   .optimizer = published.optimizer,
-                                   .epochs = 1});
-  std::size_t parameters = 0;
-  for (const auto& layer : net.layers()) {
-    parameters += layer.weight.size() + layer.bias.size();
-  }
-  EXPECT_EQ(parameters, 58097U);
-  EXPECT_EQ(net.activation(), regress::HiddenActivation::kSigmoid);
-  EXPECT_EQ(published.epochs, 10 * fast_latency_perceptron(10000).epochs);
-}
-
 }  // namespace
 }  // namespace lathe::train

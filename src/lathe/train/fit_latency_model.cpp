@@ -1,12 +1,10 @@
 #include "lathe/train/fit_latency_model.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <utility>
 
 #include "lathe/core/error.h"
-#include "lathe/core/statistics.h"
 #include "lathe/latency/additive.h"
 #include "lathe/latency/linear_model.h"
 #include "lathe/latency/perceptron_model.h"
@@ -68,39 +66,32 @@ std::vector<double> out_of_fold_ms(const space::Space& space, Samples samples, s
   return predicted;
 }
 
-std::unique_ptr<StoredLatencyModel> fit_on_base(const space::Space& space,
-                                                const latency::Fingerprint& fingerprint,
-                                                Samples samples, std::span<const double> base_ms,
-                                                std::unique_ptr<StoredLatencyModel> base,
-                                                const FitLatencyOptions& options) {
+/// A perceptron for the latencies, or with a base for what that leaves of them.
+std::unique_ptr<StoredLatencyModel> fit_perceptron_model(const space::Space& space,
+                                                         const latency::Fingerprint& fingerprint,
+                                                         Samples samples, bool on_ridge,
+                                                         const FitLatencyOptions& options) {
   std::vector<float> inputs;
-  std::vector<double> residual_ms;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const std::vector<float> row = space.encode(samples[i].arch);
+  std::vector<double> measured_ms;
+  for (const LatencySample& sample : samples) {
+    const std::vector<float> row = space.encode(sample.arch);
     inputs.insert(inputs.end(), row.begin(), row.end());
-    residual_ms.push_back(samples[i].median_ms - base_ms[i]);
+    measured_ms.push_back(sample.median_ms);
   }
-  const double center = mean(residual_ms);
-  double squares = 0.0;
-  for (const double ms : residual_ms) {
-    squares += (ms - center) * (ms - center);
-  }
-  const double scale =
-      std::max(std::sqrt(squares / static_cast<double>(residual_ms.size())), 1e-12);
-  std::vector<float> targets;
-  for (const double ms : residual_ms) {
-    targets.push_back(static_cast<float>((ms - center) / scale));
-  }
-  FitPerceptronOptions perceptron =
+  FitPerceptronOptions recipe =
       options.perceptron.value_or(fast_latency_perceptron(samples.size()));
-  perceptron.seed = options.seed;
+  recipe.seed = options.seed;
+  ScaledPerceptron fit =
+      on_ridge ? fit_residual_perceptron(inputs, measured_ms,
+                                         out_of_fold_ms(space, samples, options.seed), recipe)
+               : fit_scaled_perceptron(inputs, measured_ms, recipe);
   return std::make_unique<latency::PerceptronModel>(
       space,
       latency::LatencyPerceptron{.fingerprint = fingerprint,
-                                 .perceptron = fit_perceptron(inputs, targets, perceptron),
-                                 .mean_ms = center,
-                                 .scale_ms = scale},
-      std::move(base));
+                                 .perceptron = std::move(fit.perceptron),
+                                 .mean_ms = fit.mean_ms,
+                                 .scale_ms = fit.scale_ms},
+      on_ridge ? fit_ridge(space, fingerprint, samples, options.seed) : nullptr);
 }
 
 }  // namespace
@@ -126,24 +117,6 @@ LatencyModelKind latency_model_kind(const std::string& name) {
   throw std::invalid_argument("[train::latency_model_kind] unknown kind \"" + name + "\"");
 }
 
-FitPerceptronOptions published_latency_perceptron() {
-  return {.hidden = {112, 256, 64},
-          .activation = regress::HiddenActivation::kSigmoid,
-          .optimizer = PerceptronOptimizer::kMomentum,
-          .epochs = 1000,
-          .batch_size = 200,
-          .learning_rate = 0.01,
-          .weight_decay = 1e-5};
-}
-
-FitPerceptronOptions fast_latency_perceptron(std::size_t samples) {
-  return {.hidden = {112, 256, 64},
-          .epochs = 100,
-          .batch_size = static_cast<int>(std::clamp<std::size_t>(samples / 8, 8, 200)),
-          .learning_rate = 3e-3,
-          .weight_decay = 1e-5};
-}
-
 std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
                                                       const space::Space& space,
                                                       const latency::Fingerprint& fingerprint,
@@ -167,11 +140,9 @@ std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
       return std::make_unique<latency::LinearModel>(
           latency::fit_linear_model(space, fingerprint, samples));
     case LatencyModelKind::kPerceptron:
-      return fit_on_base(space, fingerprint, samples, std::vector<double>(samples.size()), nullptr,
-                         options);
     case LatencyModelKind::kResidual:
-      return fit_on_base(space, fingerprint, samples, out_of_fold_ms(space, samples, options.seed),
-                         fit_ridge(space, fingerprint, samples, options.seed), options);
+      return fit_perceptron_model(space, fingerprint, samples, kind == LatencyModelKind::kResidual,
+                                  options);
   }
   throw std::invalid_argument("[train::fit_latency_model] unknown kind");
 }

@@ -11,7 +11,7 @@
 #include "lathe/latency/sample.h"
 #include "lathe/latency/stored_model.h"
 #include "lathe/space/space.h"
-#include "lathe/train/fit_perceptron.h"
+#include "lathe/train/latency_perceptron.h"
 
 namespace lathe::train {
 
@@ -20,7 +20,7 @@ enum class LatencyModelKind {
   kRidge,       ///< latency::fit_ridge(), or fit_linear_model() where blocks can't be listed
   kLinear,      ///< latency::fit_linear_model(): the plain ridge
   kPerceptron,  ///< over the encoding: the latency prediction module of LA-DARTS
-  kResidual,    ///< a perceptron for what the ridge leaves
+  kResidual,    ///< the ridge, and a perceptron for what it leaves: fit_residual_perceptron()
 };
 
 /// `additive`, `ridge`, `linear`, `perceptron`, `residual`.
@@ -28,14 +28,6 @@ std::string to_string(LatencyModelKind kind);
 std::vector<std::string> latency_model_kinds();
 /// @throws std::invalid_argument for another name.
 LatencyModelKind latency_model_kind(const std::string& name);
-
-/// The latency prediction module as printed: 112, 256, 64 and 1 neurons, sigmoid, SGD with learning
-/// rate 0.01, momentum 0.9 and weight decay 1e-5, batches of 200, 1000 epochs.
-/// @see Xu et al., "Latency-Aware Differentiable Neural Architecture Search", section 3.2.
-FitPerceptronOptions published_latency_perceptron();
-/// The same net with ReLU, by Adam with a falling rate, in a tenth of the epochs; with fewer than
-/// 1,600 samples in smaller batches, so that there are enough steps.
-FitPerceptronOptions fast_latency_perceptron(std::size_t samples);
 
 struct FitLatencyOptions {
   std::optional<FitPerceptronOptions> perceptron;  ///< empty: fast_latency_perceptron()

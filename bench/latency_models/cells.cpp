@@ -74,7 +74,8 @@ Cell cell_of(std::string_view line) {
 
 Table read(const std::filesystem::path& path) {
   Table table;
-  const std::string text = read_file(path);
+  std::string text = read_file(path);
+  std::erase(text, '\r');
   for (const std::string_view line : split(text, '\n')) {
     if (table.devices.empty()) {
       for (const std::string_view name : split(line, ',')) table.devices.emplace_back(name);

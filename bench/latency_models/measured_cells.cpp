@@ -115,7 +115,9 @@ void print_measured_cells(const std::filesystem::path& path) {
 void print_cell_proxy(const std::filesystem::path& cells_path,
                       const std::filesystem::path& nets_path) {
   const Measured cells = read(cells_path);
-  const Measured nets = read(nets_path);
+  Measured nets = read(nets_path);
+  Rng rng(1);
+  shuffle(std::span(nets.samples), rng);
   if (nets.samples.size() <= kCalibration) {
     throw Error(nets_path.string() + ": needs more than " + std::to_string(kCalibration) +
                 " nets to see how well cells predict them");
@@ -128,23 +130,27 @@ void print_cell_proxy(const std::filesystem::path& cells_path,
     of_cell.push_back(model->predict_ms(cells.space->from_json(json, nets_path.string())));
     measured.push_back(sample.median_ms);
   }
-  const auto fit = latency::fit_correction(std::span(of_cell).first(kCalibration),
-                                           std::span(measured).first(kCalibration));
-  for (double& ms : of_cell) ms = fit.apply(ms);
-  const auto e = latency::model_error(std::span(of_cell).subspan(kCalibration),
-                                      std::span(measured).subspan(kCalibration));
-  const auto macs =
-      latency::baseline_errors(*nets.space, std::span(nets.samples).first(kCalibration),
-                               std::span(nets.samples).subspan(kCalibration))
-          .macs_linear;
+  const auto few = std::span(nets.samples).first(kCalibration);
+  const auto rest = std::span(nets.samples).subspan(kCalibration);
+  const auto line = latency::fit_correction(std::span(of_cell).first(kCalibration),
+                                            std::span(measured).first(kCalibration));
+  for (double& ms : of_cell) ms = line.apply(ms);
+  const auto own = fit_latency_model(LatencyModelKind::kRidge, *nets.space, {}, few);
   fmt::print(
-      "\n{} nets of {} against the residual model of {} cells of {}, a line through {} of them; "
-      "{:.1f} ms timed a net, {:.1f} ms a cell.\n\n"
-      "| | Spearman | Kendall | MAPE % |\n|---|---|---|---|\n"
-      "| cells | {:.4f} | {:.4f} | {:.2f} |\n| MACs | {:.4f} | {:.4f} | {:.2f} |\n",
-      nets.samples.size(), nets.space->name(), cells.samples.size(), cells.space->name(),
-      kCalibration, mean_cost_ms(nets.samples), mean_cost_ms(cells.samples), e.spearman, e.kendall,
-      100 * e.mape, macs.spearman, macs.kendall, 100 * macs.mape);
+      "\n{} nets of {}; {} of them for the lines and the ridge. The residual model is of {} cells "
+      "of "
+      "{}. {:.1f} ms timed a net, {:.1f} ms a cell.\n\n"
+      "| predicted by | Spearman | Kendall | MAPE % |\n|---|---|---|---|\n",
+      nets.samples.size(), nets.space->name(), kCalibration, cells.samples.size(),
+      cells.space->name(), mean_cost_ms(nets.samples), mean_cost_ms(cells.samples));
+  const auto print_row = [](const char* name, const latency::ModelError& e) {
+    fmt::print("| {} | {:.4f} | {:.4f} | {:.2f} |\n", name, e.spearman, e.kendall, 100 * e.mape);
+  };
+  print_row("the residual of its normal cell, and a line",
+            latency::model_error(std::span(of_cell).subspan(kCalibration),
+                                 std::span(measured).subspan(kCalibration)));
+  print_row("MACs, and a line", latency::baseline_errors(*nets.space, few, rest).macs_linear);
+  print_row("a ridge of whole nets", model_error(*own, rest));
 }
 
 }  // namespace lathe::bench

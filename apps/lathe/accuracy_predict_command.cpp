@@ -26,10 +26,14 @@ void execute(PredictOptions options) {
   }
   const search::Models models = search::load_models(options.space.name, options.space.overrides(),
                                                     {.accuracy = options.model});
-  print_predictions(options, *models.space, "accuracy", [&](const std::vector<space::Arch>& archs) {
+  print_predictions(options, *models.space, [&](const std::vector<space::Arch>& archs) {
     std::vector<double> accuracies(archs.size());
     models.accuracy->predict(archs, accuracies);
-    return accuracies;
+    std::vector<Answer> answers;
+    for (const double accuracy : accuracies) {
+      answers.push_back({{"accuracy", accuracy}});
+    }
+    return answers;
   });
 }
 

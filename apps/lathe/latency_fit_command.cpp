@@ -61,9 +61,9 @@ std::unique_ptr<latency::StoredLatencyModel> fit_additive(const space::Space& sp
                 " samples, got " + std::to_string(samples.train.size()));
   }
   const auto fit = latency::fit_additive(space, fingerprint, samples.train, {.seed = seed});
-  fmt::print(stderr, "{} blocks, of which the samples tell {} sums apart\n", fit.variables(),
-             fit.rank());
-  return std::make_unique<latency::BlockTable>(fit.table());
+  fmt::print(stderr, "{} blocks, of which the samples tell {} sums apart\n", fit.variables,
+             fit.rank);
+  return std::make_unique<latency::BlockTable>(fit.table);
 }
 
 Fitted fit_kind(const space::Space& space, const latency::Fingerprint& fingerprint,

@@ -18,18 +18,19 @@ void add_predict_options(CLI::App& command, PredictOptions& options, const std::
 }
 
 void print_predictions(
-    const PredictOptions& options, const space::Space& space, const std::string& key,
-    const std::function<std::vector<double>(const std::vector<space::Arch>&)>& predict) {
+    const PredictOptions& options, const space::Space& space,
+    const std::function<std::vector<Answer>(const std::vector<space::Arch>&)>& predict) {
   const bool own_size = options.space.own_size();
   const bool one = !options.arch.empty();
   const std::vector<space::Arch> archs = one ? std::vector{read_arch(options.arch, space, own_size)}
                                              : read_archs(options.archs, space, own_size);
-  const std::vector<double> values = predict(archs);
+  const std::vector<Answer> answers = predict(archs);
   for (std::size_t i = 0; i < archs.size(); ++i) {
     if (one && !options.json) {
-      fmt::print("{}\n", values[i]);
+      fmt::print("{}\n", answers[i].begin().value().get<double>());
     } else {
-      const nlohmann::ordered_json line{{"arch", space.to_json(archs[i])}, {key, values[i]}};
+      nlohmann::ordered_json line{{"arch", space.to_json(archs[i])}};
+      line.update(answers[i]);
       fmt::print("{}\n", line.dump());
     }
   }

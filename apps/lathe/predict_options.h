@@ -24,10 +24,13 @@ struct PredictOptions {
 /// Adds --model and the options of the space, archs and output.
 void add_predict_options(CLI::App& command, PredictOptions& options, const std::string& model);
 
+/// What is said of an arch: members of a line of JSON, the value first.
+using Answer = nlohmann::ordered_json;
+
 /// Predicts the archs that the options name with `predict`, and prints: of --arch the value alone,
-/// or with --json `{"arch": ..., "<key>": value}`; of --archs such a line for each.
+/// or with --json `{"arch": ..., "<key>": value, ...}`; of --archs such a line for each.
 void print_predictions(
-    const PredictOptions& options, const space::Space& space, const std::string& key,
-    const std::function<std::vector<double>(const std::vector<space::Arch>&)>& predict);
+    const PredictOptions& options, const space::Space& space,
+    const std::function<std::vector<Answer>(const std::vector<space::Arch>&)>& predict);
 
 }  // namespace lathe::app

@@ -84,6 +84,36 @@ TEST(LatencyFitTest, FromACsvToAnAdaptedModel) {
   }
 }
 
+TEST(LatencyFitTest, AnAdditiveModelSaysHowSureItIs) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  write_csv(dir / "a.csv", 0.02, 150);
+  ASSERT_EQ(run_lathe("latency import --space mbv3_28 --column phone --csv " + file("a.csv") +
+                      " --out " + file("a.jsonl"))
+                .exit_code,
+            0);
+  const auto space = space::make_space("mbv3_28");
+  write_file_atomic(dir / "arch.json", space->to_json(space->largest()).dump());
+  const auto predict = [&](const std::string& kind) {
+    EXPECT_EQ(run_lathe("latency fit --model " + kind + " --samples " + file("a.jsonl") +
+                        " --out " + file("m"))
+                  .exit_code,
+              0);
+    return run_lathe("latency predict --certainty --model " + file("m") + " --arch " +
+                     file("arch.json"));
+  };
+  const Outcome additive = predict("additive");
+  ASSERT_EQ(additive.exit_code, 0) << additive.err;
+  const auto answer = nlohmann::json::parse(additive.out);
+  EXPECT_TRUE(answer.at("identifiable"));
+  EXPECT_GT(answer.at("deviation_ms"), 0);
+  EXPECT_LT(answer.at("deviation_ms"), 0.05 * answer.at("latency_ms").get<double>());
+  expect_failure(predict("ridge"), 1,
+                 (dir / "m").string() +
+                     ": --certainty: the model doesn't know how sure it is; an additive one does "
+                     "(lathe latency fit --model additive)");
+}
+
 TEST(LatencyFitTest, SaysWhatIsWrongAndOverwritesNothing) {
   const TemporaryFolder dir;
   const auto file = [&](const char* name) { return quoted((dir / name).string()); };

@@ -13,6 +13,7 @@
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/chain_family.h"
 #include "space_fixtures/message_of.h"
+#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
@@ -50,18 +51,22 @@ std::vector<LatencySample> samples_of(const space::Space& space, int count, doub
   return samples;
 }
 
+Certainty certainty_of(const AdditiveFit& fit, const space::Arch& arch) {
+  return fit.table.certainty({&arch, 1}).at(0);
+}
+
 TEST(AdditiveTest, ExplainsWholeNetsToTheRankOfTheSamples) {
   const auto space = small_chain();
   const auto samples = samples_of(*space, 200, 0.0, 1);
   const AdditiveFit fit = fit_additive(*space, {}, samples);
-  EXPECT_EQ(fit.variables(), static_cast<int>(space->distinct_blocks().size()));
+  EXPECT_EQ(fit.variables, static_cast<int>(space->distinct_blocks().size()));
   std::vector<space::Arch> archs;
   for (const LatencySample& sample : samples) archs.push_back(sample.arch);
   const Eigen::MatrixXd rows(BlockCovariance(*space).incidence(archs));
-  EXPECT_EQ(fit.rank(), rows.completeOrthogonalDecomposition().rank());
-  EXPECT_LT(fit.rank(), fit.variables());  // the gauge
-  EXPECT_LT(model_error(fit.table(), samples_of(*space, 100, 0.0, 2)).mape, 1e-3);
-  EXPECT_TRUE(fit.query(space->largest()).identifiable);
+  EXPECT_EQ(fit.rank, rows.completeOrthogonalDecomposition().rank());
+  EXPECT_LT(fit.rank, fit.variables);  // the gauge
+  EXPECT_LT(model_error(fit.table, samples_of(*space, 100, 0.0, 2)).mape, 1e-3);
+  EXPECT_TRUE(certainty_of(fit, space->largest()).identifiable);
 }
 
 // What biased sampling is for (AOWS, supplement A): 116 of 1,612 blocks' costs are the gauge's, and
@@ -83,9 +88,8 @@ TEST(AdditiveTest, KnowsItsError) {
   double squares = 0.0;
   int count = 0;
   for (const LatencySample& sample : samples_of(space, 200, 0.0, 2)) {
-    const AdditiveFit::Query query = fit.query(sample.arch);
-    EXPECT_EQ(query.latency_ms, fit.table().predict_ms(sample.arch));
-    squares += std::pow((query.latency_ms - sample.median_ms) / query.deviation_ms, 2);
+    const double error_ms = fit.table.predict_ms(sample.arch) - sample.median_ms;
+    squares += std::pow(error_ms / certainty_of(fit, sample.arch).deviation_ms, 2);
     ++count;
   }
   EXPECT_LT(std::sqrt(squares / count), 2.0);
@@ -99,11 +103,27 @@ TEST(AdditiveTest, SaysWhatTheSamplesDontTell) {
     return sample.arch.choices[2] == 2 && sample.arch.choices[3] == 1;
   });
   const AdditiveFit fit = fit_additive(*space, {}, samples);
-  EXPECT_FALSE(fit.query(space->largest()).identifiable);  // has the block that never occurred
-  EXPECT_TRUE(fit.query(space->smallest()).identifiable);
+  EXPECT_FALSE(
+      certainty_of(fit, space->largest()).identifiable);  // has the block that never occurred
+  EXPECT_TRUE(certainty_of(fit, space->smallest()).identifiable);
   // The prior still gives it a sensible cost.
-  EXPECT_NEAR(fit.table().predict_ms(space->largest()) / device_ms(*space, space->largest()), 1.0,
+  EXPECT_NEAR(fit.table.predict_ms(space->largest()) / device_ms(*space, space->largest()), 1.0,
               0.1);
+}
+
+TEST(AdditiveTest, StaysAsSureInAFile) {
+  const lathe::testing::TempDir dir;
+  const auto space = small_chain();
+  const AdditiveFit fit =
+      fit_additive(*space, {.space = "chain", .num_classes = 10, .input_size = 16},
+                   samples_of(*space, 60, 0.02, 1));
+  fit.table.save(dir / "m.json");
+  const BlockTable loaded = BlockTable::load(*space, dir / "m.json");
+  EXPECT_EQ(loaded.costs(), fit.table.costs());
+  const space::Arch arch = space->largest();
+  EXPECT_EQ(loaded.certainty({&arch, 1})[0].deviation_ms, certainty_of(fit, arch).deviation_ms);
+  // Another device's table knows nothing of these samples.
+  EXPECT_TRUE(loaded.with_correction({.bias_ms = 0, .scale = 2})->certainty({&arch, 1}).empty());
 }
 
 TEST(AdditiveTest, ConstraintsHoldBackWhatNoiseWouldBreak) {
@@ -113,10 +133,10 @@ TEST(AdditiveTest, ConstraintsHoldBackWhatNoiseWouldBreak) {
     const AdditiveFit fit = fit_additive(
         *space, {}, samples, {.prior_strengths = {1e-4}, .constraint_strengths = {strength}});
     double smallest = 1.0;
-    for (const auto& [key, ms] : fit.table().costs().coefficients_ms) {
+    for (const auto& [key, ms] : fit.table.costs().coefficients_ms) {
       smallest = std::min(smallest, ms);
     }
-    return std::pair(smallest, fit.constraint_strength());
+    return std::pair(smallest, fit.constraint_strength);
   };
   const auto [free, no_strength] = least(0.0);
   EXPECT_EQ(no_strength, 0.0);

@@ -14,6 +14,7 @@
 #include "lathe/latency/block_covariance.h"
 #include "lathe/latency/operators.h"
 #include "lathe/regress/huber.h"
+#include "lathe/regress/least_squares.h"
 #include "lathe/regress/ridge.h"
 
 namespace lathe::latency {
@@ -27,9 +28,7 @@ using Sparse = Eigen::SparseMatrix<double>;
 using Samples = std::span<const LatencySample>;
 
 constexpr Index kMaxBlocks = 4096;
-constexpr int kRounds = 6;           // of constraints, and of Huber's weights
-constexpr double kTinyRidge = 1e-5;  // beside counts of 1 and more
-constexpr double kNotIdentified = 1e-3;
+constexpr int kRounds = 6;  // of constraints, and of Huber's weights
 constexpr double kMadToSigma = 1.4826;
 
 /// The pairs (narrower, wider) of blocks that differ in one number of channels, next to each other.
@@ -145,12 +144,6 @@ struct Strengths {
   double constraint;
 };
 
-struct Solution {
-  VectorXd coefficients_ms;  // of the seen blocks
-  MatrixXd normal;           // with the active constraints
-  VectorXd penalty;
-};
-
 /// Adds the square of what should not be negative, and is, to the system.
 void add_active(const Problem& problem, const VectorXd& c, double strength, MatrixXd& normal) {
   for (Index b = 0; b < problem.seen; ++b) {
@@ -166,27 +159,36 @@ void add_active(const Problem& problem, const VectorXd& c, double strength, Matr
   }
 }
 
-Solution solve(const Problem& problem, const VectorXd& weights, const Strengths& strengths) {
-  const VectorXd w = weights.cwiseQuotient(problem.ms.cwiseAbs2());
-  const double unit = 1.0 / (problem.ms.mean() * problem.ms.mean());
+/// Of a prior's strength 1 and of a constraint's: coefficients off by a mean net's latency.
+double unit_per_ms2(const Problem& problem) {
+  return 1.0 / (problem.ms.mean() * problem.ms.mean());
+}
+
+/// Of relative errors.
+VectorXd row_weights(const Problem& problem, const VectorXd& weights) {
+  return weights.cwiseQuotient(problem.ms.cwiseAbs2());
+}
+
+/// The coefficients of the seen blocks.
+VectorXd solve(const Problem& problem, const VectorXd& weights, const Strengths& strengths) {
+  const VectorXd w = row_weights(problem, weights);
+  const double unit = unit_per_ms2(problem);
   const VectorXd prior = problem.prior_ms.head(problem.seen);
   const MatrixXd plain = regress::normal_matrix(problem.rows, w);
   const VectorXd penalty = VectorXd::Constant(problem.seen, strengths.prior * unit);
   const VectorXd right = problem.rows.transpose() *
                              w.cwiseProduct((problem.ms.array() - problem.prior_bias_ms).matrix()) +
                          penalty.cwiseProduct(prior);
-  Solution solution{.normal = plain, .penalty = penalty};
-  solution.coefficients_ms = regress::NormalEquations(plain, penalty).solve(right);
+  VectorXd coefficients_ms = regress::NormalEquations(plain, penalty).solve(right);
   for (int round = 0; round < kRounds && strengths.constraint > 0; ++round) {
     MatrixXd normal = plain;
-    add_active(problem, solution.coefficients_ms, strengths.constraint * unit, normal);
+    add_active(problem, coefficients_ms, strengths.constraint * unit, normal);
     const VectorXd next = regress::NormalEquations(normal, penalty).solve(right);
-    const double change = (next - solution.coefficients_ms).norm() / next.norm();
-    solution.coefficients_ms = next;
-    solution.normal = std::move(normal);
+    const double change = (next - coefficients_ms).norm() / next.norm();
+    coefficients_ms = next;
     if (change < 1e-6) break;
   }
-  return solution;
+  return coefficients_ms;
 }
 
 std::vector<double> relative_errors(const Problem& problem, const VectorXd& coefficients_ms) {
@@ -207,8 +209,7 @@ Strengths choose(const Problem& problem, const AdditiveOptions& options) {
   VectorXd weights = VectorXd::Ones(problem.ms.size());
   for (const Index i : order) weights[i] = 0;
   const auto error_of = [&](const Strengths& strengths) {
-    const auto errors =
-        relative_errors(problem, solve(problem, weights, strengths).coefficients_ms);
+    const auto errors = relative_errors(problem, solve(problem, weights, strengths));
     double sum = 0;
     for (const Index i : order) sum += std::abs(errors[static_cast<std::size_t>(i)]);
     return sum;
@@ -230,24 +231,32 @@ Strengths choose(const Problem& problem, const AdditiveOptions& options) {
   return best;
 }
 
-}  // namespace
-
-AdditiveFit::Query AdditiveFit::query(const space::Arch& arch) const {
-  VectorXd row = VectorXd::Zero(static_cast<Index>(column_of_.size()));
-  bool all_seen = true;
-  for (const Block& block : table_.space().blocks(arch)) {
-    const auto column = column_of_.find(block.key());
-    if (column == column_of_.end()) {
-      all_seen = false;
-    } else {
-      row[column->second] += 1.0;
+/// What lets the table say how sure it is. The constraints are left out: it is a little less sure
+/// than it could be.
+BlockEvidence evidence_of(const Problem& problem, const VectorXd& weights,
+                          const Strengths& strengths, std::vector<double> errors, int rank) {
+  const VectorXd per_ms2 = row_weights(problem, weights);
+  BlockEvidence evidence{.weights_per_ms2 = {per_ms2.begin(), per_ms2.end()},
+                         .penalty_per_ms2 = strengths.prior * unit_per_ms2(problem)};
+  for (Index b = 0; b < problem.seen; ++b) {
+    evidence.keys.push_back(problem.blocks[static_cast<std::size_t>(b)].key());
+  }
+  evidence.nets.resize(static_cast<std::size_t>(problem.rows.rows()));
+  for (Index column = 0; column < problem.rows.outerSize(); ++column) {
+    for (Sparse::InnerIterator it(problem.rows, column); it; ++it) {
+      auto& net = evidence.nets[static_cast<std::size_t>(it.row())];
+      net.insert(net.end(), static_cast<std::size_t>(std::lround(it.value())),
+                 static_cast<int>(column));
     }
   }
-  const double ms = table_.predict_ms(arch);
-  return {.latency_ms = ms,
-          .deviation_ms = noise_ * std::sqrt(system_->leverage(row)),
-          .identifiable = all_seen && span_->unidentified(row) < kNotIdentified};
+  std::ranges::transform(errors, errors.begin(), [](double error) { return std::abs(error); });
+  const auto samples = static_cast<double>(errors.size());
+  evidence.noise =
+      kMadToSigma * median(errors) / std::sqrt(std::max(1.0, samples - rank) / samples);
+  return evidence;
 }
+
+}  // namespace
 
 int identifiable_rank(const space::Space& space, std::span<const space::Arch> archs) {
   const Sparse rows = BlockCovariance(space).incidence(archs);
@@ -260,37 +269,27 @@ AdditiveFit fit_additive(const space::Space& space, const Fingerprint& fingerpri
   const Problem problem = problem_of(space, samples);
   const Strengths strengths = choose(problem, options);
   VectorXd weights = VectorXd::Ones(problem.ms.size());
-  Solution solution = solve(problem, weights, strengths);
+  VectorXd coefficients_ms = solve(problem, weights, strengths);
   std::vector<double> errors;
   for (int round = 0; round < 2; ++round) {
-    errors = relative_errors(problem, solution.coefficients_ms);
+    errors = relative_errors(problem, coefficients_ms);
     const std::vector<double> huber = regress::huber_weights(errors);
     weights = Eigen::Map<const VectorXd>(huber.data(), problem.ms.size());
-    solution = solve(problem, weights, strengths);
+    coefficients_ms = solve(problem, weights, strengths);
   }
   BlockCosts costs{.fingerprint = fingerprint, .bias_ms = problem.prior_bias_ms, .fitted = true};
-  std::map<std::string, Index> seen;
   for (const auto& [key, column] : problem.column_of) {
-    const bool known = column < problem.seen;
     costs.coefficients_ms[key] =
-        known ? solution.coefficients_ms[column] : problem.prior_ms[column];
-    if (known) seen.emplace(key, column);
+        column < problem.seen ? coefficients_ms[column] : problem.prior_ms[column];
   }
-  AdditiveFit fit(BlockTable(space, std::move(costs)));
   const MatrixXd counts = regress::normal_matrix(problem.rows, VectorXd::Ones(problem.ms.size()));
-  fit.variables_ = static_cast<int>(problem.blocks.size());
-  fit.rank_ = regress::rank_of(counts);
-  fit.prior_strength_ = strengths.prior;
-  fit.constraint_strength_ = strengths.constraint;
-  std::ranges::transform(errors, errors.begin(), [](double error) { return std::abs(error); });
-  const double freedom = std::max(1.0, static_cast<double>(problem.ms.size()) - fit.rank_) /
-                         static_cast<double>(problem.ms.size());
-  fit.noise_ = kMadToSigma * median(errors) / std::sqrt(freedom);
-  fit.column_of_ = std::move(seen);
-  fit.span_ = std::make_shared<regress::NormalEquations>(
-      counts, VectorXd::Constant(problem.seen, kTinyRidge));
-  fit.system_ = std::make_shared<regress::NormalEquations>(solution.normal, solution.penalty);
-  return fit;
+  const int rank = regress::rank_of(counts);
+  costs.evidence = evidence_of(problem, weights, strengths, errors, rank);
+  return {.table = BlockTable(space, std::move(costs)),
+          .variables = static_cast<int>(problem.blocks.size()),
+          .rank = rank,
+          .prior_strength = strengths.prior,
+          .constraint_strength = strengths.constraint};
 }
 
 }  // namespace lathe::latency

@@ -1,17 +1,12 @@
 // AOWS's latency model: the least-squares explanation of whole nets as sums over their blocks.
 #pragma once
 
-#include <Eigen/Core>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/sample.h"
-#include "lathe/regress/least_squares.h"
 #include "lathe/space/space.h"
 
 namespace lathe::latency {
@@ -28,38 +23,12 @@ struct AdditiveOptions {
 };
 
 /// An additive fit with what it knows of itself.
-class AdditiveFit {
- public:
-  /// What is said about one net.
-  struct Query {
-    double latency_ms;
-    double deviation_ms;  ///< standard deviation of the estimate, the noise of a run not included
-    /// Whether the samples determine this sum; otherwise the prior has decided a part of it.
-    bool identifiable;
-  };
-  /// @throws std::invalid_argument if `arch` is none of the space.
-  Query query(const space::Arch& arch) const;
-
-  const BlockTable& table() const { return table_; }
-  int variables() const { return variables_; }  ///< distinct blocks of the space
-  int rank() const { return rank_; }  ///< of the samples: how many of their sums are told apart
-  double prior_strength() const { return prior_strength_; }
-  double constraint_strength() const { return constraint_strength_; }
-
- private:
-  friend AdditiveFit fit_additive(const space::Space&, const Fingerprint&,
-                                  std::span<const LatencySample>, const AdditiveOptions&);
-  AdditiveFit(BlockTable table) : table_(std::move(table)) {}
-
-  BlockTable table_;
-  int variables_ = 0;
-  int rank_ = 0;
-  double prior_strength_ = 0;
-  double constraint_strength_ = 0;
-  double noise_ = 0;                               // relative standard deviation of a sample
-  std::map<std::string, Eigen::Index> column_of_;  // of the blocks that were seen
-  std::shared_ptr<const regress::NormalEquations> span_;
-  std::shared_ptr<const regress::NormalEquations> system_;
+struct AdditiveFit {
+  BlockTable table;   ///< with its evidence: table.certainty() says how sure it is of a net
+  int variables = 0;  ///< distinct blocks of the space
+  int rank = 0;       ///< of the samples: how many of their sums are told apart
+  double prior_strength = 0;
+  double constraint_strength = 0;
 };
 
 /// How many sums over blocks these nets determine: the rank of the least-squares system of which
@@ -71,7 +40,7 @@ int identifiable_rank(const space::Space& space, std::span<const space::Arch> ar
 /// errors (Huber's weights), pulled a little towards a prior (operators, multiply-accumulates and
 /// numbers moved, fitted first) in the directions that samples leave open: any amount moved from
 /// all of a layer's blocks to all of the next layer's changes no sum. So single coefficients are no
-/// layer times; rank() of variables() is what the samples determine. Blocks that no sample has keep
+/// layer times; rank of variables is what the samples determine. Blocks that no sample has keep
 /// the prior.
 ///
 /// Negative coefficients, and blocks that are faster than one narrower in just one dimension, are

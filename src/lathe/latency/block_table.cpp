@@ -114,6 +114,9 @@ BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space
     costs.validation = model_error_from_json(json["validation"], where);
   }
   read_coefficients(json, version, space, where, costs);
+  if (json.contains("evidence")) {
+    costs.evidence = block_evidence_from_json(json["evidence"], where + ": \"evidence\"");
+  }
   return costs;
 }
 
@@ -195,6 +198,20 @@ bool BlockTable::covers(int input_size) const {
   return std::ranges::find(sizes, input_size) != sizes.end() && !uncovered_.contains(input_size);
 }
 
+std::vector<Certainty> BlockTable::certainty(std::span<const space::Arch> archs) const {
+  if (!costs_.evidence) {
+    return {};
+  }
+  std::vector<std::vector<std::string>> nets;
+  for (const space::Arch& arch : archs) {
+    nets.emplace_back();
+    for (const Block& block : space_->blocks(arch)) {
+      nets.back().push_back(block.key());
+    }
+  }
+  return latency::certainty(*costs_.evidence, nets);
+}
+
 std::vector<std::string> BlockTable::missing_keys() const {
   std::vector<std::string> missing;
   for (const std::string& key : keys_of(*space_)) {
@@ -217,6 +234,7 @@ BlockTable BlockTable::corrected(const Correction& correction) const {
     }
   }
   costs.validation.reset();
+  costs.evidence.reset();
   return {*space_, std::move(costs)};
 }
 
@@ -235,6 +253,9 @@ nlohmann::ordered_json BlockTable::to_json() const {
   }
   for (const auto& [size, coefficients_ms] : costs_.coefficients_at_input_size_ms) {
     json["coefficients_at_input_size_ms"][std::to_string(size)] = coefficients_ms;
+  }
+  if (costs_.evidence) {
+    json["evidence"] = latency::to_json(*costs_.evidence);
   }
   return json;
 }

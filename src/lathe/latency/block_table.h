@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lathe/latency/block_evidence.h"
 #include "lathe/latency/calibrate.h"
 #include "lathe/latency/fingerprint.h"
 #include "lathe/latency/stored_model.h"
@@ -29,7 +30,8 @@ struct BlockCosts {
   /// By input size: of blocks that take another time in those nets than `coefficients_ms` says,
   /// though the work is the same. Published tables time each input size by itself.
   std::map<int, std::map<std::string, double>> coefficients_at_input_size_ms;
-  std::optional<ModelError> validation;  ///< against whole nets, if it was validated
+  std::optional<ModelError> validation;   ///< against whole nets, if it was validated
+  std::optional<BlockEvidence> evidence;  ///< of an additive fit: what its samples determine
   bool operator==(const BlockCosts&) const = default;
 };
 
@@ -58,6 +60,8 @@ class BlockTable : public StoredLatencyModel {
   void set_fingerprint(Fingerprint fingerprint) override {
     costs_.fingerprint = std::move(fingerprint);
   }
+  /// By the evidence of an additive fit.
+  std::vector<Certainty> certainty(std::span<const space::Arch> archs) const override;
   std::unique_ptr<StoredLatencyModel> with_correction(const Correction& correction) const override {
     return std::make_unique<BlockTable>(corrected(correction));
   }
@@ -70,13 +74,14 @@ class BlockTable : public StoredLatencyModel {
   std::vector<std::string> missing_keys() const;
 
   /// The same table after `correction`: coefficients times the scale, the bias corrected. Its
-  /// validation is dropped, being of another table.
+  /// validation and evidence are dropped, being of another table.
   BlockTable corrected(const Correction& correction) const;
 
   /// Writes `{"format": "lathe-block-table", "version": 1, "unit": "ms", "fingerprint": {...},
   /// "bias_ms": ..., "fitted": ..., "validation": {...} or null, "coefficients_ms": {"<block key>":
   /// ...}}`; with coefficients for input sizes version 2, `"coefficients_at_input_size_ms": {"160":
-  /// {"<block key>": ...}}` beside the others. @throws Error as write_json().
+  /// {"<block key>": ...}}` beside the others; with evidence `"evidence": {...}`. @throws Error as
+  /// write_json().
   void save(const std::filesystem::path& path) const override;
   nlohmann::ordered_json to_json() const;  ///< what save() writes
   /// @throws Error naming the file: unreadable, no block table, another version or unit, another

@@ -18,6 +18,10 @@ bool is_json(const std::string& bytes) {
 
 }  // namespace
 
+std::vector<Certainty> StoredLatencyModel::certainty(std::span<const space::Arch> /*archs*/) const {
+  return {};
+}
+
 std::unique_ptr<StoredLatencyModel> load_latency_model(const space::Space& space,
                                                        const std::filesystem::path& path) {
   const std::string bytes = read_file(path);

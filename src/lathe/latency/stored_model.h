@@ -5,6 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "lathe/latency/calibrate.h"
 #include "lathe/latency/fingerprint.h"
@@ -13,6 +15,13 @@
 #include "lathe/space/space.h"
 
 namespace lathe::latency {
+
+/// How sure a model is of one net.
+struct Certainty {
+  double deviation_ms;  ///< standard deviation of the estimate, the noise of a run not included
+  /// Whether the samples determine the net's sum; otherwise a prior has decided a part of it.
+  bool identifiable;
+};
 
 class StoredLatencyModel : public LatencyModel {
  public:
@@ -23,6 +32,9 @@ class StoredLatencyModel : public LatencyModel {
   virtual void set_validation(std::optional<ModelError> error) = 0;
 
   virtual void set_fingerprint(Fingerprint fingerprint) = 0;
+
+  /// How sure it is of each; empty if it doesn't know. @throws as predict_ms().
+  virtual std::vector<Certainty> certainty(std::span<const space::Arch> archs) const;
 
   /// The same model with correction.apply() of every prediction, not validated.
   virtual std::unique_ptr<StoredLatencyModel> with_correction(

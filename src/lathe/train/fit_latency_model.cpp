@@ -133,7 +133,7 @@ std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
   switch (kind) {
     case LatencyModelKind::kAdditive:
       return std::make_unique<latency::BlockTable>(
-          latency::fit_additive(space, fingerprint, samples, {.seed = options.seed}).table());
+          latency::fit_additive(space, fingerprint, samples, {.seed = options.seed}).table);
     case LatencyModelKind::kRidge:
       return fit_ridge(space, fingerprint, samples, options.seed);
     case LatencyModelKind::kLinear:

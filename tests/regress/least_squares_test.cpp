@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/LU>
 #include <Eigen/QR>
 #include <stdexcept>
 
@@ -57,6 +58,17 @@ TEST(LeastSquaresTest, AgreesWithAnOrthogonalDecomposition) {
   EXPECT_GT(equations.unidentified(outside), 0.1);
   EXPECT_NEAR(equations.leverage(in_span),
               (oracle.pseudoInverse().transpose() * in_span).squaredNorm(), 1e-5);
+}
+
+TEST(LeastSquaresTest, CountsTheUnknownsThatTheRowsDecide) {
+  const MatrixXd normal = normal_matrix(one_hots(50), VectorXd::Ones(50));
+  for (const double penalty : {1e-6, 1.0, 30.0}) {
+    const MatrixXd whole = normal + penalty * MatrixXd::Identity(12, 12);
+    const double exact = (whole.inverse() * normal).trace();
+    EXPECT_NEAR(NormalEquations(normal, VectorXd::Constant(12, penalty)).effective_unknowns(),
+                exact, 0.5)
+        << penalty;
+  }
 }
 
 TEST(LeastSquaresTest, RefusesWhatDoesntFit) {

@@ -234,7 +234,7 @@ Strengths choose(const Problem& problem, const AdditiveOptions& options) {
 /// What lets the table say how sure it is. The constraints are left out: it is a little less sure
 /// than it could be.
 BlockEvidence evidence_of(const Problem& problem, const VectorXd& weights,
-                          const Strengths& strengths, std::vector<double> errors, int rank) {
+                          const Strengths& strengths, std::vector<double> errors) {
   const VectorXd per_ms2 = row_weights(problem, weights);
   BlockEvidence evidence{.weights_per_ms2 = {per_ms2.begin(), per_ms2.end()},
                          .penalty_per_ms2 = strengths.prior * unit_per_ms2(problem)};
@@ -250,9 +250,11 @@ BlockEvidence evidence_of(const Problem& problem, const VectorXd& weights,
     }
   }
   std::ranges::transform(errors, errors.begin(), [](double error) { return std::abs(error); });
+  const regress::NormalEquations system(regress::normal_matrix(problem.rows, per_ms2),
+                                        VectorXd::Constant(problem.seen, evidence.penalty_per_ms2));
   const auto samples = static_cast<double>(errors.size());
-  evidence.noise =
-      kMadToSigma * median(errors) / std::sqrt(std::max(1.0, samples - rank) / samples);
+  const double freedom = std::max(1.0, samples - system.effective_unknowns());
+  evidence.noise = kMadToSigma * median(errors) * std::sqrt(samples / freedom);
   return evidence;
 }
 
@@ -284,7 +286,7 @@ AdditiveFit fit_additive(const space::Space& space, const Fingerprint& fingerpri
   }
   const MatrixXd counts = regress::normal_matrix(problem.rows, VectorXd::Ones(problem.ms.size()));
   const int rank = regress::rank_of(counts);
-  costs.evidence = evidence_of(problem, weights, strengths, errors, rank);
+  costs.evidence = evidence_of(problem, weights, strengths, errors);
   return {.table = BlockTable(space, std::move(costs)),
           .variables = static_cast<int>(problem.blocks.size()),
           .rank = rank,

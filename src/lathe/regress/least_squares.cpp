@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "lathe/core/random.h"
+
 namespace lathe::regress {
 namespace {
 
@@ -42,6 +44,18 @@ int rank_of(const Eigen::MatrixXd& normal) {
 
 NormalEquations::NormalEquations(const Eigen::MatrixXd& normal, const Eigen::VectorXd& penalty)
     : penalty_(penalty), factor_(penalised(normal, penalty)) {}
+
+double NormalEquations::effective_unknowns() const {
+  constexpr int kVectors = 32;
+  Rng rng(0);
+  double by_penalty = 0.0;
+  for (int v = 0; v < kVectors; ++v) {
+    Eigen::VectorXd signs(penalty_.size());
+    for (double& sign : signs) sign = rng.uniform() < 0.5 ? -1.0 : 1.0;
+    by_penalty += penalty_.cwiseProduct(signs).dot(solve(signs)) / kVectors;
+  }
+  return static_cast<double>(penalty_.size()) - by_penalty;
+}
 
 double NormalEquations::unidentified(const Eigen::VectorXd& query) const {
   return penalty_.cwiseProduct(solve(query)).norm() / query.norm();

@@ -59,7 +59,7 @@ Bench open_archs(const BenchmarkCommand& o, const std::string& known_runtime) {
     if (bench.runner == nullptr) {
       bench.runner = make_runner(o.runner, *net, known_runtime);
     }
-    bench.nets.push_back([raw = bench.runner.get(), net](const measure::TimingOptions& t) {
+    bench.nets.emplace_back([raw = bench.runner.get(), net](const measure::TimingOptions& t) {
       return raw->time({net.get(), 1}, t)[0];
     });
     bench.models.push_back(space->to_json(arch));

@@ -1,8 +1,8 @@
 // The command line: parsing, exit codes and the one place where errors become text.
 #include <malloc.h>
-#include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <limits>
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
     command->fallthrough();  // so that --config may follow the command
   }
   // Writing beyond a limit on file sizes shall be an error that names the file, not an end.
-  signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     app.parse(argc, argv);
     return 0;

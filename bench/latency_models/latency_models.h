@@ -13,9 +13,10 @@ void print_few_shot(const std::filesystem::path& data, int splits);
 void print_cell_errors(const std::filesystem::path& data, int splits);
 /// Cells that `lathe latency generate --space darts --cells 1` measured: error against training
 /// size of every kind of model.
-void print_measured_cells(const std::filesystem::path& cells);
+void print_measured_cells(const std::filesystem::path& path);
 /// How well a model of such cells predicts measured nets of many cells.
-void print_cell_proxy(const std::filesystem::path& cells, const std::filesystem::path& nets);
+void print_cell_proxy(const std::filesystem::path& cells_path,
+                      const std::filesystem::path& nets_path);
 /// mobilenet_v1_widths: how many sums over blocks biased and uniform nets determine.
 void print_ranks();
 

@@ -5,15 +5,15 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/space/builtin_spaces.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::accuracy {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 std::vector<float> row_of(const Encoding& encoding, const space::Arch& arch) {
@@ -56,7 +56,7 @@ TEST(EncodingTest, OneHotOfOtherInputSizesGoesByTheSize) {
   EXPECT_TRUE(encoding.covers(8));
   EXPECT_FALSE(encoding.covers(16));
   EXPECT_EQ(ones_of(row_of(encoding, space.largest())).back(), encoding.size() - 2);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { row_of(encoding, space.smallest()); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { row_of(encoding, space.smallest()); }),
             "[accuracy::Encoding] the predictor has only seen input sizes 8, 24, 32, got 16");
 }
 
@@ -102,9 +102,9 @@ TEST(EncodingTest, GradientsAreGivenToChoices) {
 
 TEST(EncodingTest, RefusesWhatItCannotShow) {
   const auto mbv3 = space::make_space("ofa_mbv3_w1.0");
-  EXPECT_EQ(message_of<Error>([&] { Encoding("ofa_mbv3", *mbv3, {}); }),
+  EXPECT_EQ(text_thrown<Error>([&] { Encoding("ofa_mbv3", *mbv3, {}); }),
             "unknown encoding \"ofa_mbv3\": did you mean \"ofa_mbv3_onehot_128\"?");
-  EXPECT_EQ(message_of<Error>([&] {
+  EXPECT_EQ(text_thrown<Error>([&] {
               Encoding(Encoding::kOfaMbv3, *mbv3, {160, 170});
             }),
             "encoding ofa_mbv3_onehot_128 has no input for size 170, only 112, 128, 144, 160, 176, "
@@ -112,7 +112,7 @@ TEST(EncodingTest, RefusesWhatItCannotShow) {
   for (const std::string name :
        {"compofa_mbv3", "ofa_proxyless_w1.3", "ofa_resnet50d", "mbv3_28"}) {
     const auto space = space::make_space(name);
-    EXPECT_EQ(message_of<Error>([&] { Encoding(Encoding::kOfaMbv3, *space, {160}); }),
+    EXPECT_EQ(text_thrown<Error>([&] { Encoding(Encoding::kOfaMbv3, *space, {160}); }),
               "encoding ofa_mbv3_onehot_128 is of spaces like ofa_mbv3_w1.2, with 20 kernels of 3, "
               "5, 7 and 20 expansions of 3, 4, 6; got " +
                   name);
@@ -120,7 +120,7 @@ TEST(EncodingTest, RefusesWhatItCannotShow) {
   const TinySpace tiny;
   const Encoding encoding(tiny);
   std::vector<float> row(3);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { encoding.encode(tiny.smallest(), row); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { encoding.encode(tiny.smallest(), row); }),
             "[accuracy::Encoding] row must have 22 values, got 3");
 }
 

@@ -6,20 +6,19 @@
 #include <fstream>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/core/tensor_map.h"
 #include "lathe/space/builtin_spaces.h"
 #include "published_data.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::accuracy {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 PredictorFit random_fit(int inputs) {
@@ -95,7 +94,7 @@ TEST(PerceptronPredictorTest, KnowsNoEffectsOfChoicesThatAreNotWhatIsEncoded) {
 }
 
 TEST(PerceptronPredictorTest, SavesAndLoads) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const PredictorFit fit = random_fit(space.encoding_size());
   PerceptronPredictor(space, fit).save(dir / "p.safetensors");
@@ -103,7 +102,7 @@ TEST(PerceptronPredictorTest, SavesAndLoads) {
 }
 
 TEST(PerceptronPredictorTest, ServesAPartOfItsSpaceAndSaysWhatItNeverSaw) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const auto whole = space::make_space("ofa_mbv3_w1.0", {.resolutions = {160, 192, 224}});
   const PerceptronPredictor predictor(*whole, random_fit(whole->encoding_size()));
   predictor.save(dir / "p.safetensors");
@@ -117,7 +116,7 @@ TEST(PerceptronPredictorTest, ServesAPartOfItsSpaceAndSaysWhatItNeverSaw) {
     const space::Arch in_all = all->from_json(whole->to_json(arch), "");
     EXPECT_EQ(other.predict(in_all), predictor.predict(arch));
   }
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { other.predict(all->smallest()); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { other.predict(all->smallest()); }),
             "[accuracy::Encoding] the predictor has only seen input sizes 160, 192, 224, got 128");
   other.save(dir / "again.safetensors");
   const auto again = PerceptronPredictor::load(*whole, dir / "again.safetensors");
@@ -125,7 +124,7 @@ TEST(PerceptronPredictorTest, ServesAPartOfItsSpaceAndSaysWhatItNeverSaw) {
 }
 
 TEST(PerceptronPredictorTest, FilesWithoutResolutionsAreOfTheWholeSpace) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const PredictorFit fit = random_fit(space.encoding_size());
   PerceptronPredictor(space, fit).save(dir / "p.safetensors");
@@ -136,7 +135,7 @@ TEST(PerceptronPredictorTest, FilesWithoutResolutionsAreOfTheWholeSpace) {
 }
 
 TEST(PerceptronPredictorTest, DamagedFilesAreReadOrRefused) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const auto path = dir / "p.safetensors";
   PerceptronPredictor(space, random_fit(space.encoding_size())).save(path);
@@ -183,22 +182,22 @@ TEST(PublishedPredictorTest, GivesThePublishedAccuracies) {
   }
   const auto other = space::make_space("ofa_mbv3_w1.0");
   EXPECT_EQ(
-      message_of<Error>([&] { PerceptronPredictor::load(*other, path); }),
+      text_thrown<Error>([&] { PerceptronPredictor::load(*other, path); }),
       path.string() + ": metadata \"space\" must be \"ofa_mbv3_w1.0\", got \"ofa_mbv3_w1.2\"");
 }
 
 TEST(PerceptronPredictorTest, RefusesWhatDoesNotFit) {
   const TinySpace space;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { PerceptronPredictor(space, random_fit(7)); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { PerceptronPredictor(space, random_fit(7)); }),
             "[accuracy::PerceptronPredictor] the perceptron must have 22 inputs for space tiny, "
             "got 7");
   PredictorFit fit = random_fit(space.encoding_size());
   fit.scale = NAN;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { PerceptronPredictor(space, fit); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { PerceptronPredictor(space, fit); }),
             "[accuracy::PerceptronPredictor] scale must be finite, got nan");
   const PerceptronPredictor predictor(space, random_fit(space.encoding_size()));
   std::vector<double> out(3);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { predictor.predict(std::vector<space::Arch>{space.smallest()}, out); }),
             "[accuracy::PerceptronPredictor::predict] out must have 1 values, got 3");
 }
@@ -206,14 +205,14 @@ TEST(PerceptronPredictorTest, RefusesWhatDoesNotFit) {
 // What load() says after `change` to a good file, with the file's name cut off.
 template <typename Change>
 std::string load_error(Change change) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const auto path = dir / "p.safetensors";
   PerceptronPredictor(space, random_fit(space.encoding_size())).save(path);
   SafetensorsFile file = load_safetensors(path);
   change(file);
   save_safetensors(path, file);
-  const std::string text = message_of<Error>([&] { PerceptronPredictor::load(space, path); });
+  const std::string text = text_thrown<Error>([&] { PerceptronPredictor::load(space, path); });
   const std::string begin = path.string() + ": ";
   EXPECT_EQ(text.find(begin), 0U) << text;
   return text.find(begin) == 0 ? text.substr(begin.size()) : text;

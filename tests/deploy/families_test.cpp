@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "deploy/onnx_interpreter.h"
-#include "deploy/test_folder.h"
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/graph/fold.h"
@@ -53,7 +53,7 @@ space::Arch at_smallest_resolution(const space::Space& space, space::Arch arch) 
 
 /// Every other net has its batch norms folded, as `lathe export` does.
 void compare_random_nets(const std::string& name, int count) {
-  const testing::TestFolder folder;
+  const testing::TemporaryFolder folder;
   const std::unique_ptr<space::Space> space = small_task(name);
   double worst = 0.0;
   for (int i = 0; i < count; ++i) {

@@ -8,9 +8,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "deploy/nets.h"
 #include "deploy/onnx_interpreter.h"
-#include "deploy/test_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/deploy/torchscript.h"
@@ -20,7 +20,8 @@
 namespace lathe::deploy {
 namespace {
 
-using testing::TestFolder;
+using testing::TemporaryFolder;
+using testing::text_thrown;
 
 graph::Net small_net(const std::string& name) {
   for (const testing::NamedGraph& named : testing::small_graphs()) {
@@ -66,20 +67,10 @@ std::vector<std::int64_t> ints(const onnx::NodeProto& node, const std::string& n
   return {};
 }
 
-template <typename Exception, typename Call>
-std::string text_of(Call call) {
-  try {
-    call();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 class SmallGraph : public ::testing::TestWithParam<testing::NamedGraph> {};
 
 TEST_P(SmallGraph, OnnxComputesWhatTheGraphSays) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Rng rng(1);
   const graph::Net net = testing::random_net(GetParam().graph, rng);
   for (bool dynamic_batch : {true, false}) {
@@ -94,7 +85,7 @@ TEST_P(SmallGraph, OnnxComputesWhatTheGraphSays) {
 }
 
 TEST_P(SmallGraph, EveryOpsetIsAccepted) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Rng rng(2);
   const graph::Net net = testing::random_net(GetParam().graph, rng);
   const FloatTensor input = testing::random_input(net.graph.input_shape(), 1, rng);
@@ -114,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Deploy, SmallGraph, ::testing::ValuesIn(testing::small_
                          [](const auto& param) { return param.param.name; });
 
 TEST(Onnx, FoldedNetIsTheSameFunctionWithoutBatchNorm) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("mixed");
   Rng rng(3);
   const FloatTensor input = testing::random_input(net.graph.input_shape(), 1, rng);
@@ -125,7 +116,7 @@ TEST(Onnx, FoldedNetIsTheSameFunctionWithoutBatchNorm) {
 }
 
 TEST(Onnx, BatchIsSymbolicOrOne) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("mixed");
   for (bool dynamic_batch : {true, false}) {
     export_onnx(net, folder / "net.onnx", {.dynamic_batch = dynamic_batch});
@@ -139,7 +130,7 @@ TEST(Onnx, BatchIsSymbolicOrOne) {
 }
 
 TEST(Onnx, NamesAndMetadata) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("mixed");
   export_onnx(net, folder / "net.onnx", {.producer = "a test", .doc = "for 2 ms"});
   const onnx::ModelProto model = read_model(folder / "net.onnx");
@@ -168,7 +159,7 @@ TEST(Onnx, NamesAndMetadata) {
 }
 
 TEST(Onnx, HardSwishIsOneOperatorFromOpset14) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("hswish");
   export_onnx(net, folder / "net.onnx", {.opset = 14});
   EXPECT_EQ(operators(read_model(folder / "net.onnx")),
@@ -179,14 +170,14 @@ TEST(Onnx, HardSwishIsOneOperatorFromOpset14) {
 }
 
 TEST(Onnx, CeilModeBecomesPaddingAtTheEnd) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   export_onnx(small_net("avg_pool_2_2_0_ceil"), folder / "net.onnx");  // 7x8 to 4x4
   const onnx::ModelProto model = read_model(folder / "net.onnx");
   EXPECT_EQ(ints(node_of(model, "AveragePool"), "pads"), (std::vector<std::int64_t>{0, 0, 1, 0}));
 }
 
 TEST(Onnx, SameNetSameBytes) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("mixed");
   export_onnx(net, folder / "a.onnx");
   export_onnx(net, folder / "b.onnx");
@@ -194,10 +185,10 @@ TEST(Onnx, SameNetSameBytes) {
 }
 
 TEST(Onnx, UnsupportedOpset) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = small_net("conv_map");
   for (int opset : {-1, 10, 18}) {
-    EXPECT_EQ(text_of<std::invalid_argument>(
+    EXPECT_EQ(text_thrown<std::invalid_argument>(
                   [&] { export_onnx(net, folder / "net.onnx", {.opset = opset}); }),
               "[deploy::export_onnx] opset must be in [11, 17], got " + std::to_string(opset));
   }
@@ -205,28 +196,28 @@ TEST(Onnx, UnsupportedOpset) {
 }
 
 TEST(Onnx, MissingOrMisshapenWeight) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Net net = small_net("mixed");
   net.weights.at("classifier.bias").values.pop_back();
-  EXPECT_EQ(text_of<std::invalid_argument>([&] { export_onnx(net, folder / "net.onnx"); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { export_onnx(net, folder / "net.onnx"); }),
             "[graph::check_weights] parameter classifier.bias must have 10 values, got 9");
   net.weights.at("classifier.bias").shape = {9};
-  EXPECT_NE(text_of<std::invalid_argument>([&] {
+  EXPECT_NE(text_thrown<std::invalid_argument>([&] {
               export_onnx(net, folder / "net.onnx");
             }).find("classifier.bias"),
             std::string::npos);
   net.weights.erase("classifier.bias");
-  EXPECT_EQ(text_of<std::invalid_argument>([&] { export_onnx(net, folder / "net.onnx"); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { export_onnx(net, folder / "net.onnx"); }),
             "[graph::check_weights] missing parameter classifier.bias");
   EXPECT_FALSE(std::filesystem::exists(folder / "net.onnx"));
 }
 
 TEST(Onnx, WrongShapeInTheGraphIsFoundBeforeWriting) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Graph g({3, 8, 8});
   g.append({.op = graph::Op::kGlobalAvgPool, .inputs = {0}, .shape = {4, 1, 1}});
   const std::string path = (folder / "net.onnx").string();
-  EXPECT_EQ(text_of<Error>([&] {
+  EXPECT_EQ(text_thrown<Error>([&] {
               export_onnx({g, {}}, path);
             }),
             path +
@@ -235,27 +226,27 @@ TEST(Onnx, WrongShapeInTheGraphIsFoundBeforeWriting) {
   graph::Graph cat({3, 8, 8});
   cat.append(
       {.op = graph::Op::kAdd, .inputs = {0, cat.avg_pool(0, 2, 2, 0, false)}, .shape = {3, 8, 8}});
-  const std::string text = text_of<Error>([&] { export_onnx({cat, {}}, path); });
+  const std::string text = text_thrown<Error>([&] { export_onnx({cat, {}}, path); });
   EXPECT_EQ(text.find(path + ": ONNX shape inference rejects the model: "), 0U) << text;
   EXPECT_EQ(text.find('\n'), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(Onnx, SecondInputIsRejected) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Graph g({3, 8, 8});
   g.append({.op = graph::Op::kInput, .shape = {3, 8, 8}});
-  EXPECT_EQ(text_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               export_onnx({g, {}}, folder / "net.onnx");
             }),
             "[deploy::export_onnx] node 1 is a second input; a net has one");
 }
 
 TEST(Onnx, UnwritablePathKeepsWhatIsThere) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "file") << "kept";
   const std::filesystem::path path = folder / "file" / "net.onnx";
-  const std::string text = text_of<Error>([&] { export_onnx(small_net("conv_map"), path); });
+  const std::string text = text_thrown<Error>([&] { export_onnx(small_net("conv_map"), path); });
   EXPECT_NE(text.find((folder / "file").string()), std::string::npos) << text;
   EXPECT_EQ(read_file(folder / "file"), "kept");
 }

@@ -8,8 +8,8 @@
 #include <opencv2/dnn.hpp>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "deploy/nets.h"
-#include "deploy/test_folder.h"
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/space/builtin_spaces.h"
@@ -43,7 +43,7 @@ bool opencv_can_run(const graph::Graph& graph) {
 }
 
 TEST(OpenCv, ComputesWhatTheSmallGraphsSay) {
-  const testing::TestFolder folder;
+  const testing::TemporaryFolder folder;
   int compared = 0;
   for (const auto& [name, graph] : testing::small_graphs()) {
     if (!opencv_can_run(graph)) {
@@ -63,7 +63,7 @@ TEST(OpenCv, ComputesWhatTheSmallGraphsSay) {
 }
 
 TEST(OpenCv, AgreesWithTorchScriptOnRandomNets) {
-  const testing::TestFolder folder;
+  const testing::TemporaryFolder folder;
   for (const char* name : {"mbv3_28", "deps_mbv3", "ofa_resnet50d"}) {
     const std::unique_ptr<space::Space> space =
         space::make_space(name, {.num_classes = 10, .input_size = 64});

@@ -10,8 +10,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "deploy/nets.h"
-#include "deploy/test_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "naive_executor.h"
@@ -20,7 +20,8 @@
 namespace lathe::deploy {
 namespace {
 
-using testing::TestFolder;
+using testing::TemporaryFolder;
+using testing::text_thrown;
 
 graph::Net mixed_net() {
   for (const testing::NamedGraph& named : testing::small_graphs()) {
@@ -32,20 +33,10 @@ graph::Net mixed_net() {
   throw std::logic_error("no small graph named mixed");
 }
 
-template <typename Exception, typename Call>
-std::string text_of(Call call) {
-  try {
-    call();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 class SmallGraphInTorch : public ::testing::TestWithParam<testing::NamedGraph> {};
 
 TEST_P(SmallGraphInTorch, ModuleComputesWhatTheGraphSays) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Rng rng(1);
   const graph::Net net = testing::random_net(GetParam().graph, rng);
   export_torchscript(net, folder / "net.pt");
@@ -62,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(Deploy, SmallGraphInTorch, ::testing::ValuesIn(testing:
                          [](const auto& param) { return param.param.name; });
 
 TEST(TorchScript, StateIsNamedAsTheWeights) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = mixed_net();
   export_torchscript(net, folder / "net.pt");
   const torch::jit::Module module = torch::jit::load((folder / "net.pt").string());
@@ -87,14 +78,14 @@ TEST(TorchScript, StateIsNamedAsTheWeights) {
 }
 
 TEST(TorchScript, ModuleFreezes) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   export_torchscript(mixed_net(), folder / "net.pt");
   const torch::jit::Module module = torch::jit::load((folder / "net.pt").string());
   EXPECT_NO_THROW(torch::jit::freeze(module));
 }
 
 TEST(TorchScript, FoldedNetVerifiesAgainstTheUnfolded) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = mixed_net();
   export_torchscript(graph::fold_batch_norm(net), folder / "net.pt");
   const double error =
@@ -107,7 +98,7 @@ TEST(TorchScript, FoldedNetVerifiesAgainstTheUnfolded) {
 }
 
 TEST(TorchScript, VerifyFindsAnotherNetsWeights) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Net net = mixed_net();
   export_torchscript(net, folder / "net.pt");
   net.weights.at("blocks.0.depth.weight").values[3] += 1.0F;
@@ -115,32 +106,33 @@ TEST(TorchScript, VerifyFindsAnotherNetsWeights) {
     return testing::execute_naively(net, input);
   };
   const std::string path = (folder / "net.pt").string();
-  const std::string text = text_of<Error>([&] { verify_torchscript(net.graph, path, reference); });
+  const std::string text =
+      text_thrown<Error>([&] { verify_torchscript(net.graph, path, reference); });
   EXPECT_EQ(text.find(path + ": the module's output differs from the reference by "), 0U) << text;
   EXPECT_GT(verify_torchscript(net.graph, path, reference, {.tolerance = 10.0}), 1e-4);
   const auto too_few = [](const FloatTensor&) { return FloatTensor{{1}, {0.0F}}; };
-  EXPECT_EQ(text_of<Error>([&] { verify_torchscript(net.graph, path, too_few); }),
+  EXPECT_EQ(text_thrown<Error>([&] { verify_torchscript(net.graph, path, too_few); }),
             path + ": the module gives 20 values, the reference 1");
   const auto nan = [](const FloatTensor&) {
     return FloatTensor{{20}, std::vector<float>(20, std::nanf(""))};
   };
-  EXPECT_NE(text_of<Error>([&] { verify_torchscript(net.graph, path, nan); }).find("nan"),
+  EXPECT_NE(text_thrown<Error>([&] { verify_torchscript(net.graph, path, nan); }).find("nan"),
             std::string::npos);
 }
 
 TEST(TorchScript, VerifyRejectsBadOptions) {
   const graph::Graph g({1, 1, 1});
   const auto identity = [](const FloatTensor& input) { return input; };
-  EXPECT_EQ(text_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { verify_torchscript(g, "net.pt", identity, {.batch = 0}); }),
             "[deploy::verify_torchscript] batch must be > 0, got 0");
-  EXPECT_EQ(text_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { verify_torchscript(g, "net.pt", identity, {.tolerance = -1.0}); }),
             "[deploy::verify_torchscript] tolerance must be > 0, got -1.000000");
 }
 
 TEST(TorchScript, SameNetSameOutputTwice) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const graph::Net net = mixed_net();
   Rng rng(5);
   const FloatTensor input = testing::random_input(net.graph.input_shape(), 2, rng);
@@ -149,47 +141,47 @@ TEST(TorchScript, SameNetSameOutputTwice) {
 }
 
 TEST(TorchScript, MissingOrMisshapenWeight) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Net net = mixed_net();
   net.weights.at("classifier.bias").values.pop_back();
-  EXPECT_EQ(text_of<std::invalid_argument>([&] { export_torchscript(net, folder / "net.pt"); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { export_torchscript(net, folder / "net.pt"); }),
             "[graph::check_weights] parameter classifier.bias must have 10 values, got 9");
   net.weights.erase("classifier.bias");
-  EXPECT_EQ(text_of<std::invalid_argument>([&] { export_torchscript(net, folder / "net.pt"); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { export_torchscript(net, folder / "net.pt"); }),
             "[graph::check_weights] missing parameter classifier.bias");
   EXPECT_FALSE(std::filesystem::exists(folder / "net.pt"));
 }
 
 TEST(TorchScript, NameThatIsAnothersPrefix) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Graph g({3, 4, 4});
   g.conv(g.conv(0, "a", {.out_channels = 3}), "a.weight", {.out_channels = 3});
   Rng rng(1);
-  EXPECT_EQ(text_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { export_torchscript(testing::random_net(g, rng), folder / "net.pt"); }),
             "[deploy::export_torchscript] parameter a.weight is another parameter's prefix");
 }
 
 TEST(TorchScript, SecondInputIsRejected) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   graph::Graph g({3, 8, 8});
   g.append({.op = graph::Op::kInput, .shape = {3, 8, 8}});
-  EXPECT_EQ(text_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               export_torchscript({g, {}}, folder / "net.pt");
             }),
             "[deploy::export_torchscript] node 1 is a second input; a net has one");
 }
 
 TEST(TorchScript, BadFilesAndPaths) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const FloatTensor input{{1, 3, 15, 15}, std::vector<float>(675, 0.5F)};
   const std::string missing = (folder / "missing.pt").string();
-  EXPECT_NE(text_of<Error>([&] { run_torchscript(missing, input); }).find(missing),
+  EXPECT_NE(text_thrown<Error>([&] { run_torchscript(missing, input); }).find(missing),
             std::string::npos);
 
   const std::string garbage = (folder / "garbage.pt").string();
   std::ofstream(garbage) << "not a module";
-  const std::string text = text_of<Error>([&] { run_torchscript(garbage, input); });
+  const std::string text = text_thrown<Error>([&] { run_torchscript(garbage, input); });
   EXPECT_EQ(text.find(garbage + ": must be a TorchScript module, got: "), 0U) << text;
   EXPECT_EQ(text.find('\n'), std::string::npos);
 
@@ -197,21 +189,21 @@ TEST(TorchScript, BadFilesAndPaths) {
   export_torchscript(mixed_net(), whole);
   const std::string bytes = read_file(whole);
   std::ofstream(garbage, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
-  EXPECT_NE(text_of<Error>([&] { run_torchscript(garbage, input); }).find(garbage),
+  EXPECT_NE(text_thrown<Error>([&] { run_torchscript(garbage, input); }).find(garbage),
             std::string::npos);
 
   const FloatTensor narrow{{1, 2, 15, 15}, std::vector<float>(450, 0.5F)};
-  EXPECT_EQ(text_of<Error>([&] {
+  EXPECT_EQ(text_thrown<Error>([&] {
               run_torchscript(whole, narrow);
             }).find(whole + ": the module fails to run: "),
             0U);
-  EXPECT_EQ(text_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               run_torchscript(whole, {{1, 3, 15, 15}, {}});
             }),
             "[deploy::run_torchscript] input must have 675 values, got 0");
 
   const std::filesystem::path below_file = folder / "net.pt" / "below.pt";
-  EXPECT_NE(text_of<Error>([&] { export_torchscript(mixed_net(), below_file); }).find(whole),
+  EXPECT_NE(text_thrown<Error>([&] { export_torchscript(mixed_net(), below_file); }).find(whole),
             std::string::npos);
   EXPECT_EQ(read_file(whole), bytes);
 }
@@ -227,7 +219,7 @@ TEST(MaxRelativeError, ByHand) {
   EXPECT_DOUBLE_EQ(of({kInf}, {1.0F}), std::numeric_limits<double>::infinity());
   EXPECT_TRUE(std::isnan(of({std::nanf("")}, {1.0F})));
   EXPECT_TRUE(std::isnan(of({1.0F, 2.0F}, {std::nanf(""), 2.0F})));
-  EXPECT_EQ(text_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               of({1.0F}, {1.0F, 2.0F});
             }),
             "[deploy::max_relative_error] output and reference must have the same number of "

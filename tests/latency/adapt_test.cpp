@@ -5,16 +5,16 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/linear_model.h"
 #include "lathe/latency/operators.h"
 #include "lathe/space/builtin_spaces.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 // A device by what it takes to launch an operator, for a multiply-accumulate and a number moved.
 BlockTable device(const space::Space& space, double launch, double mac, double number) {
@@ -83,7 +83,7 @@ TEST(AdaptTest, OtherKindsAreScaled) {
 TEST(AdaptTest, RefusesTooLittle) {
   const auto space = space::make_space("mbv3_28");
   const BlockTable model = device(*space, 0.01, 1e-6, 1e-6);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { adapt(model, *space, {}, samples_of(*space, model, 4, 1)); }),
             "[latency::adapt] needs at least 5 samples, got 4");
 }

@@ -7,19 +7,20 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
+#include "latency/latency_fixtures.h"
 #include "lathe/latency/block_covariance.h"
 #include "lathe/latency/operators.h"
 #include "lathe/latency/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/chain_family.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::samples_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 std::unique_ptr<space::Space> small_chain() {
@@ -39,25 +40,13 @@ double device_ms(const space::Space& space, const space::Arch& arch) {
   return ms;
 }
 
-std::vector<LatencySample> samples_of(const space::Space& space, int count, double noise,
-                                      std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<LatencySample> samples;
-  for (int i = 0; i < count; ++i) {
-    const space::Arch arch = space.sample(rng);
-    const double ms = device_ms(space, arch) * (1 + noise * rng.normal());
-    samples.push_back({.arch = arch, .median_ms = ms, .p90_ms = ms, .repeats = 1});
-  }
-  return samples;
-}
-
 Certainty certainty_of(const AdditiveFit& fit, const space::Arch& arch) {
   return fit.table.certainty({&arch, 1}).at(0);
 }
 
 TEST(AdditiveTest, ExplainsWholeNetsToTheRankOfTheSamples) {
   const auto space = small_chain();
-  const auto samples = samples_of(*space, 200, 0.0, 1);
+  const auto samples = samples_of(*space, device_ms, 200, 0.0, 1);
   const AdditiveFit fit = fit_additive(*space, {}, samples);
   EXPECT_EQ(fit.variables, static_cast<int>(space->distinct_blocks().size()));
   std::vector<space::Arch> archs;
@@ -65,7 +54,7 @@ TEST(AdditiveTest, ExplainsWholeNetsToTheRankOfTheSamples) {
   const Eigen::MatrixXd rows(BlockCovariance(*space).incidence(archs));
   EXPECT_EQ(fit.rank, rows.completeOrthogonalDecomposition().rank());
   EXPECT_LT(fit.rank, fit.variables);  // the gauge
-  EXPECT_LT(model_error(fit.table, samples_of(*space, 100, 0.0, 2)).mape, 1e-3);
+  EXPECT_LT(model_error(fit.table, samples_of(*space, device_ms, 100, 0.0, 2)).mape, 1e-3);
   EXPECT_TRUE(certainty_of(fit, space->largest()).identifiable);
 }
 
@@ -84,10 +73,10 @@ TEST(AdditiveTest, BiasedNetsDetermineTheWidthSpaceSoonest) {
 
 TEST(AdditiveTest, KnowsItsError) {
   const TinySpace space;
-  const AdditiveFit fit = fit_additive(space, {}, samples_of(space, 300, 0.02, 1));
+  const AdditiveFit fit = fit_additive(space, {}, samples_of(space, device_ms, 300, 0.02, 1));
   double squares = 0.0;
   int count = 0;
-  for (const LatencySample& sample : samples_of(space, 200, 0.0, 2)) {
+  for (const LatencySample& sample : samples_of(space, device_ms, 200, 0.0, 2)) {
     const double error_ms = fit.table.predict_ms(sample.arch) - sample.median_ms;
     squares += std::pow(error_ms / certainty_of(fit, sample.arch).deviation_ms, 2);
     ++count;
@@ -98,7 +87,7 @@ TEST(AdditiveTest, KnowsItsError) {
 
 TEST(AdditiveTest, SaysWhatTheSamplesDontTell) {
   const auto space = small_chain();
-  std::vector<LatencySample> samples = samples_of(*space, 400, 0.0, 1);
+  std::vector<LatencySample> samples = samples_of(*space, device_ms, 400, 0.0, 1);
   std::erase_if(samples, [](const LatencySample& sample) {
     return sample.arch.choices[2] == 2 && sample.arch.choices[3] == 1;
   });
@@ -112,11 +101,11 @@ TEST(AdditiveTest, SaysWhatTheSamplesDontTell) {
 }
 
 TEST(AdditiveTest, StaysAsSureInAFile) {
-  const lathe::testing::TempDir dir;
+  const lathe::testing::TemporaryFolder dir;
   const auto space = small_chain();
   const AdditiveFit fit =
       fit_additive(*space, {.space = "chain", .num_classes = 10, .input_size = 16},
-                   samples_of(*space, 60, 0.02, 1));
+                   samples_of(*space, device_ms, 60, 0.02, 1));
   fit.table.save(dir / "m.json");
   const BlockTable loaded = BlockTable::load(*space, dir / "m.json");
   EXPECT_EQ(loaded.costs(), fit.table.costs());
@@ -128,7 +117,7 @@ TEST(AdditiveTest, StaysAsSureInAFile) {
 
 TEST(AdditiveTest, ConstraintsHoldBackWhatNoiseWouldBreak) {
   const auto space = small_chain();
-  const auto samples = samples_of(*space, 60, 0.3, 3);
+  const auto samples = samples_of(*space, device_ms, 60, 0.3, 3);
   const auto least = [&](double strength) {
     const AdditiveFit fit = fit_additive(
         *space, {}, samples, {.prior_strengths = {1e-4}, .constraint_strengths = {strength}});
@@ -149,12 +138,12 @@ TEST(AdditiveTest, ConstraintsHoldBackWhatNoiseWouldBreak) {
 
 TEST(AdditiveTest, RefusesTooLittle) {
   const TinySpace space;
-  auto samples = samples_of(space, 19, 0.0, 1);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
+  auto samples = samples_of(space, device_ms, 19, 0.0, 1);
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
             "[latency::fit_additive] needs at least 20 samples, got 19");
-  samples = samples_of(space, 20, 0.0, 1);
+  samples = samples_of(space, device_ms, 20, 0.0, 1);
   samples[3].median_ms = 0;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_additive(space, {}, samples); }),
             "[latency::fit_additive] median_ms must be > 0, got 0.000000");
 }
 

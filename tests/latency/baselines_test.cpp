@@ -6,14 +6,14 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 template <typename Latency>
@@ -55,7 +55,7 @@ TEST(BaselinesTest, TheMeanIsTheConstantOfLeastRelativeError) {
 TEST(BaselinesTest, RefusesTooLittle) {
   const TinySpace space;
   const auto samples = samples_of(space, 19, [](const space::Arch&) { return 1.0; });
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { cross_validated_baselines(space, samples); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { cross_validated_baselines(space, samples); }),
             "[latency::cross_validated_baselines] needs at least 20 samples, got 19");
 }
 

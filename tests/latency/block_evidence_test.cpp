@@ -6,13 +6,13 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using Net = std::vector<std::string>;
 
 /// Four samples of blocks a to d; c and d only ever together.
@@ -53,7 +53,7 @@ TEST(BlockEvidenceTest, RefusesWhatIsNone) {
   const auto message_with = [](const char* key, const nlohmann::json& value) {
     nlohmann::json json = to_json(evidence());
     json[key] = value;
-    return message_of<Error>([&] { block_evidence_from_json(json, "f"); });
+    return text_thrown<Error>([&] { block_evidence_from_json(json, "f"); });
   };
   EXPECT_EQ(message_with("nets", {"0 1", "0 x", "1", "2"}),
             "f: \"nets\": expected positions separated by spaces, got \"0 x\"");
@@ -65,7 +65,7 @@ TEST(BlockEvidenceTest, RefusesWhatIsNone) {
             "f: must have finite weights >= 0");
   BlockEvidence wrong = evidence();
   wrong.nets[0][0] = -1;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { certainty(wrong, std::vector<Net>{{"a"}}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { certainty(wrong, std::vector<Net>{{"a"}}); }),
             "[latency::certainty] evidence has a block at position -1 of 4");
 }
 

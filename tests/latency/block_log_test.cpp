@@ -5,32 +5,23 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/temporary_folder.h"
+#include "latency/latency_fixtures.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::fingerprint_of;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
-
-Fingerprint fingerprint_of(const space::Space& space) {
-  return {.device = "cpu",
-          .runtime = "torch",
-          .precision = "float32",
-          .space = space.name(),
-          .in_channels = space.task().in_channels,
-          .num_classes = space.task().num_classes,
-          .input_size = space.task().input_size};
-}
 
 std::string first_key(const space::Space& space) { return space.distinct_blocks().front().key(); }
 
 TEST(BlockLogTest, WritesAndContinuesAfterATornLine) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const BlockMeasurement a{first_key(space), {1.5, 1.25}, {2, 2}};
   const BlockMeasurement b{space.distinct_blocks().back().key(), {0.25}, {}};
@@ -44,11 +35,11 @@ TEST(BlockLogTest, WritesAndContinuesAfterATornLine) {
 }
 
 TEST(BlockLogTest, RefusesWhatIsNoMeasurementOfTheSpace) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const std::filesystem::path path = dir / "b.jsonl";
   BlockLog log(path, space, fingerprint_of(space));
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               log.append({first_key(space), {1, NAN}, {}});
             }),
             "[latency::BlockLog::append] turns_ms and anchor_ms of \"" + first_key(space) +
@@ -57,7 +48,7 @@ TEST(BlockLogTest, RefusesWhatIsNoMeasurementOfTheSpace) {
   const std::string good = read_file(path);
   const auto message_with = [&](const std::string& line) {
     std::ofstream(path) << good << line << '\n';
-    return message_of<Error>([&] { BlockLog(path, space, fingerprint_of(space)); });
+    return text_thrown<Error>([&] { BlockLog(path, space, fingerprint_of(space)); });
   };
   EXPECT_EQ(message_with(R"({"block": "conv", "turns_ms": [1], "anchor_ms": [1]})"),
             path.string() + ":3: \"conv\" is no block of the space");
@@ -73,18 +64,18 @@ TEST(BlockLogTest, RefusesWhatIsNoMeasurementOfTheSpace) {
 }
 
 TEST(BlockLogTest, RefusesOtherConditions) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   BlockLog(dir / "b.jsonl", space, fingerprint_of(space)).append({first_key(space), {1}, {1}});
   Fingerprint other = fingerprint_of(space);
   other.batch = 8;
-  EXPECT_EQ(message_of<Error>([&] { BlockLog(dir / "b.jsonl", space, other); }),
+  EXPECT_EQ(text_thrown<Error>([&] { BlockLog(dir / "b.jsonl", space, other); }),
             (dir / "b.jsonl").string() +
                 ": measured under other conditions: batch: 1 against 8; name another file");
 }
 
 TEST(BlockLogTest, EitherLoadsOrRefusesMutatedFiles) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const std::filesystem::path path = dir / "b.jsonl";
   BlockLog log(path, space, fingerprint_of(space));

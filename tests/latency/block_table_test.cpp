@@ -5,18 +5,17 @@
 #include <cmath>
 #include <map>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/space/builtin_spaces.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 BlockCosts random_costs(const space::Space& space, std::uint64_t seed) {
@@ -77,7 +76,7 @@ TEST(BlockTableTest, AMissingBlockIsNamedAndNeverZero) {
   const BlockTable table(space, costs);
   EXPECT_EQ(table.missing_keys(), std::vector<std::string>{key});
   EXPECT_NO_THROW(table.predict_ms(space.smallest()));
-  EXPECT_EQ(message_of<Error>([&] { table.predict_ms(space.largest()); }),
+  EXPECT_EQ(text_thrown<Error>([&] { table.predict_ms(space.largest()); }),
             "the latency table of space tiny has no block \"" + key + "\"");
 }
 
@@ -120,19 +119,19 @@ TEST(BlockTableTest, RefusesCostsThatAreNone) {
   const std::string key = costs.coefficients_ms.begin()->first;
   costs.coefficients_ms[key] = -1;
   EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
+      text_thrown<std::invalid_argument>([&] { BlockTable(space, costs); }),
       "[latency::BlockTable] the coefficient of \"" + key + "\" must be >= 0 ms, got -1.000000");
   costs.coefficients_ms.erase(key);
   costs.coefficients_at_input_size_ms[24][key] = 1;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { BlockTable(space, costs); }),
             "[latency::BlockTable] \"" + key +
                 "\" has a coefficient at input size 24, but none of its own");
   costs.bias_ms = NAN;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { BlockTable(space, costs); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { BlockTable(space, costs); }),
             "[latency::BlockTable] bias_ms must be finite, got nan");
   const BlockTable table(space, random_costs(space, 1));
   std::vector<double> out(2);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { table.predict_ms(std::vector<space::Arch>{space.smallest()}, out); }),
             "[latency::LatencyModel::predict_ms] out_ms must have 1 values, got 2");
 }
@@ -166,7 +165,7 @@ TEST(BlockTableTest, CalibrationRecoversAWholeNetEffect) {
 }
 
 TEST(BlockTableTest, SavesAndLoads) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   BlockCosts costs = random_costs(space, 3);
   costs.validation = ModelError{30, 0.02, 0.1, 0.99, 0.95, 0.9, 1.0};
@@ -185,14 +184,14 @@ TEST(BlockTableTest, SavesAndLoads) {
 // What load() says after `change` to a good file, with the file's name replaced by FILE.
 template <typename Change>
 std::string load_error(Change change) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   BlockTable(space, random_costs(space, 3)).save(dir / "t.json");
   nlohmann::json json = read_json(dir / "t.json");
   change(json);
   write_json(dir / "t.json", json);
   const std::string file = (dir / "t.json").string();
-  std::string text = message_of<Error>([&] { BlockTable::load(space, dir / "t.json"); });
+  std::string text = text_thrown<Error>([&] { BlockTable::load(space, dir / "t.json"); });
   EXPECT_EQ(text.find(file), 0U) << text;
   return text.find(file) == 0 ? "FILE" + text.substr(file.size()) : text;
 }

@@ -6,13 +6,13 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 TEST(FitCorrectionTest, RecoversAnExactLine) {
   const std::vector<double> x{1, 2, 3.5, 8};
@@ -57,13 +57,14 @@ TEST(FitCorrectionTest, WithoutASlopeOnlyTheBiasIsCorrected) {
 
 TEST(FitCorrectionTest, RefusesBadValues) {
   const std::vector<double> two{1, 2};
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_correction({}, {}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_correction({}, {}); }),
             "[latency::fit_correction] needs as many predicted as measured values, at least one; "
             "got 0 and 0");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_correction(two, std::vector<double>{1}); }),
-            "[latency::fit_correction] needs as many predicted as measured values, at least one; "
-            "got 2 and 1");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+  EXPECT_EQ(
+      text_thrown<std::invalid_argument>([&] { fit_correction(two, std::vector<double>{1}); }),
+      "[latency::fit_correction] needs as many predicted as measured values, at least one; "
+      "got 2 and 1");
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               fit_correction(two, std::vector<double>{1, -2});
             }),
             "[latency::fit_correction] values must be > 0, got -2.000000");

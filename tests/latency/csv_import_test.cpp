@@ -4,17 +4,16 @@
 
 #include <fstream>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 constexpr const char* kColumns =
@@ -24,7 +23,7 @@ constexpr const char* kColumns =
     "5 5 5 5,2.25, 3 3  3 3 ,1 2,24";
 
 std::vector<LatencySample> read(const std::string& text, const std::string& column = "phone") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   write_file_atomic(dir / "t.csv", text);
   return read_latency_csv(dir / "t.csv", space, column);
@@ -32,12 +31,12 @@ std::vector<LatencySample> read(const std::string& text, const std::string& colu
 
 // What is said, with the file's name replaced by FILE.
 std::string error_of(const std::string& text, const std::string& column = "phone") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   write_file_atomic(dir / "t.csv", text);
   const std::string file = (dir / "t.csv").string();
   const std::string message =
-      message_of<Error>([&] { read_latency_csv(dir / "t.csv", space, column); });
+      text_thrown<Error>([&] { read_latency_csv(dir / "t.csv", space, column); });
   return message.find(file) == 0 ? "FILE" + message.substr(file.size()) : message;
 }
 
@@ -87,7 +86,7 @@ TEST(CsvImportTest, SaysWhatIsWrong) {
 }
 
 TEST(CsvImportTest, SurvivesAnyBytes) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const std::string good = std::string(kColumns) + "\n\"5 5 5 5\",2.25,3 3 3 3,1 2,24\n";
   Rng rng(1);

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::latency {
 namespace {
@@ -55,11 +55,11 @@ TEST(DriftFactorsTest, AreOneWithoutAnchors) {
 }
 
 TEST(DriftFactorsTest, RefuseTimesThatAreNone) {
-  EXPECT_EQ(testing::message_of<std::invalid_argument>([] {
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>([] {
               drift_factors(Anchors{{1, 0}});
             }),
             "[latency::drift_factors] anchors must be > 0 ms, got 0.000000");
-  EXPECT_EQ(testing::message_of<std::invalid_argument>([] { drift_factors(Anchors{{NAN}}); }),
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>([] { drift_factors(Anchors{{NAN}}); }),
             "[latency::drift_factors] anchors must be > 0 ms, got nan");
 }
 

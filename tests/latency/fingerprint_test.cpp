@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 const Fingerprint kSome{.device = "A cpu",
@@ -40,10 +40,10 @@ TEST(FingerprintTest, NamesTheFirstDifference) {
 TEST(FingerprintTest, RefusesBadMembers) {
   auto json = to_json(kSome);
   json["batch"] = 0;
-  EXPECT_EQ(message_of<Error>([&] { fingerprint_from_json(json, "a.json"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { fingerprint_from_json(json, "a.json"); }),
             "a.json: \"batch\": must be > 0, got 0");
   json.erase("device");
-  EXPECT_EQ(message_of<Error>([&] { fingerprint_from_json(json, "a.json"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { fingerprint_from_json(json, "a.json"); }),
             "a.json: \"device\": expected a string, got nothing");
 }
 
@@ -52,12 +52,12 @@ TEST(FingerprintTest, RefusesAnotherSpaceOrTask) {
   EXPECT_NO_THROW(require_space(kSome, space, "f"));
   Fingerprint other = kSome;
   other.space = "darts";
-  EXPECT_EQ(message_of<Error>([&] { require_space(other, space, "t.json"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { require_space(other, space, "t.json"); }),
             "t.json: made for space \"darts\" with 3 input channels, 10 classes and input size 24, "
             "expected \"tiny\" with 3 input channels, 10 classes and input size 24");
   other = kSome;
   other.num_classes = 1000;
-  EXPECT_NE(message_of<Error>([&] { require_space(other, space, "t.json"); }), "nothing thrown");
+  EXPECT_NE(text_thrown<Error>([&] { require_space(other, space, "t.json"); }), "");
 }
 
 }  // namespace

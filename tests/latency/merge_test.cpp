@@ -6,20 +6,19 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/latency/sample.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 struct MergeTest : ::testing::Test {
-  TempDir dir;
+  TemporaryFolder dir;
   TinySpace space;
   LatencySample small{space.smallest(), 1, 1.5, 3};
   LatencySample large{space.largest(), 2, 2.5, 3};
@@ -55,16 +54,16 @@ TEST_F(MergeTest, RefusesOtherConditionsMissingFilesAndOverwriting) {
   SampleLog(files[0], space, fingerprint()).append(small);
   SampleLog(files[1], space, fingerprint(2)).append(large);
   const auto out = dir / "out.jsonl";
-  EXPECT_EQ(message_of<Error>([&] { merge_measurements(files, out); }),
+  EXPECT_EQ(text_thrown<Error>([&] { merge_measurements(files, out); }),
             files[1].string() + ": measured under other conditions than " + files[0].string() +
                 ": threads: 1 against 2");
   EXPECT_FALSE(std::filesystem::exists(out));
-  EXPECT_EQ(message_of<Error>([&] { merge_measurements(files, files[0]); }),
+  EXPECT_EQ(text_thrown<Error>([&] { merge_measurements(files, files[0]); }),
             files[0].string() + ": exists; name another file");
   files[1] = dir / "none.jsonl";
-  EXPECT_EQ(message_of<Error>([&] { merge_measurements(files, out); }),
+  EXPECT_EQ(text_thrown<Error>([&] { merge_measurements(files, out); }),
             files[1].string() + ": expected latency measurements, got a missing or empty file");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { merge_measurements({}, out); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { merge_measurements({}, out); }),
             "[latency::merge_measurements] needs at least one file");
 }
 

@@ -4,17 +4,16 @@
 
 #include <string>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 
 const std::string kTable =
     "Conv-input:8x8x3-output:4x4x16:\n"
@@ -33,7 +32,7 @@ TEST(OfaTableFileTest, IsTheMeanOfEachRow) {
 }
 
 std::string error_of(const std::string& text) {
-  return message_of<Error>([&] { parse_ofa_table(text, "t.yaml"); });
+  return text_thrown<Error>([&] { parse_ofa_table(text, "t.yaml"); });
 }
 
 TEST(OfaTableFileTest, RefusesOtherForms) {
@@ -82,17 +81,17 @@ TEST(OfaTableFileTest, IsBoundedOnHostileText) {
 }
 
 TEST(OfaTableFileTest, ReadsRegularFilesOfUsualSize) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   write_file_atomic(dir / "t.yaml", kTable);
   EXPECT_EQ(read_ofa_table(dir / "t.yaml").mean_ms, parse_ofa_table(kTable, "").mean_ms);
   const std::string none = (dir / "none.yaml").string();
-  EXPECT_EQ(message_of<Error>([&] { read_ofa_table(none); }),
+  EXPECT_EQ(text_thrown<Error>([&] { read_ofa_table(none); }),
             none + ": cannot read: No such file or directory");
-  EXPECT_EQ(message_of<Error>([] { read_ofa_table("/dev/zero"); }).find("/dev/zero: cannot read: "),
-            0U);
+  EXPECT_EQ(
+      text_thrown<Error>([] { read_ofa_table("/dev/zero"); }).find("/dev/zero: cannot read: "), 0U);
   const std::string huge = (dir / "huge.yaml").string();
   write_file_atomic(huge, std::string(5 << 20, ' '));
-  EXPECT_EQ(message_of<Error>([&] { read_ofa_table(huge); }),
+  EXPECT_EQ(text_thrown<Error>([&] { read_ofa_table(huge); }),
             huge + ": expected a latency table of at most 4 MiB, got 5242880 bytes");
 }
 

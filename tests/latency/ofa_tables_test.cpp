@@ -5,21 +5,20 @@
 #include <map>
 #include <string>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/mobile_family.h"
 #include "published_data.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 
 namespace lathe::latency {
 namespace {
 
 using graph::Activation;
-using lathe::testing::message_of;
 using lathe::testing::published_data;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using Rows = std::map<std::string, double>;
 
 /// One stage of one block: stem 8, first block 8, stage 16, head 32.
@@ -97,10 +96,10 @@ class OfaTablesTest : public ::testing::Test {
     return dir_ / name;
   }
   std::string error_of(const space::Space& space, const std::filesystem::path& path) const {
-    return message_of<Error>([&] { load_ofa_tables(space, path); });
+    return text_thrown<Error>([&] { load_ofa_tables(space, path); });
   }
 
-  TempDir dir_;
+  TemporaryFolder dir_;
   std::unique_ptr<space::Space> space_ =
       space::make_mobile_space(tiny_spec(Activation::kHSwish, true, 48));
 };
@@ -270,7 +269,7 @@ TEST(PublishedOfaTablesTest, OtherWidthsAreRefused) {
   const std::string file = (*data / "ofa_note10/160_lookup_table.yaml").string();
   const auto error_of = [&](const std::string& name) {
     const auto space = space::make_space(name);
-    return message_of<Error>([&] { load_ofa_tables(*space, *data / "ofa_note10"); });
+    return text_thrown<Error>([&] { load_ofa_tables(*space, *data / "ofa_note10"); });
   };
   EXPECT_EQ(error_of("ofa_mbv3_w1.0"),
             file +

@@ -7,12 +7,12 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/temporary_folder.h"
+#include "latency/latency_fixtures.h"
 #include "lathe/latency/block_covariance.h"
 #include "lathe/latency/csv_import.h"
 #include "lathe/latency/operators.h"
 #include "lathe/space/builtin_spaces.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
@@ -20,7 +20,8 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using lathe::testing::message_of;
+using lathe::testing::samples_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 // A device: a launch for each operator, its speed rising with the channels, and memory.
@@ -32,18 +33,6 @@ double device_ms(const space::Space& space, const space::Arch& arch) {
     }
   }
   return ms;
-}
-
-std::vector<LatencySample> samples_of(const space::Space& space, int count, double noise,
-                                      std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<LatencySample> samples;
-  for (int i = 0; i < count; ++i) {
-    const space::Arch arch = space.sample(rng);
-    const double ms = device_ms(space, arch) * (1 + noise * rng.normal());
-    samples.push_back({.arch = arch, .median_ms = ms, .p90_ms = ms, .repeats = 1});
-  }
-  return samples;
 }
 
 TEST(OperatorsTest, OfAnInvertedResidualBlock) {
@@ -100,37 +89,37 @@ TEST(BlockCovarianceTest, CostsOfBlocksAddUpToThoseOfNets) {
 
 TEST(RidgeTest, LearnsADeviceFromFewNets) {
   const auto space = space::make_space("mbv3_28");
-  const BlockTable table = fit_ridge(*space, {}, samples_of(*space, 80, 0.0, 1));
+  const BlockTable table = fit_ridge(*space, {}, samples_of(*space, device_ms, 80, 0.0, 1));
   EXPECT_TRUE(table.missing_keys().empty());
   EXPECT_TRUE(table.costs().fitted);
-  const ModelError error = model_error(table, samples_of(*space, 300, 0.0, 2));
+  const ModelError error = model_error(table, samples_of(*space, device_ms, 300, 0.0, 2));
   EXPECT_LT(error.mape, 0.003);
   EXPECT_GT(error.kendall, 0.98);
 }
 
 TEST(RidgeTest, IsNotLedAstrayByNoiseOrWildSamples) {
   const auto space = space::make_space("mbv3_28");
-  std::vector<LatencySample> samples = samples_of(*space, 100, 0.02, 3);
+  std::vector<LatencySample> samples = samples_of(*space, device_ms, 100, 0.02, 3);
   for (std::size_t i = 0; i < samples.size(); i += 12) {
     samples[i].median_ms *= 2;
   }
   const BlockTable table = fit_ridge(*space, {}, samples);
-  EXPECT_LT(model_error(table, samples_of(*space, 300, 0.0, 4)).mape, 0.015);
+  EXPECT_LT(model_error(table, samples_of(*space, device_ms, 300, 0.0, 4)).mape, 0.015);
 }
 
 TEST(RidgeTest, TheSameForTheSameSeed) {
   const TinySpace space;
-  const std::vector<LatencySample> samples = samples_of(space, 40, 0.02, 5);
+  const std::vector<LatencySample> samples = samples_of(space, device_ms, 40, 0.02, 5);
   const RidgeOptions options{.max_strength_samples = 20, .max_samples = 30, .seed = 7};
   EXPECT_EQ(fit_ridge(space, {}, samples, options).costs(),
             fit_ridge(space, {}, samples, options).costs());
 }
 
 TEST(RidgeTest, IsSavedAsATableWhoseCoefficientsMayBeNegative) {
-  const lathe::testing::TempDir dir;
+  const lathe::testing::TemporaryFolder dir;
   const TinySpace space;
   const BlockTable fitted = fit_ridge(space, {.space = "tiny", .num_classes = 10, .input_size = 24},
-                                      samples_of(space, 40, 0.02, 5));
+                                      samples_of(space, device_ms, 40, 0.02, 5));
   fitted.save(dir / "t.json");
   EXPECT_EQ(BlockTable::load(space, dir / "t.json").costs(), fitted.costs());
   BlockCosts costs = fitted.costs();
@@ -141,7 +130,7 @@ TEST(RidgeTest, IsSavedAsATableWhoseCoefficientsMayBeNegative) {
 
 TEST(RidgeTest, FitsWhatABaseLeaves) {
   const TinySpace space;
-  const std::vector<LatencySample> samples = samples_of(space, 60, 0.0, 6);
+  const std::vector<LatencySample> samples = samples_of(space, device_ms, 60, 0.0, 6);
   std::vector<double> base_ms;
   for (const LatencySample& sample : samples) {
     base_ms.push_back(3 * sample.median_ms - 0.1);
@@ -156,15 +145,15 @@ TEST(RidgeTest, FitsWhatABaseLeaves) {
 
 TEST(RidgeTest, RefusesTooLittle) {
   const TinySpace space;
-  std::vector<LatencySample> samples = samples_of(space, 9, 0.0, 1);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_ridge(space, {}, samples); }),
+  std::vector<LatencySample> samples = samples_of(space, device_ms, 9, 0.0, 1);
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_ridge(space, {}, samples); }),
             "[latency::fit_ridge] needs at least 10 samples, got 9");
-  samples = samples_of(space, 10, 0.0, 1);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  samples = samples_of(space, device_ms, 10, 0.0, 1);
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { fit_ridge_on(std::vector<double>(3), space, {}, samples); }),
             "[latency::fit_ridge] base_ms must have 10 values, got 3");
   samples[4].median_ms = NAN;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_ridge(space, {}, samples); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_ridge(space, {}, samples); }),
             "[latency::fit_ridge] median_ms must be > 0, got nan");
 }
 

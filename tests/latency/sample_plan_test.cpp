@@ -7,15 +7,15 @@
 #include <set>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/space/builtin_spaces.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 std::set<std::string> keys_of(const space::Space& space, const space::Arch& arch) {
@@ -83,7 +83,7 @@ TEST(SamplePlanTest, FollowsFromTheSeedAndGrowsAtItsEnd) {
     EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), plan.begin()));
     EXPECT_NE(plan, sample_plan(space, {.samples = 30, .biased = biased, .seed = 5}));
   }
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { sample_plan(space, {.samples = -1}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { sample_plan(space, {.samples = -1}); }),
             "[latency::sample_plan] samples must be >= 0, got -1");
 }
 
@@ -94,7 +94,7 @@ TEST(PartOfTest, DealsThePlanOut) {
   EXPECT_EQ(part_of(plan, {.index = 1, .count = 3}),
             (std::vector<space::Arch>{plan[1], plan[4], plan[7]}));
   EXPECT_TRUE(part_of(plan, {.index = 9, .count = 10}).empty());
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { part_of(plan, {.index = 3, .count = 3}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { part_of(plan, {.index = 3, .count = 3}); }),
             "[latency::part_of] index must be in [0, count), got 3 of 3");
 }
 
@@ -107,7 +107,7 @@ TEST(RemainingTest, IsWhatComesAfterWhatIsDone) {
   EXPECT_EQ(rest[0], plan[2]);
   EXPECT_TRUE(remaining(std::span(plan).first(1), done, "f").empty());
   std::swap(done[0], done[1]);
-  EXPECT_EQ(message_of<Error>([&] { remaining(plan, done, "f"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { remaining(plan, done, "f"); }),
             "f: sample 1 is another net than planned; give the same --seed, --biased, --shard and "
             "resolutions as before, or name another file");
 }

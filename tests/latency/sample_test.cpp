@@ -5,33 +5,24 @@
 #include <cmath>
 #include <fstream>
 
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
+#include "core/temporary_folder.h"
+#include "latency/latency_fixtures.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::fingerprint_of;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
-
-Fingerprint fingerprint_of(const space::Space& space) {
-  return {.device = "cpu",
-          .runtime = "torch",
-          .precision = "float32",
-          .space = space.name(),
-          .in_channels = space.task().in_channels,
-          .num_classes = space.task().num_classes,
-          .input_size = space.task().input_size};
-}
 
 void append_text(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::app) << text;
 }
 
 TEST(SampleLogTest, WritesAndContinues) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   Rng rng(1);
   const LatencySample a{space.sample(rng), 1.5, 1.75, 20};
@@ -50,7 +41,7 @@ TEST(SampleLogTest, WritesAndContinues) {
 }
 
 TEST(SampleLogTest, SurvivesATornLine) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const LatencySample a{space.largest(), 1.5, 1.75, 20};
   SampleLog(dir / "s.jsonl", space, fingerprint_of(space)).append(a);
@@ -61,7 +52,7 @@ TEST(SampleLogTest, SurvivesATornLine) {
 }
 
 TEST(SampleLogTest, KeepsEveryRunAndCorrectsForDriftWhenRead) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const LatencySample usual{space.largest(), 2, 2.5, 2, {{2}, {2.5}}, {1, 1}};
   const LatencySample slow{space.smallest(), 4, 5, 2, {{4}, {5}}, {2, 2}};
@@ -79,26 +70,26 @@ TEST(SampleLogTest, KeepsEveryRunAndCorrectsForDriftWhenRead) {
 }
 
 TEST(SampleLogTest, RefusesMixedFingerprintsAndBadRepeats) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const std::filesystem::path path = dir / "s.jsonl";
   SampleLog(path, space, fingerprint_of(space)).append({space.smallest(), 1, 1, 1});
   const std::string good = read_file(path);
   append_text(path, good);
-  EXPECT_EQ(message_of<Error>([&] { read_samples(path, space); }),
+  EXPECT_EQ(text_thrown<Error>([&] { read_samples(path, space); }),
             path.string() +
                 ":3: expected a measurement, got a second fingerprint; join files with "
                 "`lathe latency merge`");
   std::filesystem::remove(path);
   append_text(path, good.substr(0, good.size() - 2) + ", \"rounds_ms\": [[1, 0]]}\n");
-  EXPECT_EQ(message_of<Error>([&] { read_samples(path, space); }),
+  EXPECT_EQ(text_thrown<Error>([&] { read_samples(path, space); }),
             path.string() +
                 ":2: median_ms, p90_ms and repeats must be > 0, got 1.0, 1.0 and 1; so must all "
                 "times in rounds_ms and anchor_ms");
 }
 
 TEST(SampleLogTest, EitherLoadsOrRefusesMutatedFiles) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const std::filesystem::path path = dir / "s.jsonl";
   SampleLog log(path, space, fingerprint_of(space));
@@ -121,43 +112,43 @@ TEST(SampleLogTest, EitherLoadsOrRefusesMutatedFiles) {
 }
 
 TEST(SampleLogTest, RefusesOtherConditions) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   SampleLog(dir / "s.jsonl", space, fingerprint_of(space)).append({space.smallest(), 1, 1, 1});
   Fingerprint other = fingerprint_of(space);
   other.threads = 8;
-  EXPECT_EQ(message_of<Error>([&] { SampleLog(dir / "s.jsonl", space, other); }),
+  EXPECT_EQ(text_thrown<Error>([&] { SampleLog(dir / "s.jsonl", space, other); }),
             (dir / "s.jsonl").string() +
                 ": measured under other conditions: threads: 1 against 8; name another file");
 }
 
 TEST(SampleLogTest, RefusesBadFigures) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   SampleLog log(dir / "s.jsonl", space, fingerprint_of(space));
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               log.append({space.smallest(), NAN, 1, 1});
             }),
             "[latency::SampleLog::append] median_ms, p90_ms and repeats must be > 0, got nan, "
             "1.000000 and 1; so must all times in rounds_ms and anchor_ms");
   EXPECT_EQ(
-      message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
+      text_thrown<Error>([&] { read_samples(dir / "s.jsonl", space); }),
       (dir / "s.jsonl").string() + ": expected latency measurements, got a missing or empty file");
   log.append({space.smallest(), 1, 1, 1});
   append_text(dir / "s.jsonl", "{\"arch\": " + space.to_json(space.smallest()).dump() +
                                    ", \"median_ms\": -1, \"p90_ms\": 2, \"repeats\": 1}\n");
-  EXPECT_EQ(message_of<Error>([&] { read_samples(dir / "s.jsonl", space); }),
+  EXPECT_EQ(text_thrown<Error>([&] { read_samples(dir / "s.jsonl", space); }),
             (dir / "s.jsonl").string() +
                 ":3: median_ms, p90_ms and repeats must be > 0, got -1, 2 and 1; so "
                 "must all times in rounds_ms and anchor_ms");
 }
 
 TEST(SampleLogTest, RefusesAnotherSpacesFile) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace tiny;
   const TinySpace other(2, "other");
   SampleLog(dir / "s.jsonl", other, fingerprint_of(other)).append({other.smallest(), 1, 1, 1});
-  const std::string text = message_of<Error>([&] { read_samples(dir / "s.jsonl", tiny); });
+  const std::string text = text_thrown<Error>([&] { read_samples(dir / "s.jsonl", tiny); });
   EXPECT_NE(text.find("\"other\""), std::string::npos) << text;
   EXPECT_NE(text.find("\"tiny\""), std::string::npos) << text;
 }

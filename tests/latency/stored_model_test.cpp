@@ -6,31 +6,22 @@
 #include <fstream>
 #include <functional>
 
+#include "core/temporary_folder.h"
+#include "latency/latency_fixtures.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/linear_model.h"
 #include "lathe/latency/perceptron_model.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::fingerprint_of;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
-
-Fingerprint fingerprint_of(const space::Space& space) {
-  return {.device = "cpu",
-          .runtime = "torch",
-          .precision = "float32",
-          .space = space.name(),
-          .in_channels = space.task().in_channels,
-          .num_classes = space.task().num_classes,
-          .input_size = space.task().input_size};
-}
 
 std::unique_ptr<StoredLatencyModel> table_of(const space::Space& space) {
   BlockCosts costs{.fingerprint = fingerprint_of(space), .bias_ms = 0.5};
@@ -83,7 +74,7 @@ std::vector<std::unique_ptr<StoredLatencyModel>> one_of_each(const space::Space&
 }
 
 TEST(StoredLatencyModelTest, EveryKindSavesAndLoads) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const ModelError error{30, 0.02, 0.1, 0.99, 0.95, 0.9, 1.0};
   for (const auto& model : one_of_each(space)) {
@@ -155,24 +146,24 @@ TEST(LinearModelTest, RecoversALinearLatency) {
   const auto all = std::span<const LatencySample>(samples);
   const LinearModel model = fit_linear_model(space, fingerprint_of(space), all.first(200));
   EXPECT_LT(model_error(model, all.subspan(200)).mape, 1e-3);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_linear_model(space, {}, all.first(9)); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_linear_model(space, {}, all.first(9)); }),
             "[latency::fit_linear_model] needs at least 10 samples, got 9");
 }
 
 TEST(StoredLatencyModelTest, RefusesOtherFiles) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   const TinySpace other(2, "other");
   const std::string file = (dir / "m").string();
   for (const auto& model : one_of_each(space)) {
     model->save(dir / "m");
-    EXPECT_NE(message_of<Error>([&] {
+    EXPECT_NE(text_thrown<Error>([&] {
                 load_latency_model(other, dir / "m");
               }).find(file + ": made for space \"tiny\""),
               std::string::npos);
   }
   write_file_atomic(dir / "m", "{\"format\": \"onnx\"}");
-  EXPECT_EQ(message_of<Error>([&] { load_latency_model(space, dir / "m"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { load_latency_model(space, dir / "m"); }),
             file +
                 ": \"format\": expected a latency model (lathe-block-table, "
                 "lathe-linear-latency or a perceptron), got \"onnx\"");
@@ -186,13 +177,13 @@ TEST(StoredLatencyModelTest, RefusesOtherFiles) {
     nlohmann::json json = read_json(dir / "m");
     json[key] = value;
     write_json(dir / "n", json);
-    EXPECT_EQ(message_of<Error>([&] { load_latency_model(space, dir / "n"); }),
+    EXPECT_EQ(text_thrown<Error>([&] { load_latency_model(space, dir / "n"); }),
               (dir / "n").string() + ": " + text);
   }
 }
 
 TEST(StoredLatencyModelTest, SurvivesAnyBytes) {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TinySpace space;
   Rng rng(5);
   for (const auto& model : one_of_each(space)) {
@@ -219,11 +210,11 @@ TEST(StoredLatencyModelTest, SurvivesAnyBytes) {
 
 TEST(StoredLatencyModelTest, RefusesPartsThatDontFit) {
   const TinySpace space;
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { LinearModel(space, {.weights_ms = {1}}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { LinearModel(space, {.weights_ms = {1}}); }),
             "[latency::LinearModel] weights_ms must have 22 values, got 1");
   const regress::Perceptron small({{.inputs = 2, .outputs = 1, .weight = {1, 1}, .bias = {0}}},
                                   regress::HiddenActivation::kRelu);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { PerceptronModel(space, {.perceptron = small}, nullptr); }),
             "[latency::PerceptronModel] the perceptron must have 22 inputs for space tiny, got 2");
 }

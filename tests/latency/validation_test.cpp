@@ -6,15 +6,15 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/calibrate.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::latency {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 TEST(ModelErrorTest, HandComputed) {
   const std::vector<double> measured{1, 2, 4, 10};
@@ -34,16 +34,16 @@ TEST(ModelErrorTest, JsonRoundTrip) {
   EXPECT_EQ(model_error_from_json(to_json(error), "f"), error);
   auto json = to_json(error);
   json["within_5"] = 1.5;
-  EXPECT_EQ(message_of<Error>([&] { model_error_from_json(json, "f.json"); }),
+  EXPECT_EQ(text_thrown<Error>([&] { model_error_from_json(json, "f.json"); }),
             "f.json: \"within_5\": out of range, got 1.5");
 }
 
 TEST(ModelErrorTest, RefusesBadValues) {
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [] { model_error(std::vector<double>{1}, std::vector<double>{}); }),
             "[latency::model_error] needs as many predicted as measured values, at least one; got "
             "1 and 0");
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [] { model_error(std::vector<double>{1}, std::vector<double>{0}); }),
             "[latency::model_error] measured values must be > 0, got 0.000000");
 }
@@ -79,7 +79,7 @@ TEST(LeaveOneOutTest, IsNotFlatteredByTheFit) {
     fitted.push_back(fit_correction(x, y).apply(value));
   }
   EXPECT_GT(leave_one_out_error(x, y).mape, model_error(fitted, y).mape);
-  EXPECT_EQ(message_of<std::invalid_argument>([] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] {
               leave_one_out_error(std::vector<double>{1, 2}, std::vector<double>{1, 2});
             }),
             "[latency::leave_one_out_error] needs as many predicted as measured values, at least "

@@ -7,10 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
 
 namespace lathe::regress {
 namespace {
+
+using lathe::testing::text_thrown;
 
 std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
   Rng rng(seed);
@@ -67,25 +70,15 @@ TEST(DenseForwardTest, ARowIsTheSameToTheBitWhateverIsBesideIt) {
   }
 }
 
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 TEST(DenseForwardTest, RefusesSizesThatDisagree) {
-  EXPECT_EQ(message_of([] { PackedDense(0, 2, {}, {}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { PackedDense(0, 2, {}, {}); }),
             "[regress::PackedDense] inputs and outputs must be > 0, got 0 and 2");
   const std::vector<float> four(4);
-  EXPECT_EQ(message_of([&] { PackedDense(2, 3, four, four); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { PackedDense(2, 3, four, four); }),
             "[regress::PackedDense] weight and bias must have 6 and 3 values, got 4 and 4");
   const PackedDense layer(2, 1, std::vector<float>(2), std::vector<float>(1));
   std::vector<float> y(2);
-  EXPECT_EQ(message_of([&] { dense_forward(layer, four, 3, y); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { dense_forward(layer, four, 3, y); }),
             "[regress::dense_forward] 3 rows need 6 and 3 values, got 4 and 2");
 }
 

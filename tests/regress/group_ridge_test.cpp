@@ -6,8 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::regress {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 constexpr GroupRidgeOptions kPlain{.huber = 1e9};  // no observation is ever weighed down
 
@@ -103,14 +103,14 @@ TEST(GroupRidgeTest, AGroupThatVariesNothingGetsNoVariance) {
 TEST(GroupRidgeTest, RefusesWhatDoesntFit) {
   const MatrixXd ones = MatrixXd::Ones(3, 1);
   const VectorXd y = VectorXd::Ones(3);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { solve_dual_ridge(MatrixXd::Zero(2, 2), ones, y, y); }),
             "[regress::group_ridge] needs square grams, fixed columns and noise for each target, "
             "and more targets than fixed columns; got 3 targets and 1 columns");
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { solve_dual_ridge(MatrixXd::Zero(3, 3), ones, y, VectorXd::Zero(3)); }),
             "[regress::group_ridge] values must be finite, and the noise > 0");
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { solve_dual_ridge(-10 * MatrixXd::Identity(3, 3), ones, y, y); }),
             "[regress::group_ridge] grams must be positive semidefinite");
 }

@@ -4,12 +4,12 @@
 
 #include <stdexcept>
 
-#include "space_fixtures/message_of.h"
+#include "core/temporary_folder.h"
 
 namespace lathe::regress {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 TEST(HuberTest, WeighsFarErrorsByTheirDistance) {
   // Median of the absolute errors 2, so that a standard deviation is 2 * 1.4826.
@@ -24,9 +24,9 @@ TEST(HuberTest, RoundingIsNoError) {
 }
 
 TEST(HuberTest, RefusesNothingToWeigh) {
-  EXPECT_EQ(message_of<std::invalid_argument>([] { huber_weights({}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { huber_weights({}); }),
             "[regress::huber_weights] needs errors and k > 0, got 0 and 1.345000");
-  EXPECT_EQ(message_of<std::invalid_argument>([] { huber_weights(std::vector<double>{1}, 0); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { huber_weights(std::vector<double>{1}, 0); }),
             "[regress::huber_weights] needs errors and k > 0, got 1 and 0.000000");
 }
 

@@ -6,15 +6,15 @@
 #include <Eigen/QR>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::regress {
 namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 /// One-hots of three factors with 4, 3 and 5 levels: rank 4 + 3 + 5 - 2.
 Eigen::SparseMatrix<double> one_hots(int rows) {
@@ -73,9 +73,9 @@ TEST(LeastSquaresTest, CountsTheUnknownsThatTheRowsDecide) {
 
 TEST(LeastSquaresTest, RefusesWhatDoesntFit) {
   EXPECT_EQ(
-      message_of<std::invalid_argument>([] { normal_matrix(one_hots(5), VectorXd::Ones(4)); }),
+      text_thrown<std::invalid_argument>([] { normal_matrix(one_hots(5), VectorXd::Ones(4)); }),
       "[regress::normal_matrix] weights must be 5, got 4");
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [] { NormalEquations(MatrixXd::Identity(3, 3), VectorXd::Zero(3)); }),
             "[regress::NormalEquations] needs a square matrix and a penalty > 0 for each column, "
             "got 3 columns and 3 penalties");

@@ -8,11 +8,14 @@
 #include <span>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 
 namespace lathe::regress {
 namespace {
+
+using lathe::testing::text_thrown;
 
 DenseLayer random_layer(int inputs, int outputs, Rng& rng) {
   DenseLayer layer{.inputs = inputs, .outputs = outputs, .weight = {}, .bias = {}};
@@ -151,12 +154,8 @@ TEST(PerceptronTest, TensorsRoundTrip) {
 }
 
 std::string error_of(const TensorMap& tensors) {
-  try {
-    Perceptron::from_tensors(tensors, HiddenActivation::kRelu, "p.safetensors");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
+  return text_thrown<Error>(
+      [&] { Perceptron::from_tensors(tensors, HiddenActivation::kRelu, "p.safetensors"); });
 }
 
 TEST(PerceptronTest, FromTensorsNamesWhatIsWrong) {
@@ -186,30 +185,20 @@ TEST(PerceptronTest, FromTensorsNamesWhatIsWrong) {
   EXPECT_EQ(error_of(bad), "p.safetensors: unexpected tensor \"base_acc\"");
 }
 
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 TEST(PerceptronTest, RefusesLayersThatDoNotFit) {
   const auto relu = HiddenActivation::kRelu;
-  EXPECT_EQ(message_of([&] { Perceptron({}, relu); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { Perceptron({}, relu); }),
             "[regress::Perceptron] layers must not be empty");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               Perceptron({{1, 2, {1, 1}, {0, 0}}, {3, 1, {1, 1, 1}, {0}}}, relu);
             }),
             "[regress::Perceptron] layer 1 must have 2 inputs, got 3");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               Perceptron({{1, 2, {1, 1}, {0, 0}}}, relu);
             }),
             "[regress::Perceptron] the last layer must have 1 output, got 2");
   const Perceptron net({{2, 1, {1, 1}, {0}}}, relu);
-  EXPECT_EQ(message_of([&] { net.predict(std::vector<float>(3)); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { net.predict(std::vector<float>(3)); }),
             "[regress::Perceptron::predict] inputs must be rows of 2, got 3 values");
 }
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::regress {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 MatrixXd random_matrix(Index rows, Index columns, Rng& rng) {
   MatrixXd m(rows, columns);
@@ -80,12 +80,12 @@ TEST(RidgeTest, AColumnThatNeverVariesIsNoMatter) {
 TEST(RidgeTest, RefusesWhatDoesntFit) {
   const MatrixXd x = MatrixXd::Ones(9, 1);
   const VectorXd y = VectorXd::Ones(9);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_ridge(x, y, y); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_ridge(x, y, y); }),
             "[regress::fit_ridge] needs a row and a weight for each target, and 2 rows for each of "
             "at least 2 folds; got 9 rows, 9 targets, 9 weights and 5 folds");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { fit_ridge(x, y, 0 * y, {.folds = 2}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { fit_ridge(x, y, 0 * y, {.folds = 2}); }),
             "[regress::fit_ridge] values must be finite, and row weights > 0");
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { fit_ridge(x, y, y, {.folds = 2, .strengths = {0.0}}); }),
             "[regress::fit_ridge] strengths must be > 0, at least one");
 }

@@ -6,13 +6,13 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::search {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 Candidate candidate(std::uint8_t id, double ms, double accuracy) {
   return {.arch = {{id}}, .predicted_ms = ms, .predicted_accuracy = accuracy};
@@ -74,16 +74,16 @@ TEST(ArchiveTest, RankingsEqualSortingEverything) {
 }
 
 TEST(ArchiveTest, RefusesBadArguments) {
-  EXPECT_EQ(message_of<std::invalid_argument>([] { Archive({}, 1); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { Archive({}, 1); }),
             "[search::Archive] needs a limit and a capacity, got 0 limits and capacity 1");
-  EXPECT_EQ(message_of<std::invalid_argument>([] { Archive({1}, 0); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { Archive({1}, 0); }),
             "[search::Archive] needs a limit and a capacity, got 1 limits and capacity 0");
-  EXPECT_EQ(message_of<std::invalid_argument>([] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] {
               Archive({2, 2}, 1);
             }),
             "[search::Archive] limits must ascend, got 2.000000 before 2.000000");
   Archive archive({1}, 1);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { archive.add(candidate(1, NAN, 0.5)); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { archive.add(candidate(1, NAN, 0.5)); }),
             "[search::Archive::add] predictions must be finite, got nan ms and accuracy 0.500000");
   EXPECT_TRUE(archive.all().empty());
 }

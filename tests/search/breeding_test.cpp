@@ -6,17 +6,17 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 class BreedingTest : public ::testing::Test {
@@ -119,7 +119,7 @@ TEST_F(BreedingTest, ChildrenFitTheLimitAndTheConstraints) {
 
 TEST_F(BreedingTest, BreedRefusesNoParents) {
   Rng rng(5);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { breed(problem_, {}, slowest_ms_, kKnowsNothing, {}, rng); }),
             "[search::breed] parents must not be empty");
 }

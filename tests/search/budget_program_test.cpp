@@ -6,13 +6,13 @@
 #include <limits>
 #include <stdexcept>
 
-#include "space_fixtures/message_of.h"
+#include "core/temporary_folder.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 space::SlotCosts random_costs(const space::Space& space, std::uint64_t seed) {
@@ -112,13 +112,13 @@ TEST(BudgetProgramTest, RefusesWhatCannotBe) {
   const TinySpace space;
   const space::SlotChain chain(space);
   const space::SlotCosts latency(space, [](const space::Block&) { return 1.0; });
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { BudgetProgram(chain, latency, 20.0, 1); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { BudgetProgram(chain, latency, 20.0, 1); }),
             "[search::BudgetProgram] bins must be >= 2, got 1");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { BudgetProgram(chain, latency, 4.0, 10); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { BudgetProgram(chain, latency, 4.0, 10); }),
             "[search::BudgetProgram] max_ms must be at least the fastest net's 5.000000, got "
             "4.000000");
   BudgetProgram program(chain, latency, 20.0, 10);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { program.solve({}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { program.solve({}); }),
             "[search::BudgetProgram::solve] scores must have a number for every transition of the "
             "chain");
 }

@@ -6,16 +6,16 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 constexpr int kDraws = 20000;
@@ -187,10 +187,10 @@ TEST_F(EvolutionTest, MayStopWithinAGenerationButAlwaysHasAnAnswer) {
 }
 
 TEST_F(EvolutionTest, RefusesWhatCannotStart) {
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { evolve(0.01, {}); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { evolve(0.01, {}); }),
             "[search::Evolution] no allowed net is within limit_ms, got 0.010000");
   Evolution empty = evolve(limit_ms_, {});
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { empty.next_generation(); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { empty.next_generation(); }),
             "[search::Evolution::next_generation] the population is empty");
 }
 

@@ -6,18 +6,18 @@
 #include <thread>
 #include <unordered_set>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
 #include "search/enumerated.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
 using lathe::testing::ExplainedAccuracy;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 
 template <typename Accuracy>
 using World = lathe::testing::Enumerated<AdditiveLatency, Accuracy>;
@@ -139,7 +139,7 @@ TEST(ExchangeSearchTest, RefusesWhatItCannotSearch) {
   const Problem problem(world.space, world.latency, world.accuracy);
   const auto refused = [&](const Problem& what, std::vector<double> targets,
                            ExchangeOptions options = {}) {
-    return message_of<std::invalid_argument>(
+    return text_thrown<std::invalid_argument>(
         [&] { ExchangeSearch(what, std::move(targets), options, Rng(1)); });
   };
   EXPECT_EQ(refused(problem, {}), "[search::ExchangeSearch] targets_ms must not be empty");

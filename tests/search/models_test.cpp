@@ -5,19 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/block_table.h"
 #include "published_data.h"
-#include "space_fixtures/message_of.h"
-#include "space_fixtures/temp_dir.h"
 
 namespace lathe::search {
 namespace {
 
-using lathe::testing::message_of;
-using lathe::testing::TempDir;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
 
 constexpr const char* kSpace = "ofa_mbv3_w1.0";
 
@@ -51,7 +50,7 @@ class ModelsTest : public ::testing::Test {
     return dir_ / "accuracy.safetensors";
   }
 
-  TempDir dir_;
+  TemporaryFolder dir_;
 };
 
 TEST_F(ModelsTest, TheSpaceHasTheResolutionsThatBothCover) {
@@ -97,11 +96,11 @@ TEST_F(ModelsTest, ModelsOfTheWholeSpaceLeaveItAsItIs) {
 TEST_F(ModelsTest, NothingInCommonIsRefused) {
   const auto latency = write_latency({160});
   const auto accuracy = write_accuracy({224});
-  EXPECT_EQ(message_of<Error>(
+  EXPECT_EQ(text_thrown<Error>(
                 [&] { load_models(kSpace, {}, {.latency = latency, .accuracy = accuracy}); }),
             latency.string() + " and " + accuracy.string() +
                 ": no resolution of space ofa_mbv3_w1.0 is covered by both");
-  EXPECT_EQ(message_of<Error>(
+  EXPECT_EQ(text_thrown<Error>(
                 [&] { load_models(kSpace, {.resolutions = {192}}, {.accuracy = accuracy}); }),
             accuracy.string() + ": no resolution of space ofa_mbv3_w1.0 is covered");
 }

@@ -11,20 +11,20 @@
 #include <string>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 class ProblemTest : public ::testing::Test {
@@ -81,7 +81,7 @@ TEST(ProblemCountsTest, LimitsOfEveryBuiltInSpaceAreTheGraphs) {
     const auto params = static_cast<double>(graph::params(net));
     const auto memory_mb = static_cast<double>(graph::peak_memory_bytes(net)) / 1e6;
     if (!space->is_chain()) {
-      EXPECT_EQ(message_of<Error>(
+      EXPECT_EQ(text_thrown<Error>(
                     [&] { Problem(*space, latency, accuracy, {.max_memory_mb = memory_mb}); }),
                 "space " + name +
                     " can't be searched with a limit of memory: the blocks of its "
@@ -169,7 +169,7 @@ TEST_F(ProblemTest, RefusesWhatDoesNotBelongTogether) {
   const AdditiveLatency other_latency(other, 1);
   const SyntheticAccuracy other_accuracy(other, 1);
   const auto refusal = [](auto&&... arguments) {
-    return message_of<std::invalid_argument>([&] { Problem problem(arguments...); });
+    return text_thrown<std::invalid_argument>([&] { Problem problem(arguments...); });
   };
   EXPECT_EQ(refusal(space_, other_latency, accuracy_),
             "[search::Problem] the latency model must be of space tiny, got one of other");
@@ -186,12 +186,12 @@ TEST_F(ProblemTest, RefusesWhatDoesNotBelongTogether) {
 TEST_F(ProblemTest, RefusesLimitsThatNothingFits) {
   Rng rng(1);
   const Problem problem(space_, additive_, accuracy_);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { problem.sample_within(0.01, rng); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { problem.sample_within(0.01, rng); }),
             "[search::Problem::sample_within] limit_ms must be at least " +
                 std::to_string(problem.fastest()->predicted_ms) + ", got 0.010000");
   const Problem impossible(space_, additive_, accuracy_, {.max_macs = 1.0});
   EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { impossible.repaired(space_.smallest(), 9, rng); }),
+      text_thrown<std::invalid_argument>([&] { impossible.repaired(space_.smallest(), 9, rng); }),
       "[search::Problem::repaired] limit_ms must be at least an allowed net's, got 9.000000");
 }
 

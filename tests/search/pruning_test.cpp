@@ -9,16 +9,16 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 /// Every larger choice costs the same: what is pruned when can be counted by hand.
@@ -93,7 +93,7 @@ TEST_P(PruningTest, RefusesWhatCannotFit) {
   const Problem problem(space_, counted_, accuracy_);
   Rng rng(4);
   EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { GetParam()(problem, space_.largest(), 0.5, rng); }),
+      text_thrown<std::invalid_argument>([&] { GetParam()(problem, space_.largest(), 0.5, rng); }),
       "[search::Problem::repaired] limit_ms must be at least 1.000000, got 0.500000");
 }
 

@@ -6,8 +6,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
@@ -41,7 +41,7 @@ TEST(ReachableRangeTest, RefusesAModelOfAnotherSpace) {
   const TinySpace other(2, "other");
   const SyntheticLatency latency(other, 1);
   EXPECT_EQ(
-      lathe::testing::message_of<std::invalid_argument>([&] { reachable_range(space, latency); }),
+      lathe::testing::text_thrown<std::invalid_argument>([&] { reachable_range(space, latency); }),
       "[search::reachable_range] the latency model must be of space tiny, got one of other");
 }
 

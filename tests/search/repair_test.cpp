@@ -6,15 +6,15 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
-using lathe::testing::message_of;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 class RepairTest : public ::testing::Test {
@@ -67,7 +67,7 @@ TEST_F(RepairTest, RepairKeepsDiversity) {
 
 TEST_F(RepairTest, RepairRefusesALimitThatNothingFits) {
   Rng rng(1);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               repair(space_, latency_, space_.largest(), 0.001, {fastest_.arch, 0.25}, rng);
             }),
             "[search::repair] the fastest net must be within the limit of 0.001000 ms, got "

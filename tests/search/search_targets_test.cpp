@@ -13,19 +13,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
 #include "lathe/search/pareto.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticAccuracy;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 constexpr std::array kStrategies{
@@ -226,7 +226,7 @@ TEST_F(SearchTargetsTest, ReportsProgressToTheEnd) {
 TEST_F(SearchTargetsTest, RefusesOptionsOutOfRange) {
   const std::string begin = "[search::search_targets] ";
   const auto refusal = [&](const SearchOptions& options) {
-    return message_of<std::invalid_argument>([&] { search(options, {1.0}); });
+    return text_thrown<std::invalid_argument>([&] { search(options, {1.0}); });
   };
   EXPECT_EQ(refusal({.evolution = {.population = 0}}),
             begin + "evolution.population must be from 1 to 1000000, got 0");
@@ -252,7 +252,7 @@ TEST_F(SearchTargetsTest, RefusesOptionsOutOfRange) {
 
 TEST_F(SearchTargetsTest, RefusesTargetsThatAreNone) {
   const auto refusal = [&](const std::vector<double>& targets_ms) {
-    return message_of<std::invalid_argument>([&] { search({}, targets_ms); });
+    return text_thrown<std::invalid_argument>([&] { search({}, targets_ms); });
   };
   EXPECT_EQ(refusal({}), "[search::search_targets] targets_ms must not be empty");
   EXPECT_EQ(refusal({1.0, 0.0}), "[search::search_targets] targets_ms must be > 0, got 0.000000");
@@ -280,7 +280,7 @@ class RestlessAccuracy : public SyntheticAccuracy {
 TEST_F(SearchTargetsTest, AnAnswerThatTheModelsDontConfirmIsAnError) {
   const RestlessAccuracy restless(space_, 3);
   Rng rng(1);
-  const std::string message = message_of<std::logic_error>([&] {
+  const std::string message = text_thrown<std::logic_error>([&] {
     search_targets(space_, latency_, restless, targets(),
                    {.strategy = Strategy::kVanilla, .evolution = {.generations = 3}}, rng);
   });

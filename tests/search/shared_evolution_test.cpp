@@ -7,16 +7,16 @@
 #include <stdexcept>
 #include <unordered_set>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
 #include "search/enumerated.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::Enumerated;
-using lathe::testing::message_of;
 using lathe::testing::SyntheticLatency;
+using lathe::testing::text_thrown;
 
 using World = Enumerated<SyntheticLatency>;
 
@@ -136,7 +136,7 @@ TEST(SharedEvolutionTest, RefusesBadTargetsAndOptions) {
   const Problem problem(world.space, world.latency, world.accuracy);
   const auto refusal = [&](std::vector<double> targets,
                            const SharedEvolutionOptions& options = {}) {
-    return message_of<std::invalid_argument>(
+    return text_thrown<std::invalid_argument>(
         [&] { SharedEvolution(problem, std::move(targets), options, Rng(1)); });
   };
   const std::string begin = "[search::SharedEvolution] ";

@@ -8,15 +8,15 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "search/synthetic_models.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::search {
 namespace {
 
 using lathe::testing::AdditiveLatency;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 class SlotSamplerTest : public ::testing::Test {
@@ -97,7 +97,7 @@ TEST_F(SlotSamplerTest, WithoutAPassableNetThereIsNoCheapest) {
   const SlotSampler nothing(chain_, costs(), [](std::size_t, std::size_t) { return false; });
   EXPECT_EQ(nothing.cheapest(), std::nullopt);
   Rng rng(5);
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { nothing.sample(1.0, rng); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { nothing.sample(1.0, rng); }),
             "[search::SlotSampler::sample] no net is passable");
 }
 

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
@@ -18,13 +19,12 @@
 #include "naive_executor.h"
 #include "net_fixtures.h"
 #include "space/published_cells.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::space {
 namespace {
 
 using graph::Shape;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 Arch published(const Space& space, const char* text) {
   return space.from_json(genotype_from_text(text, "genotype"), "genotype");
@@ -123,7 +123,7 @@ TEST(CellNames, FollowTheNet) {
   EXPECT_TRUE(is_space_name("darts_imagenet_c24_l9_aux"));
   EXPECT_FALSE(is_space_name("darts_l9_c24"));
   EXPECT_FALSE(is_space_name("dart"));
-  EXPECT_EQ(message_of<Error>([] { make_space("mbv3_28", {.cells = 3}); }),
+  EXPECT_EQ(text_thrown<Error>([] { make_space("mbv3_28", {.cells = 3}); }),
             "space mbv3_28 has no cells: a stem, channels, cells and an auxiliary head can be "
             "given to darts only");
 }
@@ -389,7 +389,7 @@ TEST(CellSpace, JsonSaysWhatIsWrong) {
   const auto text = [&](auto spoil) {
     nlohmann::json bad = good;
     spoil(bad);
-    return message_of<Error>([&] { space->from_json(bad, "a.json"); });
+    return text_thrown<Error>([&] { space->from_json(bad, "a.json"); });
   };
   EXPECT_EQ(text([](auto& j) { j["space"] = "mbv3_28"; }),
             "a.json: is an arch of space \"mbv3_28\", expected \"darts\"; name its own with "
@@ -405,7 +405,7 @@ TEST(CellSpace, JsonSaysWhatIsWrong) {
 
 TEST(CellSpace, RefusesBadSpecs) {
   const auto text = [](const CellSpec& spec) {
-    return message_of<std::invalid_argument>([&] { make_cell_space(spec); });
+    return text_thrown<std::invalid_argument>([&] { make_cell_space(spec); });
   };
   const std::string where = "[space::make_cell_space] c: ";
   EXPECT_EQ(text({.name = "c", .cells = 0}), where + "cells must be > 0, got 0");

@@ -7,16 +7,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "space/tiny_spaces.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::space {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 ChainSpec tiny_chain() {
   return {.name = "tiny_chain",
@@ -145,9 +145,9 @@ TEST(ChainSpace, JsonIsTheListOfWidths) {
             R"({"space":"mobilenet_v1_widths","widths":[8,16,24,24,48,48,104,104,104,104,104,104,)"
             R"(208,208],"r":64})");
   EXPECT_EQ(space->from_json(space->to_json(smallest), "a.json"), smallest);
-  EXPECT_EQ(message_of<Error>([&] { net_of(*space, {8}); }),
+  EXPECT_EQ(text_thrown<Error>([&] { net_of(*space, {8}); }),
             "widths: \"widths\" needs 14 values, got 1");
-  EXPECT_EQ(message_of<Error>([&] {
+  EXPECT_EQ(text_thrown<Error>([&] {
               net_of(*space, {9, 16, 24, 24, 48, 48, 104, 104, 104, 104, 104, 104, 208, 208});
             }),
             "widths: \"widths\"[0] must be one of 8, 16, 24, 32, 40, 48, got 9");
@@ -157,7 +157,7 @@ TEST(ChainSpace, RefusesBadSpecs) {
   const auto text = [](auto spoil) {
     ChainSpec spec = tiny_chain();
     spoil(spec);
-    return message_of<std::invalid_argument>([&] { make_chain_space(spec); });
+    return text_thrown<std::invalid_argument>([&] { make_chain_space(spec); });
   };
   const std::string where = "[space::make_chain_space] tiny_chain: ";
   EXPECT_EQ(text([](ChainSpec& s) { s.layers.clear(); }), where + "needs a layer");

@@ -9,15 +9,15 @@
 #include <numeric>
 #include <set>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "space/published_cells.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::space {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using Json = nlohmann::json;
 
 /// Every choice of sources (180), with one operation everywhere.
@@ -193,7 +193,7 @@ TEST(GenotypeText, QuotesSpacesAndTrailingCommasAreFree) {
 
 TEST(GenotypeText, SaysWhatIsWrongAndWhere) {
   const auto text = [](const std::string& genotype) {
-    return message_of<Error>([&] { genotype_from_text(genotype, "g.txt"); });
+    return text_thrown<Error>([&] { genotype_from_text(genotype, "g.txt"); });
   };
   EXPECT_EQ(text(""), "g.txt: expected a name in line 1, got the end");
   EXPECT_EQ(text("\n\n(1)"), "g.txt: expected a name in line 3, got \"(\"");
@@ -241,13 +241,13 @@ TEST(CellJson, SaysWhatIsWrongAndWhere) {
   const auto text = [&](std::size_t i, const Json& input) {
     Json bad = good;
     bad[i] = input;
-    return message_of<Error>([&] { cell_from_json(bad, "a.json: \"normal\""); });
+    return text_thrown<Error>([&] { cell_from_json(bad, "a.json: \"normal\""); });
   };
   const std::string where = "a.json: \"normal\"";
   const std::string list = " must be a list of 8 inputs such as [\"sep_conv_3x3\", 0], got ";
-  EXPECT_EQ(message_of<Error>([&] { cell_from_json(Json::object(), where); }),
+  EXPECT_EQ(text_thrown<Error>([&] { cell_from_json(Json::object(), where); }),
             where + list + "object");
-  EXPECT_EQ(message_of<Error>([&] {
+  EXPECT_EQ(text_thrown<Error>([&] {
               cell_from_json(Json::array({1, 2}), where);
             }),
             where + list + "2");

@@ -10,9 +10,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/space/builtin_spaces.h"
 #include "space/tiny_spaces.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::space {
 namespace {
@@ -86,7 +86,7 @@ TEST(SlotChain, UnknownBlocksAreAvoided) {
   EXPECT_FALSE(std::isnan(chain.minimum(costs).second));
   const SlotCosts unknown(*space,
                           [](const Block&) { return std::numeric_limits<double>::quiet_NaN(); });
-  EXPECT_EQ(testing::message_of<std::invalid_argument>([&] { chain.minimum(unknown); }),
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>([&] { chain.minimum(unknown); }),
             "[space::SlotChain::minimum] no arch has a finite total");
 }
 

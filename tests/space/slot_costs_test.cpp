@@ -9,10 +9,10 @@
 #include <set>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "space/tiny_spaces.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::space {
 namespace {
@@ -54,7 +54,7 @@ TEST(Slots, CoverEveryDecisionInAscendingOrder) {
 
 TEST(Slots, AnUnknownOneIsRefused) {
   const auto space = make_mobile_space(testing::tiny_mobile());
-  EXPECT_EQ(testing::message_of<std::invalid_argument>(
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>(
                 [&] { static_cast<void>(space->blocks(space->smallest(), 7)); }),
             "[space::Space::blocks] slot of tiny_mobile must be below 7, got 7");
 }
@@ -136,7 +136,7 @@ TEST(SlotCosts, TablesFollowTheOrderOfAssignments) {
 TEST(SlotCosts, WeightsOfAnotherShapeAreRefused) {
   const auto space = make_mobile_space(testing::tiny_mobile());
   const std::vector<std::vector<double>> weights(10, std::vector<double>(3, 0.0));
-  EXPECT_EQ(testing::message_of<std::invalid_argument>([&] { SlotCosts(*space, weights); }),
+  EXPECT_EQ(testing::text_thrown<std::invalid_argument>([&] { SlotCosts(*space, weights); }),
             "[space::SlotCosts] weights must have one list for each of the 10 decisions of "
             "tiny_mobile and one number for each of its choices");
 }

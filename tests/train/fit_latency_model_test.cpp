@@ -5,17 +5,17 @@
 #include <map>
 #include <stdexcept>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/perceptron_model.h"
-#include "space_fixtures/message_of.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::train {
 namespace {
 
 using latency::LatencySample;
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 /// A sum over choices, and what no sum explains.
@@ -59,7 +59,7 @@ TEST(FitLatencyModelTest, CrossValidates) {
   const auto error = cross_validated_error(LatencyModelKind::kLinear, space, samples, 5);
   EXPECT_EQ(error.samples, 100);
   EXPECT_LT(error.mape, 0.1);
-  EXPECT_EQ(message_of<std::invalid_argument>(
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { cross_validated_error(LatencyModelKind::kLinear, space, samples, 1); }),
             "[train::cross_validated_error] needs at least 2 folds and a sample for each, got 1 "
             "and 100");
@@ -70,12 +70,12 @@ TEST(FitLatencyModelTest, RefusesTooFewSamples) {
   const auto samples = samples_of(space, 49, 1);
   const auto all = std::span<const LatencySample>(samples);
   EXPECT_EQ(
-      message_of<Error>([&] { fit_latency_model(LatencyModelKind::kPerceptron, space, {}, all); }),
+      text_thrown<Error>([&] { fit_latency_model(LatencyModelKind::kPerceptron, space, {}, all); }),
       "a perceptron model needs at least 50 samples, got 49");
-  EXPECT_EQ(message_of<Error>(
+  EXPECT_EQ(text_thrown<Error>(
                 [&] { fit_latency_model(LatencyModelKind::kRidge, space, {}, all.first(9)); }),
             "a ridge model needs at least 10 samples, got 9");
-  EXPECT_EQ(message_of<std::invalid_argument>([] { latency_model_kind("forest"); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] { latency_model_kind("forest"); }),
             "[train::latency_model_kind] unknown kind \"forest\"");
 }
 

@@ -6,13 +6,13 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/core/random.h"
-#include "space_fixtures/message_of.h"
 
 namespace lathe::train {
 namespace {
 
-using lathe::testing::message_of;
+using lathe::testing::text_thrown;
 
 constexpr int kBits = 12;
 
@@ -104,7 +104,7 @@ TEST(LatencyPerceptronTest, NoiseIsNotLearnt) {
 }
 
 TEST(LatencyPerceptronTest, RefusesABaseOfOtherNets) {
-  EXPECT_EQ(message_of<std::invalid_argument>([] {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([] {
               fit_residual_perceptron(std::vector<float>(8), std::vector<double>(8, 1.0),
                                       std::vector<double>(7, 1.0), {});
             }),

@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "core/temporary_folder.h"
 #include "lathe/nn/kernels/channel_loops.h"
 #include "nn/kernels/gradients.h"
 
 namespace lathe::nn {
 namespace {
 
+using lathe::testing::text_thrown;
 using test::Function;
 using Tensors = std::vector<at::Tensor>;
 
@@ -85,19 +87,11 @@ TEST(ScaleChannels, WorksWithoutGradientsAndForOtherTypes) {
 
 TEST(ScaleChannels, RejectsWrongShapes) {
   const at::Tensor x = at::randn({2, 4, 7, 7});
-  const auto text_of = [](const auto& call) -> std::string {
-    try {
-      call();
-    } catch (const std::invalid_argument& error) {
-      return error.what();
-    }
-    return "nothing thrown";
-  };
-  EXPECT_EQ(text_of([&] { scale_channels(x[0], x); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { scale_channels(x[0], x); }),
             "[nn::scale_channels] x must be [N, C, H, W], got 3 dimensions");
-  EXPECT_EQ(text_of([&] { scale_channels(x, x); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { scale_channels(x, x); }),
             "[nn::scale_channels] gate must be [2, 4, 1, 1]");
-  EXPECT_EQ(text_of([&] { global_avg_pool(x[0]); }),
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { global_avg_pool(x[0]); }),
             "[nn::global_avg_pool] x must be [N, C, H, W], got 3 dimensions");
 }
 

@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "commands.h"
-#include "lathe/core/error.h"
 #include "lathe/core/tensor_map.h"
 #include "lathe/search/models.h"
 #include "predict_options.h"
@@ -10,19 +9,10 @@
 namespace lathe::app {
 namespace {
 
-/// The space that the file is for.
-std::string space_of(const std::string& path) {
-  const auto metadata = load_safetensors(path).metadata;
-  const auto name = metadata.find("space");
-  if (name == metadata.end()) {
-    throw Error(path + ": metadata \"space\" is missing");
-  }
-  return name->second;
-}
-
 void execute(PredictOptions options) {
   if (options.space.name.empty()) {
-    options.space.name = space_of(options.model);
+    options.space.name =
+        metadata_text(load_safetensors(options.model).metadata, "space", options.model);
   }
   const search::Models models = search::load_models(options.space.name, options.space.overrides(),
                                                     {.accuracy = options.model});

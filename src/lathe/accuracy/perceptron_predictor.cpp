@@ -14,8 +14,6 @@
 namespace lathe::accuracy {
 namespace {
 
-using Metadata = std::map<std::string, std::string>;
-
 constexpr const char* kFormat = "lathe-accuracy-predictor 1";
 constexpr const char* kPublishedFormat = "pt";
 constexpr std::size_t kChunkArchs = 1024;  // bounds the memory of the encoded rows
@@ -27,17 +25,8 @@ std::string text_of(double value) {
   return {buffer, end};
 }
 
-const std::string& text_in(const Metadata& metadata, const std::string& key,
-                           const std::string& where) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end()) {
-    throw Error(where + ": metadata \"" + key + "\" is missing");
-  }
-  return found->second;
-}
-
 double number_in(const Metadata& metadata, const std::string& key, const std::string& where) {
-  const std::string& text = text_in(metadata, key, where);
+  const std::string& text = metadata_text(metadata, key, where);
   double value = 0.0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
@@ -45,15 +34,6 @@ double number_in(const Metadata& metadata, const std::string& key, const std::st
                 "\"");
   }
   return value;
-}
-
-void require_text(const Metadata& metadata, const std::string& key, const std::string& expected,
-                  const std::string& where) {
-  const std::string& text = text_in(metadata, key, where);
-  if (text != expected) {
-    throw Error(where + ": metadata \"" + key + "\" must be \"" + expected + "\", got \"" +
-                text.substr(0, 60) + "\"");
-  }
 }
 
 std::string list_of(const std::vector<int>& sizes) {
@@ -86,7 +66,7 @@ std::vector<int> sizes_from(const std::string& text, const std::string& where) {
 
 Encoding encoding_in(const Metadata& metadata, const space::Space& space,
                      const std::string& where) {
-  const std::string& name = text_in(metadata, "encoding", where);
+  const std::string& name = metadata_text(metadata, "encoding", where);
   std::vector<int> sizes;
   if (metadata.contains("resolutions")) {
     sizes = sizes_from(metadata.at("resolutions"), where);
@@ -99,8 +79,8 @@ Encoding encoding_in(const Metadata& metadata, const space::Space& space,
 }
 
 PredictorFit fit_in(const SafetensorsFile& file, const std::string& where) {
-  const auto activation =
-      regress::hidden_activation_from_string(text_in(file.metadata, "activation", where), where);
+  const auto activation = regress::hidden_activation_from_string(
+      metadata_text(file.metadata, "activation", where), where);
   return {
       .perceptron = regress::Perceptron::from_tensors(file.tensors, activation, where),
       .mean = number_in(file.metadata, "mean", where),
@@ -199,11 +179,11 @@ PerceptronPredictor PerceptronPredictor::load(const space::Space& space,
                                               const std::filesystem::path& path) {
   const SafetensorsFile file = load_safetensors(path);
   const std::string where = path.string();
-  const bool published = text_in(file.metadata, "format", where) == kPublishedFormat;
+  const bool published = metadata_text(file.metadata, "format", where) == kPublishedFormat;
   if (!published) {
-    require_text(file.metadata, "format", kFormat, where);
+    require_metadata(file.metadata, "format", kFormat, where);
   }
-  require_text(file.metadata, "space", space.name(), where);
+  require_metadata(file.metadata, "space", space.name(), where);
   Encoding encoding = encoding_in(file.metadata, space, where);
   PredictorFit fit = published ? published_fit(file, where) : fit_in(file, where);
   if (fit.perceptron.inputs() != encoding.size()) {

@@ -163,6 +163,24 @@ void require_consistent(const std::string& name, const FloatTensor& tensor) {
 
 }  // namespace
 
+const std::string& metadata_text(const Metadata& metadata, const std::string& key,
+                                 const std::string& where) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) {
+    throw Error(where + ": metadata \"" + key + "\" is missing");
+  }
+  return found->second;
+}
+
+void require_metadata(const Metadata& metadata, const std::string& key, const std::string& expected,
+                      const std::string& where) {
+  const std::string& text = metadata_text(metadata, key, where);
+  if (text != expected) {
+    throw Error(where + ": metadata \"" + key + "\" must be \"" + expected + "\", got \"" +
+                text.substr(0, 60) + "\"");
+  }
+}
+
 SafetensorsFile load_safetensors(const fs::path& path) {
   Input input(path);
   std::uint64_t data_bytes = 0;

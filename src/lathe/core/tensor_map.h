@@ -20,9 +20,19 @@ struct FloatTensor {
 /// Ordered by name, so that equal maps give equal bytes.
 using TensorMap = std::map<std::string, FloatTensor>;
 
+/// What a safetensors file says of itself, by name.
+using Metadata = std::map<std::string, std::string>;
+
+/// @throws Error `<where>: metadata "<key>" is missing`.
+const std::string& metadata_text(const Metadata& metadata, const std::string& key,
+                                 const std::string& where);
+/// @throws Error as above, or if it is not `expected`.
+void require_metadata(const Metadata& metadata, const std::string& key, const std::string& expected,
+                      const std::string& where);
+
 struct SafetensorsFile {
   TensorMap tensors;
-  std::map<std::string, std::string> metadata;
+  Metadata metadata;
 };
 
 /// Reads the F32 tensors of a safetensors file. The input is treated as hostile: sizes, offsets

@@ -18,26 +18,6 @@ constexpr const char* kUnit = "ms";
 constexpr const char* kEncoding = "one-hot";
 constexpr std::size_t kChunkArchs = 1024;  // bounds the memory of the encoded rows
 
-using Metadata = std::map<std::string, std::string>;
-
-const std::string& text_in(const Metadata& metadata, const std::string& key,
-                           const std::string& where) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end()) {
-    throw Error(where + ": metadata \"" + key + "\" is missing");
-  }
-  return found->second;
-}
-
-void require(const Metadata& metadata, const std::string& key, const std::string& expected,
-             const std::string& where) {
-  const std::string& got = text_in(metadata, key, where);
-  if (got != expected) {
-    throw Error(where + ": metadata \"" + key + "\" must be \"" + expected + "\", got \"" +
-                got.substr(0, 60) + "\"");
-  }
-}
-
 nlohmann::ordered_json base_json(const StoredLatencyModel* base) {
   if (const auto* table = dynamic_cast<const BlockTable*>(base)) {
     return table->to_json();
@@ -139,15 +119,15 @@ PerceptronModel PerceptronModel::load(const space::Space& space,
                                       const std::filesystem::path& path) {
   const SafetensorsFile file = load_safetensors(path);
   const std::string where = path.string();
-  require(file.metadata, "format", kFormat, where);
-  require(file.metadata, "unit", kUnit, where);
-  require(file.metadata, "encoding", kEncoding, where);
-  const nlohmann::json model = parse_json(text_in(file.metadata, "model", where), where);
+  require_metadata(file.metadata, "format", kFormat, where);
+  require_metadata(file.metadata, "unit", kUnit, where);
+  require_metadata(file.metadata, "encoding", kEncoding, where);
+  const nlohmann::json model = parse_json(metadata_text(file.metadata, "model", where), where);
   Fingerprint fingerprint =
       fingerprint_from_json(json_member<nlohmann::json>(model, "fingerprint", where), where);
   require_space(fingerprint, space, where);
-  const auto activation =
-      regress::hidden_activation_from_string(text_in(file.metadata, "activation", where), where);
+  const auto activation = regress::hidden_activation_from_string(
+      metadata_text(file.metadata, "activation", where), where);
   LatencyPerceptron fit{
       .fingerprint = std::move(fingerprint),
       .perceptron = regress::Perceptron::from_tensors(file.tensors, activation, where),

@@ -10,6 +10,7 @@
 #include "lathe/core/file.h"
 #include "lathe/measure/benchmark.h"
 #include "lathe/measure/machine.h"
+#include "lathe/measure/random_net.h"
 #include "runner_options.h"
 #include "space_options.h"
 
@@ -36,11 +37,7 @@ struct Bench {
 };
 
 Bench open_onnx(const BenchmarkCommand& o) {
-  if (!o.runner.is_command()) {
-    throw Error("--onnx: the " + o.runner.runner +
-                " runner takes archs only; add --runner command --command ...");
-  }
-  auto runner = std::make_unique<measure::CommandRunner>(o.onnx, command_runner_options(o.runner));
+  auto runner = make_runner(o.runner, std::filesystem::path(o.onnx));
   auto* const raw = runner.get();
   return {std::move(runner),
           {[raw, path = o.onnx](const measure::TimingOptions& t) { return raw->time(path, t); }},
@@ -205,7 +202,7 @@ void add_latency_benchmark_command(CLI::App& app) {
   CLI::Option_group* what = command->add_option_group("what to time");
   what->add_option("--arch", o->archs,
                    "JSON file of an arch, its weights random; several are timed in turns");
-  what->add_option("--onnx", o->onnx, "a model file, for --runner command")
+  what->add_option("--onnx", o->onnx, "a model file, for the other runners than torch")
       ->check(CLI::ExistingFile);
   what->require_option(1);
   add_space_options(*command, o->space);

@@ -10,6 +10,7 @@
 #include "lathe/latency/sample_plan.h"
 #include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/collect.h"
+#include "lathe/measure/random_net.h"
 #include "runner_options.h"
 #include "space_options.h"
 #include "terminal.h"

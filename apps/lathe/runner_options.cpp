@@ -2,13 +2,49 @@
 
 #include "lathe/core/error.h"
 #include "lathe/deploy/onnx.h"
+#include "lathe/measure/command_runner.h"
+#include "lathe/measure/onnxruntime_runner.h"
 #include "lathe/measure/torch_runner.h"
 
 namespace lathe::app {
 
+namespace {
+
+constexpr const char* kCommand = "command";
+constexpr const char* kOnnxRuntime = "onnxruntime";
+
+/// One image is what most devices get: a fixed shape lets every runtime plan ahead.
+measure::WriteModel write_onnx(const RunnerOptions& o) {
+  return [onnx = deploy::OnnxOptions{.dynamic_batch = o.batch != 1}](
+             const graph::Net& net, const std::filesystem::path& path) {
+    deploy::export_onnx(net, path, onnx);
+  };
+}
+
+measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
+  if (o.command.empty()) {
+    throw Error("--runner command: needs --command with the program to run (docs/runners.md)");
+  }
+  return {.command = o.command,
+          .write_model = write_onnx(o),
+          .threads = o.threads,
+          .batch = o.batch,
+          .timeout_s = o.timeout_s,
+          .retries = o.retries};
+}
+
+measure::OnnxRuntimeRunnerOptions onnxruntime_options(const RunnerOptions& o) {
+  return {.write_model = write_onnx(o), .threads = o.threads, .batch = o.batch};
+}
+
+}  // namespace
+
 void add_runner_options(CLI::App& command, RunnerOptions& o) {
   command.add_option("--runner", o.runner, "what runs the nets")
-      ->check(CLI::IsMember({"torch", "command"}))
+      ->check(CLI::IsMember({"torch", kOnnxRuntime, kCommand}))
+      ->capture_default_str();
+  command
+      .add_option("--device", o.device, "what the torch runner runs on: cpu, cuda or cuda:<number>")
       ->capture_default_str();
   command.add_option("--threads", o.threads, "threads that a net runs on")
       ->check(CLI::Range(1, 1024))
@@ -50,35 +86,34 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
       ->capture_default_str();
 }
 
-measure::CommandRunnerOptions command_runner_options(const RunnerOptions& o) {
-  if (o.command.empty()) {
-    throw Error("--runner command: needs --command with the program to run (docs/runners.md)");
-  }
-  // One image is what most devices get: a fixed shape lets every runtime plan ahead.
-  const deploy::OnnxOptions onnx{.dynamic_batch = o.batch != 1};
-  return {.command = o.command,
-          .write_model =
-              [onnx](const graph::Net& net, const std::filesystem::path& path) {
-                deploy::export_onnx(net, path, onnx);
-              },
-          .threads = o.threads,
-          .batch = o.batch,
-          .timeout_s = o.timeout_s,
-          .retries = o.retries};
-}
-
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph::Net& probe,
                                              const std::string& known_runtime) {
-  if (o.is_command()) {
-    return std::make_unique<measure::CommandRunner>(probe, command_runner_options(o));
+  if (o.runner == kCommand) {
+    return std::make_unique<measure::CommandRunner>(probe, command_options(o));
   }
-  measure::TorchRunnerOptions torch{.threads = o.threads, .batch = o.batch};
+  if (o.runner == kOnnxRuntime) {
+    return measure::make_onnxruntime_runner(onnxruntime_options(o));
+  }
+  measure::TorchRunnerOptions torch{.device = o.device, .threads = o.threads, .batch = o.batch};
   if (o.layout != "auto") {
     torch.channels_last = o.layout == "channels-last";
   } else if (!known_runtime.empty()) {
     torch.channels_last = measure::is_channels_last(known_runtime);
   }
   return measure::make_torch_runner(probe, torch);
+}
+
+std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& o,
+                                                  const std::filesystem::path& model) {
+  if (o.runner == kCommand) {
+    return std::make_unique<measure::CommandRunner>(model, command_options(o));
+  }
+  if (o.runner == kOnnxRuntime) {
+    return measure::make_onnxruntime_runner(onnxruntime_options(o));
+  }
+  throw Error(
+      "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "
+      "command --command ...");
 }
 
 }  // namespace lathe::app

@@ -2,24 +2,23 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 
-#include "lathe/measure/command_runner.h"
 #include "lathe/measure/runner.h"
 
 namespace lathe::app {
 
 struct RunnerOptions {
   std::string runner = "torch";
+  std::string device = "cpu";
   int threads = 1;
   int batch = 1;
   std::string layout = "auto";
   std::string command;
   double timeout_s = 300;
   int retries = 2;
-
-  bool is_command() const { return runner == "command"; }
 };
 
 void add_runner_options(CLI::App& command, RunnerOptions& options);
@@ -33,7 +32,8 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& options);
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& options, const graph::Net& probe,
                                              const std::string& known_runtime = "");
 
-/// The options of `--runner command`. @throws Error if --command is missing.
-measure::CommandRunnerOptions command_runner_options(const RunnerOptions& options);
+/// The same for a model that exists as a file. @throws Error if the runner takes archs only.
+std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& options,
+                                                  const std::filesystem::path& model);
 
 }  // namespace lathe::app

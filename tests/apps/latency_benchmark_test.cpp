@@ -103,7 +103,8 @@ TEST_F(LatencyBenchmarkTest, TimesAModelFile) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(lines_of(outcome.out)[0].rfind("55.0000 ms median", 0), 0U) << outcome.out;
   expect_failure(run_lathe(command), 1,
-                 "--onnx: the torch runner takes archs only; add --runner command --command ...");
+                 "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "
+                 "command --command ...");
 }
 
 TEST_F(LatencyBenchmarkTest, SaysWhatIsWrongWithARunner) {
@@ -141,6 +142,30 @@ TEST_F(LatencyBenchmarkTest, MeasuresOverSsh) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(nlohmann::json::parse(outcome.out).at("p50"), 55);
   EXPECT_EQ(lines_of(read_file(log))[0], "me@phone");
+}
+
+// Built where ONNX Runtime's C++ API is found; elsewhere it is said what to do.
+TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntimeInThisProcess) {
+  const Outcome outcome = run_lathe(benchmark("--json --runner onnxruntime"));
+  if (outcome.exit_code != 0) {
+    expect_failure(outcome, 1,
+                   "this build is without ONNX Runtime: install its C++ development files and "
+                   "configure again, or use --runner command with "
+                   "examples/runners/onnxruntime_node");
+    GTEST_SKIP() << "this build is without ONNX Runtime";
+  }
+  const nlohmann::json report = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(report.at("conditions").at("runtime").get<std::string>().rfind("onnxruntime ", 0), 0U);
+  EXPECT_EQ(report.at("count"), 12);
+  EXPECT_GT(report.at("p50"), 0);
+
+  const std::string model = (folder / "m.onnx").string();
+  write_file_atomic(model, "no model");
+  const Outcome bad = run_lathe(
+      "latency benchmark --sessions 2 --rounds 1 --pause-ms 0 --runner onnxruntime --onnx " +
+      quoted(model));
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_EQ(bad.err.rfind("lathe: " + model + ": ONNX Runtime: ", 0), 0U) << bad.err;
 }
 
 TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntime) {

@@ -8,6 +8,7 @@
 #include "lathe/graph/counts.h"
 #include "lathe/latency/block_table.h"
 #include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 #include "lathe/space/space_file.h"
 #include "run/stage_fixtures.h"

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 #include "measure/counting_runner.h"
 #include "space/tiny_spaces.h"

@@ -8,6 +8,7 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/core/file.h"
+#include "lathe/measure/random_net.h"
 #include "space/tiny_spaces.h"
 
 namespace lathe::measure {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <cmath>
 #include <stdexcept>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
+#include "lathe/core/error.h"
 #include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/random_net.h"
 #include "lathe/nn/executor.h"
 #include "net_fixtures.h"
 #include "space/tiny_spaces.h"
@@ -137,6 +140,28 @@ TEST(TorchRunnerTest, DecidesForALayoutWhenNoneIsGiven) {
   const auto runner = make_torch_runner(largest_net(), {});
   const std::string runtime = runner->runtime();
   EXPECT_TRUE(is_channels_last(runtime) || runtime.find(" nchw") != std::string::npos) << runtime;
+}
+
+TEST(TorchRunnerTest, RefusesDevicesThatAreNotThere) {
+  const auto message = [](const std::string& device) {
+    return text_thrown<Error>([&] { make_torch_runner(largest_net(), {.device = device}); });
+  };
+  EXPECT_EQ(message("tpu"), "device \"tpu\": expected cpu, cuda or cuda:<number>");
+  EXPECT_EQ(message("mps"), "device \"mps\": expected cpu, cuda or cuda:<number>");
+  EXPECT_EQ(message("cuda:99"), "device \"cuda:99\": LibTorch finds " +
+                                    std::to_string(torch::cuda::device_count()) +
+                                    " GPUs; it must be built with CUDA, and the driver be loaded");
+}
+
+TEST(TorchRunnerTest, TimesNetsOnAGpu) {
+  if (!torch::cuda::is_available()) {
+    GTEST_SKIP() << "needs a GPU and a LibTorch that is built with CUDA";
+  }
+  const auto runner = make_torch_runner(largest_net(), {.device = "cuda", .batch = 3});
+  const graph::Net net = largest_net();
+  const auto timings = runner->time({&net, 1}, {.warmup_runs = 1, .rounds = 2});
+  EXPECT_GT(latency_stats(timings[0].times_ms()).min_ms, 0);
+  EXPECT_NE(runner->device(), make_torch_runner(largest_net(), {})->device());
 }
 
 TEST(TorchRunnerTest, RefusesCountsOutOfRange) {

@@ -1,6 +1,7 @@
 #include "lathe/measure/block_benchmark.h"
 
 #include "lathe/core/statistics.h"
+#include "lathe/measure/random_net.h"
 
 namespace lathe::measure {
 namespace {

@@ -8,6 +8,7 @@
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
+#include "lathe/measure/random_net.h"
 
 namespace lathe::measure {
 namespace {

@@ -12,6 +12,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/measure/process.h"
+#include "lathe/measure/temporary_folder.h"
 
 namespace lathe::measure {
 namespace {
@@ -27,28 +28,6 @@ constexpr int kMostProbeRuns = 4096;
 // Clocks of two processes, read at other moments.
 constexpr double kClockSlack = 1.02;
 constexpr double kClockSlack_ms = 2;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "lathe_runner_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw Error(name +
-                  ": cannot make a temporary folder: " + std::generic_category().message(errno));
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 double sum(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,9 +13,8 @@
 namespace lathe::measure {
 
 struct CommandRunnerOptions {
-  std::string command;  ///< a line for the shell; the model's path is appended as last argument
-  /// Writes the file that the program gets, for the batch size: deploy::export_onnx for ONNX.
-  std::function<void(const graph::Net&, const std::filesystem::path&)> write_model;
+  std::string command;     ///< a line for the shell; the model's path is appended as last argument
+  WriteModel write_model;  ///< for the batch size
   int threads = 1;
   int batch = 1;
   double timeout_s = 300;  ///< for each call
@@ -29,7 +27,7 @@ struct CommandRunnerOptions {
 /// for at most M ms (0: no limit), but at least twice, and prints one line of JSON,
 /// `{"device": "...", "runtime": "...", "latencies_ms": [...]}`, with "precision" and "first_ms" if
 /// it likes (docs/runners.md).
-class CommandRunner : public Runner {
+class CommandRunner : public ModelRunner {
  public:
   /// Runs `probe` a few times, more and more often, to learn the device and the runtime, and to see
   /// that the times that the program states agree with the time that it takes.
@@ -45,7 +43,7 @@ class CommandRunner : public Runner {
   std::vector<Timing> time(std::span<const graph::Net> nets, const TimingOptions& options,
                            const TurnFn& progress = {}) override;
   /// A model that exists as a file.
-  Timing time(const std::filesystem::path& model, const TimingOptions& options);
+  Timing time(const std::filesystem::path& model, const TimingOptions& options) override;
 
   std::string device() const override { return device_; }
   std::string runtime() const override { return runtime_; }

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "lathe/core/error.h"
-#include "lathe/measure/cpu_model.h"
+#include "lathe/measure/device_names.h"
 
 namespace lathe::measure {
 namespace {

@@ -1,7 +1,8 @@
 // A place where nets are run to be timed.
 #pragma once
 
-#include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,8 +32,15 @@ class Runner {
   virtual int threads() const = 0;
 };
 
-/// Random weights for a graph whose speed alone matters: normal with variance 2 / fan-in, batch
-/// norm the identity, so that activations stay in a normal range.
-graph::Net random_net(const graph::Graph& graph, std::uint64_t seed);
+/// A runner that takes model files as well.
+class ModelRunner : public Runner {
+ public:
+  using Runner::time;
+  /// @throws Error as the other, naming the file.
+  virtual Timing time(const std::filesystem::path& model, const TimingOptions& options) = 0;
+};
+
+/// Writes the file that such a runner gets: deploy::export_onnx.
+using WriteModel = std::function<void(const graph::Net&, const std::filesystem::path&)>;
 
 }  // namespace lathe::measure

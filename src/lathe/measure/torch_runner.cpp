@@ -3,25 +3,24 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <array>
 #include <cmath>
 #include <stdexcept>
 
+#include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
-#include "lathe/measure/cpu_model.h"
+#include "lathe/measure/device_names.h"
+#include "lathe/measure/random_net.h"
 #include "lathe/nn/executor.h"
 
 namespace lathe::measure {
 namespace {
 
 constexpr const char* kChannelsLast = " channels_last";
-// Then they repeat: drawing millions takes longer than timing the net. A prime, so that no two
-// channels get the same ones.
-constexpr std::size_t kDistinctWeights = 65521;
-
 class ThreadsGuard {
  public:
   explicit ThreadsGuard(int threads) : before_(at::get_num_threads()) {
@@ -45,36 +44,75 @@ at::MemoryFormat layout(bool channels_last) {
   return channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
+/// @throws Error if LibTorch doesn't have it.
+at::Device open_device(const std::string& name) {
+  const std::string expected = "device \"" + name + "\": expected cpu, cuda or cuda:<number>";
+  at::Device device(at::kCPU);
+  try {
+    device = at::Device(name);
+  } catch (const c10::Error&) {
+    throw Error(expected);
+  }
+  if (!device.is_cpu() && !device.is_cuda()) {
+    throw Error(expected);
+  }
+  if (device.is_cuda()) {
+    const auto count = static_cast<int>(torch::cuda::device_count());
+    const int index = device.has_index() ? device.index() : 0;
+    if (index >= count) {
+      throw Error("device \"" + name + "\": LibTorch finds " + std::to_string(count) +
+                  " GPUs; it must be built with CUDA, and the driver be loaded");
+    }
+    return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+  }
+  return device;
+}
+
+/// Where every tensor of the net must lie, and in which layout.
+struct Placement {
+  at::Device device;
+  at::MemoryFormat layout;
+
+  at::Tensor place(const at::Tensor& tensor) const {
+    const at::Tensor there = tensor.to(device);
+    return there.dim() == 4 ? there.contiguous(layout) : there;
+  }
+};
+
 class TorchRunner final : public Runner {
  public:
   TorchRunner(const TorchRunnerOptions& options, bool channels_last)
-      : options_(options), channels_last_(channels_last) {}
+      : options_(options), device_(open_device(options.device)), channels_last_(channels_last) {}
 
   Runnable prepare(const graph::Net& net) const {
     const c10::InferenceMode inference;
+    const Placement placement{device_, layout(channels_last_)};
     const graph::Net folded = graph::fold_batch_norm(net);
     const graph::Shape shape = folded.graph.input_shape();
     Rng rng(options_.seed);
     std::array<at::Tensor, 2> inputs;  // in turns, so that no run is a repetition of the last
     for (at::Tensor& x : inputs) {
-      FloatTensor input{{options_.batch, shape.channels, shape.height, shape.width}, {}};
-      for (std::int64_t i = 0; i < options_.batch * shape.size(); ++i) {
-        input.values.push_back(static_cast<float>(rng.normal()));
-      }
-      x = nn::to_torch(input).contiguous(layout(channels_last_));
+      x = placement.place(nn::to_torch(random_input(shape, options_.batch, rng)));
     }
     nn::Binding binding = nn::bind(folded);
     for (nn::NodeTensors& tensors : binding) {
-      if (tensors.weight.defined() && tensors.weight.dim() == 4) {
-        tensors.weight = tensors.weight.contiguous(layout(channels_last_));
+      for (at::Tensor* tensor :
+           {&tensors.weight, &tensors.bias, &tensors.running_mean, &tensors.running_var}) {
+        if (tensor->defined()) {
+          *tensor = placement.place(*tensor);
+        }
       }
     }
     return [executor = std::make_shared<nn::Executor>(folded.graph), binding = std::move(binding),
-            inputs = std::move(inputs), turn = std::size_t{0}]() mutable {
+            inputs = std::move(inputs), turn = std::size_t{0}, device = device_]() mutable {
       const c10::InferenceMode inference_mode;
       const at::Tensor& x = inputs[turn++ % inputs.size()];
       const at::Tensor y = executor->forward(binding, x, {.kernels = nn::Kernels::kLibrary});
-      [[maybe_unused]] const volatile float consumed = *y.data_ptr<float>();
+      if (device.is_cuda()) {
+        torch::cuda::synchronize(device.index());
+      } else {
+        [[maybe_unused]] const volatile float consumed = *y.data_ptr<float>();
+      }
     };
   }
 
@@ -88,7 +126,9 @@ class TorchRunner final : public Runner {
     return time_interleaved(runnables, options, progress);
   }
 
-  std::string device() const override { return cpu_model(); }
+  std::string device() const override {
+    return device_.is_cuda() ? gpu_model(device_.index()) : cpu_model();
+  }
   std::string runtime() const override {
     return std::string("torch ") + TORCH_VERSION + (channels_last_ ? kChannelsLast : " nchw");
   }
@@ -97,36 +137,11 @@ class TorchRunner final : public Runner {
 
  private:
   TorchRunnerOptions options_;
+  at::Device device_;
   bool channels_last_;
 };
 
 }  // namespace
-
-graph::Net random_net(const graph::Graph& graph, std::uint64_t seed) {
-  using Role = graph::ParameterSpec::Role;
-  graph::Net net{graph, {}};
-  Rng rng(seed);
-  for (const graph::ParameterSpec& spec : graph::parameters_of(graph)) {
-    std::int64_t count = 1;
-    for (std::int64_t size : spec.shape) {
-      count *= size;
-    }
-    const bool ones = spec.role == Role::kRunningVar ||
-                      (spec.role == Role::kWeight && spec.op == graph::Op::kBatchNorm);
-    FloatTensor tensor{spec.shape,
-                       std::vector<float>(static_cast<std::size_t>(count), ones ? 1.0F : 0.0F)};
-    if (spec.role == Role::kWeight && !ones) {
-      const double fan_in = static_cast<double>(count / spec.shape[0]);
-      for (std::size_t i = 0; i < tensor.values.size(); ++i) {
-        tensor.values[i] = i < kDistinctWeights
-                               ? static_cast<float>(rng.normal() * std::sqrt(2.0 / fan_in))
-                               : tensor.values[i - kDistinctWeights];
-      }
-    }
-    net.weights[spec.name] = std::move(tensor);
-  }
-  return net;
-}
 
 std::unique_ptr<Runner> make_torch_runner(const graph::Net& probe,
                                           const TorchRunnerOptions& options) {

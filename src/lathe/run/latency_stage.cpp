@@ -4,6 +4,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 
 namespace lathe::run {

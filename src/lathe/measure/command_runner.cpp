@@ -22,12 +22,12 @@ namespace fs = std::filesystem;
 // Of the time that more runs take, the stated one must be at least this share: a program that
 // gives seconds for milliseconds is at a thousandth.
 constexpr double kLeastShare = 0.02;
-constexpr double kClearlyLonger_ms = 500;
-constexpr double kEnoughStated_ms = 100;
+constexpr double kClearlyLongerMs = 500;
+constexpr double kEnoughStatedMs = 100;
 constexpr int kMostProbeRuns = 4096;
 // Clocks of two processes, read at other moments.
 constexpr double kClockSlack = 1.02;
-constexpr double kClockSlack_ms = 2;
+constexpr double kClockSlackMs = 2;
 
 double sum(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
@@ -46,7 +46,7 @@ std::string shortened(const std::string& text) { return text.substr(0, 200); }
 
 nlohmann::json parse_answer(const std::string& out) {
   try {
-    const nlohmann::json answer = parse_json(last_line(out), "answer");
+    nlohmann::json answer = parse_json(last_line(out), "answer");
     if (answer.is_object()) return answer;
   } catch (const Error&) {  // said better below
   }
@@ -98,14 +98,14 @@ void CommandRunner::probe(const Model& model, const fs::path& folder) {
     const Turn turn = call(model, 1, runs, 0, folder);
     check_same_device(turn);
     const double stated_ms = sum(turn.times_ms);
-    if (stated_ms >= kEnoughStated_ms) return;
+    if (stated_ms >= kEnoughStatedMs) return;
     const double longer_ms = turn.wall_ms - first.wall_ms;
-    if (longer_ms > kClearlyLonger_ms && stated_ms < kLeastShare * longer_ms) {
+    if (longer_ms > kClearlyLongerMs && stated_ms < kLeastShare * longer_ms) {
       throw Error("runner `" + options_.command + "`: states " + ms_text(stated_ms) + " for " +
                   std::to_string(runs) + " runs, which took " + ms_text(longer_ms) +
                   "; latencies_ms must be milliseconds, not seconds");
     }
-    if (longer_ms > kClearlyLonger_ms) return;
+    if (longer_ms > kClearlyLongerMs) return;
   }
 }
 
@@ -210,7 +210,7 @@ CommandRunner::Turn CommandRunner::try_call(const Model& model, const std::strin
   if (turn.times_ms.empty() || *std::min_element(turn.times_ms.begin(), turn.times_ms.end()) <= 0) {
     throw Error("answer: latencies_ms must be times > 0, at least one");
   }
-  if (sum(turn.times_ms) > kClockSlack * result.wall_ms + kClockSlack_ms) {
+  if (sum(turn.times_ms) > kClockSlack * result.wall_ms + kClockSlackMs) {
     throw Error("states " + ms_text(sum(turn.times_ms)) + " in a call that took " +
                 ms_text(result.wall_ms) + "; latencies_ms must be milliseconds");
   }

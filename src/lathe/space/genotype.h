@@ -28,7 +28,7 @@ struct CellInput {
 
 /// Inputs 2n and 2n + 1 are those of node n, by ascending source. A node adds up its inputs; the
 /// output is the concatenation of the nodes.
-using Cell = std::array<CellInput, 2 * kCellNodes>;
+using Cell = std::array<CellInput, std::size_t{2} * kCellNodes>;
 
 /// The place of an edge among the 14: by node, then by source.
 constexpr int cell_edge(int node, int source) { return node * (node + 3) / 2 + source; }

@@ -136,7 +136,7 @@ void execute(const ValidateOptions& options) {
              "Spearman", "Kendall");
   print("model", error);
   if (drift) {
-    print("- drift", without_drift(*model, samples.rest, *drift));
+    print("drift undone", without_drift(*model, samples.rest, *drift));
   }
   if (others) {
     print("mean", others->mean);

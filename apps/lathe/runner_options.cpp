@@ -37,6 +37,13 @@ measure::OnnxRuntimeRunnerOptions onnxruntime_options(const RunnerOptions& o) {
   return {.write_model = write_onnx(o), .threads = o.threads, .batch = o.batch};
 }
 
+/// The other runners choose their own device.
+void check_device(const RunnerOptions& o) {
+  if (o.device != "cpu" && (o.runner == kCommand || o.runner == kOnnxRuntime)) {
+    throw Error("--device: goes with --runner torch, got --runner " + o.runner);
+  }
+}
+
 }  // namespace
 
 void add_runner_options(CLI::App& command, RunnerOptions& o) {
@@ -88,6 +95,7 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
 
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph::Net& probe,
                                              const std::string& known_runtime) {
+  check_device(o);
   if (o.runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(probe, command_options(o));
   }
@@ -105,6 +113,7 @@ std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph
 
 std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& o,
                                                   const std::filesystem::path& model) {
+  check_device(o);
   if (o.runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(model, command_options(o));
   }

@@ -110,6 +110,10 @@ TEST_F(LatencyBenchmarkTest, TimesAModelFile) {
 TEST_F(LatencyBenchmarkTest, SaysWhatIsWrongWithARunner) {
   expect_failure(run_lathe(benchmark("--runner command")), 1,
                  "--runner command: needs --command with the program to run (docs/runners.md)");
+  expect_failure(run_lathe(benchmark("--runner onnxruntime --device cuda")), 1,
+                 "--device: goes with --runner torch, got --runner onnxruntime");
+  expect_failure(run_lathe(benchmark("--device tpu")), 1,
+                 "device \"tpu\": expected cpu, cuda or cuda:<number>");
   const std::string dead = script("dead.sh", "echo 'no such device' >&2; exit 7");
   expect_failure(
       run_lathe(benchmark("--runner command --retries 1 --command " + quoted(dead))), 1,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
@@ -37,6 +38,16 @@ TEST(BenchmarkTest, StatesTheIntervalsWorkedOutByHand) {
   EXPECT_EQ(result.p50_again95_ms.first, 0);  // not below
   EXPECT_NEAR(result.p50_again95_ms.second, 5 + half, 1e-6);
   EXPECT_EQ(of({1, 2, 3}).p50_ci95_ms, (IntervalMs{1, 3}));  // all that so few can say
+  EXPECT_EQ(of({1, 2}).p50_ci95_ms, (IntervalMs{1, 2}));
+}
+
+// 2^-3000 is no double. The binomial distribution is nearly normal here.
+TEST(BenchmarkTest, AnyNumberOfSessionsHasAnInterval) {
+  std::vector<double> medians(3000);
+  std::iota(medians.begin(), medians.end(), 1.0);
+  const IntervalMs interval = of(medians).p50_ci95_ms;
+  EXPECT_NEAR(interval.first, 1500.5 - 1.96 * std::sqrt(750.0), 1.5);
+  EXPECT_NEAR(interval.second, 1500.5 + 1.96 * std::sqrt(750.0), 1.5);
 }
 
 /// The share of trials in which `holds(benchmark of `sessions` alike sessions, another one)`.

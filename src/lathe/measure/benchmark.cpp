@@ -43,13 +43,16 @@ double robust_deviation(const std::vector<double>& values, double center) {
 IntervalMs median_interval(std::vector<double> values) {
   std::ranges::sort(values);
   const auto n = static_cast<double>(values.size());
-  double probability = std::exp2(-n);  // of exactly `left` values below the median
-  double below = probability;
+  // Of exactly k values below the median, as a logarithm: 2^-n is no double for large n.
+  double log_probability = -n * std::numbers::ln2;
+  double below = std::exp(log_probability);
   std::size_t left = 0;
-  while (below + probability * (n - static_cast<double>(left)) / static_cast<double>(left + 1) <=
-         0.025) {
-    probability *= (n - static_cast<double>(left)) / static_cast<double>(left + 1);
-    below += probability;
+  for (double k = 0; 2 * (k + 1) < n; ++k) {
+    log_probability += std::log((n - k) / (k + 1));
+    below += std::exp(log_probability);
+    if (below > 0.025) {
+      break;
+    }
     ++left;
   }
   return {values[left], values[values.size() - 1 - left]};

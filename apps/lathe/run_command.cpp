@@ -64,6 +64,7 @@ void add_train_options(CLI::App& command, run::RunOptions& o) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("--label-smoothing", o.train.label_smoothing, "of the labels' loss")
+      ->check(fraction)
       ->check(CLI::Range(0.0, 0.99))
       ->capture_default_str();
   command.add_option("--crop-padding", o.train.augment.crop_padding, "pixels, for random crops")

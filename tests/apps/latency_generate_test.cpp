@@ -66,14 +66,8 @@ TEST(LatencyGenerateTest, TwoProcessesDontWriteOneFile) {
 
 /// Starts `lathe <arguments>` and kills it with no warning after `ms`.
 void run_and_kill(const std::string& arguments, double ms) {
-  const std::string command =
-      "exec " + quoted(LATHE_PROGRAM) + " " + arguments + " > /dev/null 2> /dev/null";
-  const pid_t pid = ::fork();
-  ASSERT_GE(pid, 0);
-  if (pid == 0) {
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
+  const pid_t pid = start_lathe(arguments);
+  ASSERT_GT(pid, 0);
   std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(ms));
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);

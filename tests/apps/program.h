@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -44,6 +45,18 @@ inline Outcome run_lathe(const std::string& arguments, const std::string& before
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   outcome.err = read_file(errors);
   return outcome;
+}
+
+/// Starts `lathe <arguments>`, silent, and goes on: to be killed and waited for. -1 if it can't.
+inline pid_t start_lathe(const std::string& arguments) {
+  const std::string command =
+      "exec " + quoted(LATHE_PROGRAM) + " " + arguments + " > /dev/null 2> /dev/null";
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  return pid;
 }
 
 inline std::vector<std::string> lines_of(const std::string& text) {

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -19,6 +18,7 @@ using lathe::testing::lines_of;
 using lathe::testing::Outcome;
 using lathe::testing::quoted;
 using lathe::testing::run_lathe;
+using lathe::testing::start_lathe;
 using lathe::testing::TinyRun;
 
 constexpr double kEpochs = 8;
@@ -26,14 +26,8 @@ constexpr std::chrono::seconds kPatience{300};
 
 /// Starts `lathe <arguments>`, and kills it once `path` exists.
 void run_until_exists(const std::string& arguments, const std::filesystem::path& path) {
-  const std::string command =
-      "exec " + quoted(LATHE_PROGRAM) + " " + arguments + " > /dev/null 2> /dev/null";
-  const pid_t pid = ::fork();
-  ASSERT_GE(pid, 0);
-  if (pid == 0) {
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
+  const pid_t pid = start_lathe(arguments);
+  ASSERT_GT(pid, 0);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!std::filesystem::exists(path) && std::chrono::steady_clock::now() < deadline &&
          ::waitpid(pid, nullptr, WNOHANG) == 0) {

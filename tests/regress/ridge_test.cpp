@@ -8,6 +8,7 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/core/random.h"
+#include "regress/random_matrix.h"
 
 namespace lathe::regress {
 namespace {
@@ -15,15 +16,8 @@ namespace {
 using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+using lathe::testing::random_matrix;
 using lathe::testing::text_thrown;
-
-MatrixXd random_matrix(Index rows, Index columns, Rng& rng) {
-  MatrixXd m(rows, columns);
-  for (double& value : m.reshaped()) {
-    value = rng.normal();
-  }
-  return m;
-}
 
 TEST(RidgeTest, MinimisesThePenalisedSquares) {
   Rng rng(1);

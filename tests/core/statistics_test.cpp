@@ -35,6 +35,11 @@ TEST(Quantile, RejectsBadArguments) {
             "[core::mean] values must not be empty");
 }
 
+TEST(RobustDeviation, IsTheScaledMedianDistance) {
+  EXPECT_DOUBLE_EQ(robust_deviation(std::vector<double>{4, 5, 7, 1000}, 5), 1.4826 * 1.5);
+  EXPECT_THROW(robust_deviation({}, 0), std::invalid_argument);
+}
+
 TEST(Errors, MatchHandComputedValues) {
   EXPECT_DOUBLE_EQ(mean_absolute_percentage_error(Values{9, 22}, Values{10, 20}), 0.1);
   EXPECT_DOUBLE_EQ(root_mean_square_error(Values{1, 5}, Values{1, 1}), std::sqrt(8.0));

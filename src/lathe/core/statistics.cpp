@@ -71,6 +71,13 @@ double quantile(std::span<const double> values, double q) {
 
 double median(std::span<const double> values) { return quantile(values, 0.5); }
 
+double robust_deviation(std::span<const double> values, double center) {
+  constexpr double kOfANormalDistribution = 1.4826;
+  std::vector<double> distances;
+  for (const double value : values) distances.push_back(std::abs(value - center));
+  return kOfANormalDistribution * median(distances);
+}
+
 double mean(std::span<const double> values) {
   if (values.empty()) throw std::invalid_argument("[core::mean] values must not be empty");
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

@@ -10,6 +10,10 @@ namespace lathe {
 /// @throws std::invalid_argument if `values` is empty or q is outside [0, 1].
 double quantile(std::span<const double> values, double q);
 double median(std::span<const double> values);
+
+/// The median absolute distance from `center`, scaled to be the standard deviation if the values
+/// are normal: outliers hardly move it. @throws std::invalid_argument if `values` is empty.
+double robust_deviation(std::span<const double> values, double center);
 double mean(std::span<const double> values);
 
 /// Mean of |predicted - measured| / measured, a fraction.

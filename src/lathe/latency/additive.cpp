@@ -29,7 +29,6 @@ using Samples = std::span<const LatencySample>;
 
 constexpr Index kMaxBlocks = 4096;
 constexpr int kRounds = 6;  // of constraints, and of Huber's weights
-constexpr double kMadToSigma = 1.4826;
 
 /// The pairs (narrower, wider) of blocks that differ in one number of channels, next to each other.
 using Pairs = std::vector<std::pair<Index, Index>>;
@@ -234,7 +233,7 @@ Strengths choose(const Problem& problem, const AdditiveOptions& options) {
 /// What lets the table say how sure it is. The constraints are left out: it is a little less sure
 /// than it could be.
 BlockEvidence evidence_of(const Problem& problem, const VectorXd& weights,
-                          const Strengths& strengths, std::vector<double> errors) {
+                          const Strengths& strengths, const std::vector<double>& errors) {
   const VectorXd per_ms2 = row_weights(problem, weights);
   BlockEvidence evidence{.weights_per_ms2 = {per_ms2.begin(), per_ms2.end()},
                          .penalty_per_ms2 = strengths.prior * unit_per_ms2(problem)};
@@ -249,12 +248,11 @@ BlockEvidence evidence_of(const Problem& problem, const VectorXd& weights,
                  static_cast<int>(column));
     }
   }
-  std::ranges::transform(errors, errors.begin(), [](double error) { return std::abs(error); });
   const regress::NormalEquations system(regress::normal_matrix(problem.rows, per_ms2),
                                         VectorXd::Constant(problem.seen, evidence.penalty_per_ms2));
   const auto samples = static_cast<double>(errors.size());
   const double freedom = std::max(1.0, samples - system.effective_unknowns());
-  evidence.noise = kMadToSigma * median(errors) * std::sqrt(samples / freedom);
+  evidence.noise = robust_deviation(errors, 0.0) * std::sqrt(samples / freedom);
   return evidence;
 }
 

@@ -15,11 +15,9 @@ namespace lathe::measure {
 namespace {
 
 constexpr double kOutlierDeviations = 5;
-// Of a normal distribution: what makes the median absolute deviation the standard one, its bias of
-// 1 - .8/k and its efficiency.
-constexpr double kMadToDeviation = 1.4826;
-constexpr double kMadBias = 0.8;
-constexpr double kMadEfficiency = 0.37;
+// Of robust_deviation() of k normal values: its bias of 1 - .8/k and its efficiency.
+constexpr double kDeviationBias = 0.8;
+constexpr double kDeviationEfficiency = 0.37;
 
 /// 97.5% quantile of Student's t.
 double student_t975(std::size_t degrees) {
@@ -28,15 +26,6 @@ double student_t975(std::size_t degrees) {
       2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
       2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
   return degrees <= kQuantiles.size() ? kQuantiles[degrees - 1] : 1.96;
-}
-
-/// The median absolute deviation, made the standard deviation of a normal distribution.
-double robust_deviation(const std::vector<double>& values, double center) {
-  std::vector<double> distances;
-  for (const double value : values) {
-    distances.push_back(std::abs(value - center));
-  }
-  return kMadToDeviation * median(distances);
 }
 
 /// Between which of `values` the true median lies 19 times of 20, whatever their distribution.
@@ -62,8 +51,8 @@ IntervalMs median_interval(std::vector<double> values) {
 IntervalMs next_interval(const std::vector<double>& values) {
   const auto k = static_cast<double>(values.size());
   const double center = median(values);
-  const double deviation = robust_deviation(values, center) * k / (k - kMadBias);
-  const auto degrees = static_cast<std::size_t>(std::max(1.0, kMadEfficiency * (k - 1)));
+  const double deviation = robust_deviation(values, center) * k / (k - kDeviationBias);
+  const auto degrees = static_cast<std::size_t>(std::max(1.0, kDeviationEfficiency * (k - 1)));
   const double half = student_t975(degrees) * deviation * std::sqrt(1 + std::numbers::pi / (2 * k));
   return {std::max(0.0, center - half), center + half};
 }

@@ -60,4 +60,17 @@ std::string fraction(const std::string& text) {
              : "must be a number from 0 to 1, got \"" + text + "\"";
 }
 
+std::string to_seconds(std::string& text) {
+  std::string unit;
+  const std::optional<double> value = leading_number(text, unit);
+  constexpr std::pair<const char*, double> kUnits[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}};
+  for (const auto& [name, seconds] : kUnits) {
+    if (value && *value > 0 && unit == name) {
+      text = std::to_string(*value * seconds);
+      return {};
+    }
+  }
+  return "must be a time such as 90s, 10m or 2h, got \"" + text + "\"";
+}
+
 }  // namespace lathe::app

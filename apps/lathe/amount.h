@@ -27,4 +27,8 @@ std::string positive(const std::string& text);
 /// For CLI11: accepts numbers from 0 to 1.
 std::string fraction(const std::string& text);
 
+/// For CLI11's transform(): "90s", "10m", "2h" or a number of seconds, > 0, becomes the number of
+/// seconds.
+std::string to_seconds(std::string& text);
+
 }  // namespace lathe::app

@@ -12,6 +12,7 @@ void add_latency_command(CLI::App& app);
 void add_run_command(CLI::App& app);
 void add_search_command(CLI::App& app);
 void add_spaces_command(CLI::App& app);
+void add_train_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.
 void add_latency_benchmark_command(CLI::App& app);

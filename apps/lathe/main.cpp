@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
   app.allow_config_extras(false);
   app.require_subcommand(1);
   lathe::app::add_run_command(app);
+  lathe::app::add_train_command(app);
   lathe::app::add_search_command(app);
   lathe::app::add_spaces_command(app);
   lathe::app::add_describe_command(app);

@@ -1,11 +1,10 @@
-// One step is what train::train_supernet does for one batch: forward, loss and backward of each of
-// its nets, then SGD. Data are made up beforehand.
+// One train::Step and SGD on data that are made up beforehand.
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
-#include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
+#include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +12,9 @@
 #include "lathe/graph/counts.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/supernet.h"
-#include "lathe/nn/threads.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/train/loss.h"
-#include "lathe/train/sgd.h"
+#include "lathe/train/optimizer.h"
+#include "lathe/train/step.h"
 #include "train_step.h"
 
 namespace lathe::bench {
@@ -46,95 +44,64 @@ struct Work {
 class TrainStep {
  public:
   TrainStep(const Work& work, const Whose& whose, int threads)
-      : whose_(whose),
-        supernet_(space::make_space(work.space, {.input_size = work.input_size}), 1, whose.shards),
-        optimizer_(supernet_.parameters(), {}),
-        workers_(std::min(whose.shards, threads), std::max(1, threads / whose.shards)) {
-    const space::Space& space = supernet_.space();
-    archs_ = {space.largest()};
+      : space_(space::make_space(work.space, {.input_size = work.input_size})),
+        weights_(space_, {.seed = 1, .replicas = whose.shards}),
+        optimizer_(train::make_optimizer(weights_.parameters(), {})),
+        step_(weights_, {.shards = whose.shards, .threads = threads, .kernels = whose.kernels}) {
+    const auto add = [&](const space::Arch& arch, train::Target target) {
+      nets_.emplace_back(space_->graph(arch));
+      losses_.push_back({target, 1.0});
+    };
+    add(space_->largest(), train::Target::kLabels);
     if (work.shrinking) {
       Rng rng(1);
-      archs_.push_back(space.smallest());
-      archs_.push_back(space.sample(rng));
-      archs_.push_back(space.sample(rng));
+      add(space_->smallest(), train::Target::kFirstPass);
+      add(space_->sample(rng), train::Target::kFirstPass);
+      add(space_->sample(rng), train::Target::kFirstPass);
+    }
+    for (std::size_t i = 0; i < nets_.size(); ++i) {
+      passes_.push_back({.net = &nets_[i], .losses = {&losses_[i], 1}});
     }
     const auto generator = at::detail::createCPUGenerator(1);
     const auto layout =
         whose.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     const std::int64_t size = work.input_size;
     const at::Tensor images =
-        at::randn({work.batch, space.task().in_channels, size, size}, generator);
+        at::randn({work.batch, space_->task().in_channels, size, size}, generator);
     const at::Tensor labels =
-        at::randint(space.task().num_classes, {work.batch}, generator, at::kLong);
+        at::randint(space_->task().num_classes, {work.batch}, generator, at::kLong);
     for (int shard = 0; shard < whose.shards; ++shard) {
       const std::int64_t part = work.batch / whose.shards;
-      images_.push_back(images.narrow(0, shard * part, part).contiguous(layout));
-      labels_.push_back(labels.narrow(0, shard * part, part));
+      batches_.push_back({images.narrow(0, shard * part, part).contiguous(layout),
+                          labels.narrow(0, shard * part, part)});
     }
   }
 
   /// Gives the mean loss of the first net.
   double run() {
-    std::vector<double> losses(images_.size());
-    if (whose_.shards == 1) {
-      losses[0] = run_shard(0);
-    } else {
-      workers_.run([&](int worker) {
-        for (int shard = worker; shard < whose_.shards; shard += workers_.count()) {
-          losses[static_cast<std::size_t>(shard)] = run_shard(shard);
-        }
-      });
-      const c10::NoGradGuard no_grad;
-      for (int shard = 1; shard < whose_.shards; ++shard) {
-        supernet_.parameters().grads().add_(supernet_.parameters().grads(shard));
-        supernet_.parameters().grads(shard).zero_();
-      }
-    }
-    optimizer_.step(kLearningRate);
-    double sum = 0;
-    for (const double loss : losses) {
-      sum += loss;
-    }
-    return sum / static_cast<double>(losses.size());
+    const auto batch_of = [&](int shard) { return batches_[static_cast<std::size_t>(shard)]; };
+    const double loss = step_.run(0, passes_, batch_of).loss;
+    optimizer_->step(kLearningRate);
+    return loss;
   }
 
   std::int64_t macs() const {
     std::int64_t macs = 0;
-    for (const space::Arch& arch : archs_) {
-      macs += graph::macs(supernet_.space().graph(arch));
+    for (const nn::Executor& net : nets_) {
+      macs += graph::macs(net.graph());
     }
     return macs;
   }
 
  private:
-  double run_shard(int shard) {
-    const auto index = static_cast<std::size_t>(shard);
-    at::Tensor first_logits;
-    double first_loss = 0;
-    for (const space::Arch& arch : archs_) {
-      const nn::Executor net(supernet_.space().graph(arch));
-      const at::Tensor logits =
-          net.forward(supernet_.bind(net.graph(), shard), images_[index],
-                      {.training = true, .dropout = false, .kernels = whose_.kernels});
-      const at::Tensor loss = first_logits.defined()
-                                  ? train::soft_label_loss(logits, first_logits)
-                                  : train::label_loss(logits, labels_[index], 0.1);
-      (loss / whose_.shards).backward();
-      if (!first_logits.defined()) {
-        first_logits = logits.detach();
-        first_loss = loss.item<double>();
-      }
-    }
-    return first_loss;
-  }
-
-  Whose whose_;
-  nn::Supernet supernet_;
-  train::Sgd optimizer_;
-  nn::Workers workers_;
-  std::vector<space::Arch> archs_;
-  std::vector<at::Tensor> images_;  // by shard
-  std::vector<at::Tensor> labels_;
+  std::shared_ptr<const space::Space> space_;
+  nn::Supernet weights_;
+  std::unique_ptr<train::Optimizer> optimizer_;
+  train::Step step_;
+  std::deque<nn::Executor> nets_;  // that stay where they are
+  std::deque<train::LossTerm> losses_;
+  std::vector<train::StepPass> passes_;
+  std::vector<train::Batch> batches_;  // by shard
 };
 
 /// The loss before and, so that gradients count, after the first step.

@@ -134,10 +134,12 @@ TEST_F(RunErrorsTest, ConfigFiles) {
 }
 
 TEST_F(RunErrorsTest, CheckpointOfAnotherSpace) {
-  nn::Supernet other(testing::stage_space(), 1);
-  const train::Sgd optimizer(other.parameters(), {});
+  const nn::Supernet other(testing::stage_space(), {.seed = 1});
   const std::string checkpoint = tiny_.out("checkpoint/supernet.safetensors");
-  train::save_checkpoint(checkpoint, other, optimizer, 3, {});
+  train::save_checkpoint(checkpoint, {.weights_of = other.name(),
+                                      .steps_done = 3,
+                                      .settings = nlohmann::json::object(),
+                                      .weights = other.state()});
   tiny_.write_latency_table(tiny_.out());
   const std::string bytes = read_file(checkpoint);
   expect_failure(tiny_.run(), 1,

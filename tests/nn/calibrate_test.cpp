@@ -98,7 +98,7 @@ std::map<std::string, Statistics> batch_statistics(const graph::Net& net,
 TEST(CalibrateBatchNorm, AveragesTheBatchesStatistics) {
   Rng rng(1);
   const auto space = lathe::testing::small_space();
-  Supernet supernet(space, 1);
+  Supernet supernet(space, {.seed = 1});
   supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
   for (const space::Arch& arch : {space->smallest(), space->sample(rng), space->largest()}) {
     const graph::Graph graph = space->graph(arch);
@@ -144,7 +144,7 @@ TEST(CalibrateBatchNorm, AveragesTheBatchesStatistics) {
 TEST(CalibrateBatchNorm, LeavesSharedTensorsAlone) {
   Rng rng(2);
   const auto space = lathe::testing::small_space();
-  Supernet supernet(space, 1);
+  Supernet supernet(space, {.seed = 1});
   supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
   const TensorMap before = supernet.state();
   const graph::Graph graph = space->graph(space->largest());
@@ -167,7 +167,7 @@ TEST(CalibrateBatchNorm, LeavesSharedTensorsAlone) {
 TEST(CalibrateBatchNorm, OneBatchGivesTheOutputOfThatBatch) {
   Rng rng(3);
   const auto space = lathe::testing::small_space();
-  const Supernet supernet(space, 1);
+  const Supernet supernet(space, {.seed = 1});
   const Executor executor(space->graph(space->largest()));
   const std::vector<FloatTensor> batches{
       lathe::testing::random_input(executor.graph().input_shape(), 8, rng)};
@@ -183,7 +183,7 @@ TEST(CalibrateBatchNorm, OneBatchGivesTheOutputOfThatBatch) {
 
 TEST(CalibrateBatchNorm, NeedsABatch) {
   const auto space = lathe::testing::small_space();
-  const Supernet supernet(space, 1);
+  const Supernet supernet(space, {.seed = 1});
   const Executor executor(space->graph(space->smallest()));
   Binding binding = supernet.bind(executor.graph());
   EXPECT_EQ(text_thrown<std::invalid_argument>(

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lathe/deploy/torchscript.h"
+#include "lathe/graph/channel_groups.h"
 #include "lathe/nn/executor.h"
 #include "lathe/space/builtin_spaces.h"
 #include "nn/small_space.h"
@@ -104,7 +105,7 @@ TensorMap by_name(const Parameters& parameters, const at::Tensor& flat) {
 
 TEST(SortChannels, MovesWeightsStatisticsAndMomentumAlike) {
   Rng rng(1);
-  Supernet supernet(small_space(), 1);
+  Supernet supernet(small_space(), {.seed = 1});
   const TensorMap before = lathe::testing::random_state(supernet, rng);
   supernet.load_state(before, "test");
   const Parameters& p = supernet.parameters();
@@ -113,7 +114,7 @@ TEST(SortChannels, MovesWeightsStatisticsAndMomentumAlike) {
   const at::Tensor second = -momentum;
   const TensorMap marks = by_name(p, momentum);
 
-  sort_channels(supernet, {momentum, second});
+  sort_channels(supernet, supernet.space(), {}, {momentum, second});
 
   const TensorMap expected = expected_state(supernet.space(), before, before);
   EXPECT_EQ(supernet.state(), expected);
@@ -128,9 +129,9 @@ TEST(SortChannels, MovesWeightsStatisticsAndMomentumAlike) {
 
 TEST(SortChannels, LeavesImportanceDescending) {
   Rng rng(2);
-  Supernet supernet(small_space(), 1);
+  Supernet supernet(small_space(), {.seed = 1});
   supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
-  sort_channels(supernet, {});
+  sort_channels(supernet, supernet.space(), {}, {});
   const TensorMap state = supernet.state();
   int sorted = 0;
   for (const auto& [name, tensor] : state) {
@@ -145,7 +146,7 @@ TEST(SortChannels, LeavesImportanceDescending) {
   }
   EXPECT_EQ(sorted, 5 + 3);
   const TensorMap once = state;
-  sort_channels(supernet, {});
+  sort_channels(supernet, supernet.space(), {}, {});
   EXPECT_EQ(supernet.state(), once) << "sorting twice is sorting once";
 }
 
@@ -154,7 +155,7 @@ TEST(SortChannels, KeepsTheLargestNetsFunctionAtEveryKernel) {
   Rng rng(3);
   for (const auto& space :
        {small_space(), std::shared_ptr<const space::Space>(space::make_space("mbv3_28"))}) {
-    Supernet supernet(space, 1);
+    Supernet supernet(space, {.seed = 1});
     supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
     const auto outputs = [&](const FloatTensor& input) {
       std::vector<FloatTensor> all;
@@ -172,7 +173,7 @@ TEST(SortChannels, KeepsTheLargestNetsFunctionAtEveryKernel) {
         lathe::testing::random_input(space->graph(space->largest()).input_shape(), 4, rng);
     const std::vector<FloatTensor> before = outputs(input);
     const TensorMap state = supernet.state();
-    sort_channels(supernet, {});
+    sort_channels(supernet, supernet.space(), {}, {});
     EXPECT_NE(supernet.state(), state);
     const std::vector<FloatTensor> after = outputs(input);
     for (std::size_t i = 0; i < before.size(); ++i) {
@@ -181,14 +182,66 @@ TEST(SortChannels, KeepsTheLargestNetsFunctionAtEveryKernel) {
   }
 }
 
-TEST(SortChannels, LeavesBottlenecksAlone) {
+TEST(SortChannels, KeepsEveryFamilysFunction) {
+  const c10::NoGradGuard no_grad;
   Rng rng(4);
-  const std::shared_ptr<const space::Space> space =
-      space::make_space("ofa_resnet50d", {.num_classes = 2, .input_size = 32});
-  Supernet supernet(space, 1);
-  const at::Tensor before = supernet.parameters().values().clone();
-  sort_channels(supernet, {});
-  EXPECT_TRUE(supernet.parameters().values().equal(before));
+  for (const std::string name : {"ofa_resnet50d", "mobilenet_v1_widths"}) {
+    SCOPED_TRACE(name);
+    const std::shared_ptr<const space::Space> space =
+        space::make_space(name, {.num_classes = 3, .input_size = 32});
+    Supernet supernet(space, {.seed = 1});
+    supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
+    const Executor net(space->graph(space->largest()));
+    const at::Tensor input =
+        to_torch(lathe::testing::random_input(net.graph().input_shape(), 2, rng));
+    const FloatTensor before = from_torch(net.forward(supernet.bind(net.graph()), input));
+    const at::Tensor values = supernet.parameters().values().clone();
+    const at::Tensor momentum = values.clone();
+    sort_channels(supernet, *space, {}, {momentum});
+    EXPECT_FALSE(supernet.parameters().values().equal(values));
+    EXPECT_TRUE(supernet.parameters().values().equal(momentum)) << "moved alike";
+    const FloatTensor after = from_torch(net.forward(supernet.bind(net.graph()), input));
+    EXPECT_LT(deploy::max_relative_error(after, before), 1e-4);
+    for (const graph::ChannelGroup& group : graph::channel_groups(net.graph())) {
+      if (!group.movable || group.readers.size() != 1) continue;
+      const at::Tensor weight =
+          supernet.parameters().part(supernet.parameters().values(), group.readers[0].name);
+      if (weight.dim() != 4 || weight.size(2) != 1) continue;
+      const std::vector<double> values_of = importance(from_torch(weight));
+      for (std::size_t i = 1; i < values_of.size(); ++i) {
+        EXPECT_LE(values_of[i], values_of[i - 1] * (1 + 1e-5)) << group.readers[0].name;
+      }
+    }
+  }
+}
+
+TEST(SortChannels, StaysWithinTrainedWidths) {
+  Rng rng(5);
+  const auto space = small_space();
+  Supernet supernet(space, {.seed = 1});
+  const TensorMap before = lathe::testing::random_state(supernet, rng);
+  supernet.load_state(before, "test");
+  space::Arch narrow = space->largest();  // every block at its first expansion
+  for (std::size_t i = 0; i < narrow.choices.size(); ++i) {
+    if (space->decisions()[i].group == "e") narrow.choices[i] = 0;
+  }
+  // The narrow net keeps its channels: its output is what it was.
+  const c10::NoGradGuard no_grad;
+  const Executor net(space->graph(narrow));
+  const at::Tensor input =
+      to_torch(lathe::testing::random_input(net.graph().input_shape(), 3, rng));
+  const FloatTensor output = from_torch(net.forward(supernet.bind(net.graph()), input));
+  sort_channels(supernet, *space, {narrow}, {});
+  EXPECT_NE(supernet.state(), before);
+  EXPECT_LT(deploy::max_relative_error(
+                from_torch(net.forward(supernet.bind(net.graph()), input)), output),
+            1e-5);
+  // Without the limit it isn't.
+  supernet.load_state(before, "test");
+  sort_channels(supernet, *space, {}, {});
+  EXPECT_GT(deploy::max_relative_error(
+                from_torch(net.forward(supernet.bind(net.graph()), input)), output),
+            1e-2);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST_P(SubnetEquivalence, AllFormsGiveTheSameLogits) {
   const c10::NoGradGuard no_grad;
   const testing::TemporaryFolder folder;
   const Family& family = GetParam();
-  Supernet supernet(family.make(), 1);
+  Supernet supernet(family.make(), {.seed = 1});
   Rng rng(17);
   supernet.load_state(testing::random_state(supernet, rng), "test");
   const space::Space& space = supernet.space();

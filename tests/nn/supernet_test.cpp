@@ -52,7 +52,7 @@ std::vector<space::Arch> archs_of(const space::Space& space, int count, Rng& rng
 }
 
 Supernet random_supernet(const SpacePointer& space, Rng& rng) {
-  Supernet supernet(space, 1);
+  Supernet supernet(space, {.seed = 1});
   supernet.load_state(random_state(supernet, rng), "test");
   return supernet;
 }
@@ -84,7 +84,7 @@ TEST(Supernet, BindSlicesAsByHand) {
 
 TEST(Supernet, KernelsAreCentreCropsAtFirst) {
   const SpacePointer space = small_space();
-  const Supernet supernet(space, 3);
+  const Supernet supernet(space, {.seed = 3});
   const graph::Graph smallest = space->graph(space->smallest());
   const TensorMap full = supernet.state();
   int shrunk = 0;
@@ -197,8 +197,8 @@ TEST(Supernet, RunningStatisticsAreUpdatedThroughTheViews) {
 TEST(Supernet, ReplicasHaveGradientsAndStatisticsOfTheirOwn) {
   Rng rng(10);
   const SpacePointer space = small_space();
-  const Supernet supernet(space, 1, 2);
-  EXPECT_EQ(supernet.state(), Supernet(space, 1).state());
+  const Supernet supernet(space, {.seed = 1, .replicas = 2});
+  EXPECT_EQ(supernet.state(), Supernet(space, {.seed = 1}).state());
   const TensorMap before = supernet.state();
   const Executor net(space->graph(space->smallest()));
   const at::Tensor x = to_torch(testing::random_input(net.graph().input_shape(), 4, rng));
@@ -214,13 +214,13 @@ TEST(Supernet, ReplicasHaveGradientsAndStatisticsOfTheirOwn) {
 
 TEST(Supernet, RefusesSpacesWhoseWeightsDoNotNest) {
   EXPECT_EQ(testing::text_thrown<std::invalid_argument>(
-                [] { Supernet(space::make_space("darts_c4_l3"), 1); }),
+                [] { Supernet(space::make_space("darts_c4_l3")); }),
             "[nn::Supernet] the nets of space darts_c4_l3 don't share weights by slicing");
 }
 
 TEST(Supernet, StartsAsDocumented) {
   const SpacePointer space = space::make_space("mbv3_28");
-  const Supernet supernet(space, 6);
+  const Supernet supernet(space, {.seed = 6});
   const TensorMap state = supernet.state();
   const graph::Graph graph = space->graph(space->largest());
   for (int i = 0; i < graph.size(); ++i) {
@@ -251,13 +251,13 @@ TEST(Supernet, StartsAsDocumented) {
       }
     }
   }
-  EXPECT_EQ(Supernet(space, 6).state(), state);
-  EXPECT_NE(Supernet(space, 7).state(), state);
+  EXPECT_EQ(Supernet(space, {.seed = 6}).state(), state);
+  EXPECT_NE(Supernet(space, {.seed = 7}).state(), state);
 }
 
 TEST(Supernet, OnlyWeightsOfConvolutionsAndLinearLayersDecay) {
   const SpacePointer space = small_space();
-  const Supernet supernet(space, 1);
+  const Supernet supernet(space, {.seed = 1});
   const Parameters& p = supernet.parameters();
   const at::Tensor marks = at::zeros_like(p.values());
   marks.narrow(0, 0, p.num_decayed()).fill_(1);
@@ -282,7 +282,7 @@ TEST(Supernet, StateRoundTrips) {
   const SpacePointer space = small_space();
   const Supernet first = random_supernet(space, rng);
   const TensorMap state = first.state();
-  Supernet second(space, 2);
+  Supernet second(space, {.seed = 2});
   second.parameters().grads().fill_(3);
   second.load_state(state, "test");
   EXPECT_EQ(second.state(), state);
@@ -295,7 +295,7 @@ TEST(Supernet, StateRoundTrips) {
 TEST(Supernet, RefusesAnotherState) {
   Rng rng(9);
   const SpacePointer space = small_space();
-  Supernet supernet(space, 1);
+  Supernet supernet(space, {.seed = 1});
   const TensorMap before = supernet.state();
   const TensorMap good = random_state(supernet, rng);
   const auto text = [&](const TensorMap& state) {
@@ -307,16 +307,16 @@ TEST(Supernet, RefusesAnotherState) {
   TensorMap bad = good;
   bad.erase("head.bn.running_var");
   EXPECT_EQ(text(bad),
-            "a/b.safetensors: tensor head.bn.running_var is missing, is this a supernet "
+            "a/b.safetensors: tensor head.bn.running_var is missing, are these weights "
             "of small?");
   bad = good;
   bad["stem.conv.weight"].shape = {8, 2, 9};
   EXPECT_EQ(text(bad),
-            "a/b.safetensors: tensor stem.conv.weight is of another shape, is this a "
-            "supernet of small?");
+            "a/b.safetensors: tensor stem.conv.weight is of another shape, are these "
+            "weights of small?");
   bad = good;
   bad["zzz"] = {{1}, {1}};
-  EXPECT_EQ(text(bad), "a/b.safetensors: unknown tensor zzz, is this a supernet of small?");
+  EXPECT_EQ(text(bad), "a/b.safetensors: unknown tensor zzz, are these weights of small?");
 }
 
 }  // namespace

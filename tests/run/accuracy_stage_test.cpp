@@ -41,7 +41,7 @@ class AccuracyStageTest : public ::testing::Test {
       testing::table_by_macs(*space_, measure::fingerprint(ScriptedRunner(), *space_));
   data::Dataset dataset_ = testing::synthetic_dataset(100, 40, 20);
   train::Evaluator evaluator_{dataset_, {.calibration_images = 50, .batch_size = 25}};
-  nn::Supernet supernet_{space_, 1};
+  nn::Supernet supernet_{space_, {.seed = 1}};
   int evaluated_ = 0;  ///< subnets, by the progress reports
 };
 
@@ -52,7 +52,8 @@ TEST_F(AccuracyStageTest, EvaluatesSubnetsAndKeepsThem) {
   ASSERT_EQ(lines.size(), 12U);
   for (const nlohmann::json& line : lines) {
     const space::Arch arch = space_->from_json(line.at("arch"), "line");
-    EXPECT_EQ(line.at("accuracy").get<double>(), evaluator_.validation_top1(supernet_, arch, 40));
+    EXPECT_EQ(line.at("accuracy").get<double>(), 
+              evaluator_.validation_top1(supernet_, space_->graph(arch), 40));
     EXPECT_EQ(line.at("predicted_ms").get<double>(), table_.predict_ms(arch));
   }
   EXPECT_EQ(predictor.fit().samples, 12);

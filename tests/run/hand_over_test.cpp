@@ -29,7 +29,8 @@ class HandOverTest : public ::testing::Test {
                                   const search::TargetResult& target,
                                   const std::vector<Candidate>& front = {}) {
     ScriptedRunner runner(script_ms, 1000.0);
-    const Workshop shop{supernet_, dataset_, evaluator_, runner, options_, folder_, progress_};
+    const Workshop shop{supernet_, *space_,  dataset_, evaluator_,
+                        runner,    options_, folder_,  progress_};
     TargetResult result = hand_over(shop, target, front);
     timings_ = runner.timings();
     return result;
@@ -56,7 +57,7 @@ class HandOverTest : public ::testing::Test {
   std::shared_ptr<const space::Space> space_ = stage_space();
   data::Dataset dataset_ = testing::synthetic_dataset(100, 40, 50);
   train::Evaluator evaluator_{dataset_, {.calibration_images = 50, .batch_size = 25}};
-  nn::Supernet supernet_{space_, 1};
+  nn::Supernet supernet_{space_, {.seed = 1}};
   RunOptions options_;
   std::vector<std::string> notes_;
   ProgressFn progress_ = [this](const Progress& p) { notes_.push_back(p.message); };

@@ -27,15 +27,15 @@ class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() : threads_before_(at::get_num_threads()) {
     testing::write_synthetic_dataset(temporary_ / "data", 600, 200);
-    options_.data_dir = temporary_ / "data";
-    options_.validation_size = 100;
+    options_.training.data_dir = temporary_ / "data";
+    options_.training.validation_size = 100;
     options_.targets_ms = {1e-6, 1000};
     options_.latency.block_timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
     options_.latency.net_timing = options_.latency.block_timing;
     options_.latency.calibration_nets = 5;
-    options_.train.epochs = 2;
-    options_.train.batch_size = 50;
-    options_.train_threads = 1;
+    options_.training.method.epochs = 2;
+    options_.training.train.batch_size = 50;
+    options_.training.threads = 1;
     options_.accuracy = {.samples = 10, .validation_images = 100, .folds = 2};
     options_.accuracy.fit.hidden = {16};
     options_.accuracy.fit.epochs = 20;
@@ -121,7 +121,7 @@ TEST_F(PipelineTest, GoesFromImagesToNetsAndIsNotDoneTwice) {
 TEST_F(PipelineTest, SpreadsTargetsOverTheReachableRange) {
   options_.targets_ms.clear();
   options_.num_targets = 3;
-  options_.train.epochs = 0.2;
+  options_.training.method.epochs = 0.2;
   const RunResult result = run_once();
   ASSERT_EQ(result.targets.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -151,29 +151,29 @@ TEST_F(PipelineTest, RefusesTargetsThatAreNone) {
 }
 
 TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {
-  options_.train.batch_size = 501;
+  options_.training.train.batch_size = 501;
   EXPECT_NE(text_thrown<std::invalid_argument>([&] { run_once(); }).find("make no step"),
             std::string::npos);
-  options_.validation_size = 600;
+  options_.training.validation_size = 600;
   EXPECT_NE(text_thrown<Error>([&] { run_once(); })
                 .find("expected more than 600 training images, the size of the validation split, "
                       "got 600"),
             std::string::npos);
-  options_.dataset = "fashion-minst";
+  options_.training.dataset = "fashion-minst";
   EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
             "unknown data set \"fashion-minst\": did you mean \"fashion-mnist\"?");
   EXPECT_TRUE(stages_.empty());
 }
 
 TEST_F(PipelineTest, RefusesASpaceWithoutASupernet) {
-  options_.space = "darts_c4_l3";
+  options_.training.space = "darts_c4_l3";
   EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
             "space darts_c4_l3 has no supernet: its nets don't share weights by slicing; choose "
             "another --space");
 }
 
 TEST_F(PipelineTest, RefusesAnUnknownSpace) {
-  options_.space = "mbv3_29";
+  options_.training.space = "mbv3_29";
   const std::string text = text_thrown<Error>([&] { run_once(); });
   EXPECT_EQ(text.rfind("unknown space \"mbv3_29\": did you mean ", 0), 0U) << text;
   EXPECT_NE(text.find("mbv3_28"), std::string::npos);
@@ -183,8 +183,8 @@ TEST_F(PipelineTest, KeepsTheFileOfItsSpaceAndRefusesAChangedOne) {
   const std::string file = (temporary_ / "mine.json").string();
   space::MobileSpec spec = testing::tiny_mobile();
   write_json(file, space::to_json(spec));
-  options_.space = file;
-  options_.train.epochs = 0.2;
+  options_.training.space = file;
+  options_.training.method.epochs = 0.2;
   const RunResult result = run_once();
   const auto arch = read_json(out("nets/1000ms/arch.json"));
   EXPECT_EQ(arch.at("space"), space::fingerprinted_name(spec));

@@ -52,7 +52,7 @@ TEST(Evaluator, CountsRightAnswers) {
 TEST(Evaluator, RecalibratesOnTheSameAugmentedImagesEachTime) {
   const data::Dataset dataset = pattern_dataset();
   const auto space = pattern_space();
-  nn::Supernet supernet(space, 1);
+  nn::Supernet supernet(space, {.seed = 1});
   Rng rng(1);
   supernet.load_state(lathe::testing::random_state(supernet, rng), "test");
   const TensorMap before = supernet.state();
@@ -80,9 +80,9 @@ TEST(Evaluator, RecalibratesOnTheSameAugmentedImagesEachTime) {
   EXPECT_EQ(weights, nn::to_net(net.graph(), second).weights);
   EXPECT_NE(weights, nn::to_net(net.graph(), supernet.bind(net.graph())).weights);
 
-  EXPECT_DOUBLE_EQ(evaluator.validation_top1(supernet, space->smallest(), 30),
+  EXPECT_DOUBLE_EQ(evaluator.validation_top1(supernet, net.graph(), 30),
                    evaluator.top1(net, first, dataset.validation, 30));
-  EXPECT_DOUBLE_EQ(evaluator.validation_top1(supernet, space->smallest()),
+  EXPECT_DOUBLE_EQ(evaluator.validation_top1(supernet, net.graph()),
                    evaluator.top1(net, first, dataset.validation));
   EXPECT_EQ(supernet.state(), before) << "the supernet has changed";
 }

@@ -55,21 +55,28 @@ class FileSizeLimit {
 
 class Resume : public ::testing::Test {
  protected:
+  static DepsOptions deps(double learning_rate) {
+    return {.schedule = {.peak = learning_rate, .total_steps = 64, .warmup_steps = 3}};
+  }
+  /// What the settings in a checkpoint say of it.
+  std::string strategy(double learning_rate) const {
+    return make_deps(*space_, deps(learning_rate))->to_json().dump();
+  }
+
   /// Trains in `folder` from whatever is there, with a supernet of its own; throws Stopped when
   /// step `stop` has been reported (every tenth, and the end of an epoch after its checkpoint).
   std::int64_t train(const fs::path& folder, std::int64_t stop = kNever,
                      std::uint64_t supernet_seed = 1, double learning_rate = 0.05) {
-    const TrainOptions options{.epochs = 4,
-                               .batch_size = 8,
+    const TrainOptions options{.batch_size = 8,
                                .shards = 2,
-                               .learning_rate = learning_rate,
                                .augment = {.crop_padding = 1},
                                .validation_images = 16,
+                               .checkpoint_steps = checkpoint_steps_,
                                .seed = 6,
                                .folder = folder};
-    const auto strategy = make_deps(*space_, {.total_steps = total_steps(options, kImages)});
-    nn::Supernet supernet(space_, supernet_seed, options.shards);
-    return train_supernet(supernet, *strategy, dataset_, options, [&](const Progress& progress) {
+    const auto strategy = make_deps(*space_, deps(learning_rate));
+    nn::Supernet supernet(space_, {.seed = supernet_seed, .replicas = options.shards});
+    return lathe::train::train(supernet, *space_, *strategy, dataset_, options, [&](const Progress& progress) {
       if (progress.done >= stop) throw Stopped();
     });
   }
@@ -108,6 +115,7 @@ class Resume : public ::testing::Test {
   std::shared_ptr<const space::Space> space_ = lathe::testing::pattern_space();
   data::Dataset dataset_ = lathe::testing::pattern_dataset(kImages);
   TemporaryFolder folder_;
+  std::int64_t checkpoint_steps_ = 0;
 };
 
 TEST_F(Resume, AfterACheckpointOrBetweenTwo) {
@@ -116,11 +124,21 @@ TEST_F(Resume, AfterACheckpointOrBetweenTwo) {
     std::int64_t remaining;  // from the last checkpoint
   };
   // Before the first checkpoint, at one, between, just before the sort, after it, near the end.
-  for (const Stop& stop : {Stop{10, 64}, {16, 48}, {30, 48}, {32, 32}, {40, 32}, {60, 16}}) {
+  for (const Stop& stop : {Stop{10, 64}, {16, 48}, {30, 48}, {32, 32}, {50, 16}, {60, 16}}) {
     SCOPED_TRACE(stop.at);
     const TemporaryFolder folder;
     EXPECT_THROW(train(folder.path(), stop.at), Stopped);
     expect_goes_on(folder.path(), stop.remaining);
+  }
+}
+
+TEST_F(Resume, AfterACheckpointInTheMiddleOfAnEpoch) {
+  checkpoint_steps_ = 5;
+  for (const std::int64_t stop : {10, 30, 40, 60}) {  // at a checkpoint
+    SCOPED_TRACE(stop);
+    const TemporaryFolder folder;
+    EXPECT_THROW(train(folder.path(), stop), Stopped);
+    expect_goes_on(folder.path(), 64 - stop);
   }
 }
 
@@ -163,8 +181,8 @@ TEST_F(Resume, RefusesOtherOptions) {
   const std::string before = checkpoint(folder_.path());
   EXPECT_EQ(text_thrown<Error>([&] { train(folder_.path(), kNever, 1, 0.25); }),
             checkpoint_path(folder_.path()).string() +
-                ": was made with learning_rate = 0.05, this run has 0.25; use the same options or "
-                "another --out");
+                ": was made with strategy = " + strategy(0.05) + ", this run has " + strategy(0.25) +
+                "; use the same options or another --out");
   EXPECT_TRUE(checkpoint(folder_.path()) == before);
 }
 

@@ -3,9 +3,27 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <stdexcept>
+
+#include "core/temporary_folder.h"
 
 namespace lathe::train {
 namespace {
+
+TEST(StepsOf, AreWholeBatchesTimesEpochs) {
+  EXPECT_EQ(steps_of(2, 10, 109), 20);
+  EXPECT_EQ(steps_of(0.25, 10, 100), 3);  // 2.5 rounded
+  EXPECT_EQ(steps_of(1.5, 100, 100), 2);
+  const auto text = [](double epochs, std::int64_t batch_size, std::int64_t images) {
+    return lathe::testing::text_thrown<std::invalid_argument>(
+        [&] { steps_of(epochs, batch_size, images); });
+  };
+  EXPECT_EQ(text(3, 64, 63),
+            "[train::steps_of] epochs 3.000000 of 63 images in batches of 64 make no step");
+  EXPECT_EQ(text(0, 64, 640),
+            "[train::steps_of] epochs 0.000000 of 640 images in batches of 64 make no step");
+  EXPECT_EQ(text(1, 0, 640), "[train::steps_of] batch_size must be > 0, got 0");
+}
 
 TEST(CosineSchedule, ByHand) {
   const CosineSchedule schedule{.peak = 0.8, .total_steps = 8};

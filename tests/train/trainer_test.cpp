@@ -34,49 +34,38 @@ const ProgressFn kSilent = [](const Progress&) {};
 /// The same passes at every step.
 class FixedPasses : public Strategy {
  public:
-  explicit FixedPasses(std::vector<Pass> passes, bool sorts = false)
-      : passes_(std::move(passes)), sorts_(sorts) {}
-  std::vector<Pass> passes(std::int64_t) const override { return passes_; }
-  bool sorts_channels_before(std::int64_t step) const override { return sorts_ && step == 0; }
+  FixedPasses(std::vector<Pass> passes, std::int64_t steps, double learning_rate)
+      : passes_(std::move(passes)), steps_(steps), learning_rate_(learning_rate) {}
+  std::int64_t total_steps() const override { return steps_; }
+  StepPlan plan(std::int64_t) const override {
+    return {.passes = passes_, .learning_rate = learning_rate_};
+  }
   nlohmann::json to_json() const override { return {{"method", "fixed"}}; }
+  std::vector<Reported> reported() const override { return {}; }
 
  private:
   std::vector<Pass> passes_;
-  bool sorts_;
+  std::int64_t steps_;
+  double learning_rate_;
 };
 
-TEST(TotalSteps, AreWholeBatchesTimesEpochs) {
-  EXPECT_EQ(total_steps({.epochs = 2, .batch_size = 10}, 109), 20);
-  EXPECT_EQ(total_steps({.epochs = 0.25, .batch_size = 10}, 100), 3);  // 2.5 rounded
-  EXPECT_EQ(total_steps({.epochs = 1.5, .batch_size = 100}, 100), 2);
-  const auto text = [](const TrainOptions& options, std::int64_t images) {
-    return text_thrown<std::invalid_argument>([&] { total_steps(options, images); });
-  };
-  EXPECT_EQ(text({.epochs = 3, .batch_size = 64}, 63),
-            "[train::total_steps] epochs 3.000000 of 63 images in batches of 64 make no step");
-  EXPECT_EQ(text({.epochs = 0, .batch_size = 64}, 640),
-            "[train::total_steps] epochs 0.000000 of 640 images in batches of 64 make no step");
-  EXPECT_EQ(text({.batch_size = 0}, 640), "[train::total_steps] batch_size must be > 0, got 0");
-}
-
-TEST(TrainSupernet, LearnsAndReports) {
+TEST(Trainer, LearnsAndReports) {
   const TemporaryFolder folder;
   const data::Dataset dataset = pattern_dataset();
   const auto space = pattern_space();
-  const TrainOptions options{.epochs = 8,
-                             .batch_size = 32,
+  const TrainOptions options{.batch_size = 32,
                              .shards = 2,
-                             .learning_rate = 0.05,
                              .augment = {.crop_padding = 1},
                              .validation_images = 64,
                              .seed = 1,
                              .folder = folder.path()};
-  const auto strategy = make_deps(*space, {.total_steps = total_steps(options, 256), .seed = 1});
-  nn::Supernet supernet(space, 1, options.shards);
+  const auto strategy = make_deps(
+      *space, {.schedule = {.peak = 0.05, .total_steps = 64, .warmup_steps = 2}, .seed = 1});
+  nn::Supernet supernet(space, {.seed = 1, .replicas = options.shards});
   std::vector<std::int64_t> done;
   int epoch_lines = 0;
   const std::int64_t steps =
-      train_supernet(supernet, *strategy, dataset, options, [&](const Progress& progress) {
+      train(supernet, *space, *strategy, dataset, options, [&](const Progress& progress) {
         EXPECT_EQ(progress.stage, "train");
         EXPECT_FALSE(progress.message.empty());
         if (progress.total == 0) {
@@ -94,7 +83,7 @@ TEST(TrainSupernet, LearnsAndReports) {
   const Evaluator evaluator(dataset, {.augment = options.augment});
   Rng rng(2);
   for (const space::Arch& arch : {space->largest(), space->smallest(), space->sample(rng)}) {
-    EXPECT_GT(evaluator.validation_top1(supernet, arch), 0.9);
+    EXPECT_GT(evaluator.validation_top1(supernet, space->graph(arch)), 0.9);
   }
   const auto lines = JsonLines(folder / "metrics.jsonl").read();
   ASSERT_EQ(lines.size(), 8U);
@@ -108,20 +97,19 @@ TEST(TrainSupernet, LearnsAndReports) {
   EXPECT_LT(lines[7]["loss"], 0.7 * lines[0]["loss"].get<double>());
   EXPECT_GT(lines[7]["largest_top1"], 0.9);
   EXPECT_GT(lines[7]["smallest_top1"], 0.9);
-  EXPECT_EQ(train_supernet(supernet, *strategy, dataset, options, kSilent), 0) << "done already";
+  EXPECT_EQ(train(supernet, *space, *strategy, dataset, options, kSilent), 0) << "done already";
 }
 
 /// What one step leaves in the momentum, which starts at zero: the accumulated gradient.
 TensorMap gradient_of_a_step(const std::shared_ptr<const space::Space>& space,
-                             const Strategy& strategy, const data::Dataset& dataset,
+                             Strategy& strategy, const data::Dataset& dataset,
                              TrainOptions options) {
   const TemporaryFolder folder;
   options.folder = folder.path();
-  options.epochs = static_cast<double>(options.batch_size) / 256;
-  options.sgd = {.momentum = 0, .weight_decay = 0};
+  options.optimizer = {.momentum = 0, .weight_decay = 0};
   options.validation_images = 0;
-  nn::Supernet supernet(space, 3, options.shards);
-  EXPECT_EQ(train_supernet(supernet, strategy, dataset, options, kSilent), 1);
+  nn::Supernet supernet(space, {.seed = 3, .replicas = options.shards});
+  EXPECT_EQ(train(supernet, *space, strategy, dataset, options, kSilent), 1);
   const FloatTensor flat =
       load_safetensors(checkpoint_path(folder.path())).tensors.at("optimizer.momentum");
   TensorMap gradient;
@@ -141,21 +129,21 @@ at::Tensor gradient_of_a_pass(const nn::Supernet& supernet, const Pass& pass,
     return net.forward(supernet.bind(net.graph()), batch.images,
                        {.training = true, .dropout = false});
   };
-  const at::Tensor loss = pass.target == Target::kLabels
+  const at::Tensor loss = pass.losses.at(0).target == Target::kLabels
                               ? label_loss(logits(pass.arch), batch.labels, smoothing)
                               : soft_label_loss(logits(pass.arch), logits(teacher).detach());
   loss.backward();
   return p.grads().clone();
 }
 
-TEST(TrainSupernet, AStepsGradientIsTheWeightedSumOfItsPasses) {
+TEST(Trainer, AStepsGradientIsTheWeightedSumOfItsPasses) {
   space::MobileSpec spec = lathe::testing::small_spec(
       {.in_channels = 1, .num_classes = 4, .input_size = lathe::testing::kPatternSize});
   spec.dropout = 0;  // or its draws would have to be repeated
   const std::shared_ptr<const space::Space> space = space::make_mobile_space(spec);
   const data::Dataset dataset = pattern_dataset();
   // Shrinking from the first step on, in the middle of the ramp.
-  const DepsOptions deps{.total_steps = 1,
+  const DepsOptions deps{.schedule = {.total_steps = 1},
                          .warmup_share = 0,
                          .ramp_share = 1,
                          .epsilon_start = 0.25,
@@ -170,9 +158,9 @@ TEST(TrainSupernet, AStepsGradientIsTheWeightedSumOfItsPasses) {
                                .seed = 5};
     const TensorMap got = gradient_of_a_step(space, *strategy, dataset, options);
 
-    nn::Supernet supernet(space, 3);
-    nn::sort_channels(supernet, {});  // at the start of shrinking
-    const std::vector<Pass> passes = strategy->passes(0);
+    nn::Supernet supernet(space, {.seed = 3});
+    nn::sort_channels(supernet, *space, {}, {});  // at the start of shrinking
+    const std::vector<Pass> passes = strategy->plan(0).passes;
     ASSERT_EQ(passes.size(), 4U);
     const data::Batches batches = data::Batches::training(256, 32, options.seed, 0);
     at::Tensor sum = at::zeros_like(supernet.parameters().values());
@@ -197,21 +185,20 @@ TEST(TrainSupernet, AStepsGradientIsTheWeightedSumOfItsPasses) {
   }
 }
 
-TEST(TrainSupernet, DoesNotDependOnTheThreadsThatRunTheShards) {
+TEST(Trainer, DoesNotDependOnTheThreadsThatRunTheShards) {
   const data::Dataset dataset = pattern_dataset(64);
   const auto space = pattern_space();
   const auto train = [&](int threads) {
     const TemporaryFolder folder;
-    const TrainOptions options{.epochs = 2,
-                               .batch_size = 32,
+    const TrainOptions options{.batch_size = 32,
                                .shards = 4,
                                .threads = threads,
                                .validation_images = 0,
                                .seed = 1,
                                .folder = folder.path()};
-    const auto strategy = make_deps(*space, {.total_steps = total_steps(options, 64)});
-    nn::Supernet supernet(space, 1, options.shards);
-    train_supernet(supernet, *strategy, dataset, options, kSilent);
+    const auto strategy = make_deps(*space, {.schedule = {.total_steps = 4}});
+    nn::Supernet supernet(space, {.seed = 1, .replicas = options.shards});
+    train(supernet, *space, *strategy, dataset, options, kSilent);
     return supernet.state();
   };
   const TensorMap one = train(1);
@@ -219,67 +206,61 @@ TEST(TrainSupernet, DoesNotDependOnTheThreadsThatRunTheShards) {
   EXPECT_EQ(train(3), one);
 }
 
-TEST(TrainSupernet, StopsWhenTheLossIsNotFinite) {
+TEST(Trainer, StopsWhenTheLossIsNotFinite) {
   const TemporaryFolder folder;
   const auto space = pattern_space();
-  const TrainOptions options{.epochs = 1,
-                             .batch_size = 32,
+  const TrainOptions options{.batch_size = 32,
                              .shards = 1,
-                             .learning_rate = 1e30,
-                             .warmup_epochs = 0,
                              .validation_images = 0,
                              .folder = folder.path()};
-  nn::Supernet supernet(space, 1);
+  nn::Supernet supernet(space, {.seed = 1});
+  FixedPasses strategy({{.arch = space->largest()}}, 8, 1e30);
   const std::string text = text_thrown<Error>([&] {
-    train_supernet(supernet, FixedPasses({{.arch = space->largest()}}), pattern_dataset(), options,
-                   kSilent);
+    train(supernet, *space, strategy, pattern_dataset(), options, kSilent);
   });
   EXPECT_TRUE(text.starts_with("training diverged: the loss of step ")) << text;
   EXPECT_NE(text.find(" is not finite; lower --lr (now "), std::string::npos) << text;
   EXPECT_FALSE(std::filesystem::exists(checkpoint_path(folder.path())));
 }
 
-TEST(TrainSupernet, StopsWhenASubnetsLossIsNotFinite) {
+TEST(Trainer, StopsWhenASubnetsLossIsNotFinite) {
   const TemporaryFolder folder;
   const auto space = pattern_space();
-  nn::Supernet supernet(space, 1);
+  nn::Supernet supernet(space, {.seed = 1});
   // Only the shrunk kernels read the matrices.
   for (const std::string& name : supernet.parameters().names()) {
     if (name.find(".transform_") != std::string::npos) {
       supernet.parameters().part(supernet.parameters().values(), name).fill_(std::nanf(""));
     }
   }
-  const FixedPasses strategy(
-      {{.arch = space->largest()}, {.arch = space->smallest(), .target = Target::kFirstPass}});
-  const TrainOptions options{.epochs = 1.0 / 8,
-                             .batch_size = 32,
+  FixedPasses strategy({{.arch = space->largest()},
+                        {.arch = space->smallest(), .losses = {{Target::kFirstPass, 1.0}}}},
+                       1, 0.1);
+  const TrainOptions options{.batch_size = 32,
                              .shards = 1,
                              .validation_images = 0,
                              .folder = folder.path()};
   const std::string text = text_thrown<Error>(
-      [&] { train_supernet(supernet, strategy, pattern_dataset(), options, kSilent); });
+      [&] { train(supernet, *space, strategy, pattern_dataset(), options, kSilent); });
   EXPECT_TRUE(text.starts_with("training diverged: the loss of step 0 is not finite")) << text;
   EXPECT_FALSE(std::filesystem::exists(checkpoint_path(folder.path())));
 }
 
-TEST(TrainSupernet, SaysWhatDoesNotFit) {
+TEST(Trainer, SaysWhatDoesNotFit) {
   const auto space = pattern_space();
   const auto text = [&](std::int64_t batch_size, int shards, int replicas) {
-    nn::Supernet supernet(space, 1, replicas);
+    nn::Supernet supernet(space, {.seed = 1, .replicas = replicas});
+    FixedPasses strategy({{.arch = space->largest()}}, 4, 0.1);
     return text_thrown<std::invalid_argument>([&] {
-      train_supernet(supernet, FixedPasses({{.arch = space->largest()}}), pattern_dataset(64),
-                     {.epochs = 4, .batch_size = batch_size, .shards = shards}, kSilent);
+      train(supernet, *space, strategy, pattern_dataset(64),
+            {.batch_size = batch_size, .shards = shards}, kSilent);
     });
   };
-  EXPECT_EQ(text(33, 2, 2),
-            "[train::train_supernet] batch_size 33 must be a multiple of shards 2, "
-            "and the supernet have as many replicas, got 2");
+  EXPECT_EQ(text(33, 2, 2), "[train::train] batch_size 33 must be a multiple of shards 2");
   EXPECT_EQ(text(32, 2, 1),
-            "[train::train_supernet] batch_size 32 must be a multiple of shards 2, "
-            "and the supernet have as many replicas, got 1");
-  EXPECT_EQ(text(128, 1, 1),
-            "[train::total_steps] epochs 4.000000 of 64 images in batches of 128 "
-            "make no step");
+            "[train::Step] shards and threads must be >= 1 and the weights have a replica per "
+            "shard, got 2, 2 and 1 replicas");
+  EXPECT_EQ(text(128, 1, 1), "[train::train] needs a batch of 128 training images, got 64");
 }
 
 }  // namespace

@@ -3,79 +3,125 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <map>
+#include <set>
+#include <string>
+
+#include "lathe/graph/channel_groups.h"
+
 namespace lathe::nn {
 namespace {
 
-/// One tensor of a block and the dimension along which its inner channels lie.
-struct Axis {
-  std::string name;
-  std::int64_t dim;
-};
+using graph::ChannelGroup;
+using graph::ParameterAxis;
 
-void permute(Supernet& supernet, const std::vector<at::Tensor>& companions, const Axis& axis,
-             const at::Tensor& order) {
+/// The sizes of a net's parameters by name.
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
+Shapes shapes_of(const graph::Graph& graph) {
+  Shapes shapes;
+  for (graph::ParameterSpec& spec : graph::parameters_of(graph)) {
+    shapes[spec.name] = std::move(spec.shape);
+  }
+  return shapes;
+}
+
+/// How many of a group's channels a net has: all where it lacks the layers.
+std::int64_t width_in(const Shapes& shapes, const ChannelGroup& group) {
+  for (const ParameterAxis& axis : group.axes) {
+    const auto found = shapes.find(axis.name);
+    if (found != shapes.end()) {
+      return found->second[static_cast<std::size_t>(axis.dim)];
+    }
+  }
+  return group.channels;
+}
+
+/// The nets that differ from the largest in one decision, which takes its first choice.
+std::vector<Shapes> narrowed_in_one_decision(const space::Space& space) {
+  std::vector<Shapes> nets;
+  const space::Arch largest = space.largest();
+  for (std::size_t i = 0; i < largest.choices.size(); ++i) {
+    space::Arch arch = largest;
+    arch.choices[i] = 0;
+    nets.push_back(shapes_of(space.graph(space.canonical(arch))));
+  }
+  return nets;
+}
+
+bool is_elastic(const ChannelGroup& group, const std::vector<Shapes>& narrowed) {
+  for (const Shapes& shapes : narrowed) {
+    if (width_in(shapes, group) < group.channels) {
+      return true;
+    }
+  }
+  return false;
+}
+
+at::Tensor importance(const SharedWeights& weights, const ChannelGroup& group) {
+  const Parameters& parameters = weights.parameters();
+  at::Tensor sum;
+  for (const ParameterAxis& reader : group.readers) {
+    const at::Tensor weight = parameters.part(parameters.values(), reader.name);
+    const at::Tensor norms =
+        weight.dim() == 4 ? weight.abs().sum({0, 2, 3}) : weight.abs().sum(0);
+    sum = sum.defined() ? sum + norms : norms;
+  }
+  return sum;
+}
+
+/// The channels in descending order of importance, each within its part: [0, e0), [e0, e1), ...
+at::Tensor order_within(const at::Tensor& importances, const std::set<std::int64_t>& ends) {
+  std::vector<at::Tensor> parts;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends) {
+    parts.push_back(at::argsort(importances.narrow(0, begin, end - begin), /*stable=*/true,
+                                /*dim=*/0, /*descending=*/true) +
+                    begin);
+    begin = end;
+  }
+  return at::cat(parts);
+}
+
+void permute(SharedWeights& weights, const std::vector<at::Tensor>& companions,
+             const ParameterAxis& axis, const at::Tensor& order) {
   const auto reorder = [&](const at::Tensor& tensor) {
     tensor.copy_(tensor.index_select(axis.dim, order));
   };
-  const auto statistic = supernet.statistics().find(axis.name);
-  if (statistic != supernet.statistics().end()) {
+  const auto statistic = weights.statistics().find(axis.name);
+  if (statistic != weights.statistics().end()) {
     reorder(statistic->second);
     return;
   }
-  const Parameters& parameters = supernet.parameters();
-  if (!parameters.contains(axis.name)) {
-    return;  // this block has no such layer
-  }
+  const Parameters& parameters = weights.parameters();
   reorder(parameters.part(parameters.values(), axis.name));
   for (const at::Tensor& companion : companions) {
     reorder(parameters.part(companion, axis.name));
   }
 }
 
-at::Tensor by_importance(const at::Tensor& weight) {
-  return at::argsort(weight.abs().sum({0, 2, 3}), /*stable=*/true, /*dim=*/0,
-                     /*descending=*/true);
-}
-
-void append_norm(std::vector<Axis>& axes, const std::string& layer) {
-  axes.push_back({layer + ".conv.weight", 0});
-  for (const char* part : {".bn.weight", ".bn.bias", ".bn.running_mean", ".bn.running_var"}) {
-    axes.push_back({layer + part, 0});
-  }
-}
-
 }  // namespace
 
-void sort_channels(Supernet& supernet, const std::vector<at::Tensor>& companions) {
+void sort_channels(SharedWeights& weights, const space::Space& space,
+                   const std::vector<space::Arch>& trained,
+                   const std::vector<at::Tensor>& companions) {
   const c10::NoGradGuard no_grad;
-  const Parameters& parameters = supernet.parameters();
-  const auto weight = [&](const std::string& name) {
-    return parameters.part(parameters.values(), name);
-  };
-  for (const space::Block& block : supernet.space().blocks(supernet.space().largest())) {
-    const bool has_expansion = parameters.contains(block.name + ".expand.conv.weight");
-    if (block.kind != space::BlockKind::kMbconv || !has_expansion) {
-      continue;  // without an expanding 1x1 the inner channels are the block before's output
+  const std::vector<Shapes> narrowed = narrowed_in_one_decision(space);
+  std::vector<Shapes> kept;
+  for (const space::Arch& arch : trained) {
+    kept.push_back(shapes_of(space.graph(arch)));
+  }
+  for (const ChannelGroup& group : graph::channel_groups(space.graph(space.largest()))) {
+    if (!group.movable || group.readers.empty() || !is_elastic(group, narrowed)) {
+      continue;
     }
-    std::vector<Axis> axes{{block.name + ".project.conv.weight", 1}};
-    append_norm(axes, block.name + ".depthwise");
-    append_norm(axes, block.name + ".expand");
-    const std::string se = block.name + ".se";
-    if (block.squeeze_excite) {
-      axes.push_back({se + ".reduce.weight", 1});
-      axes.push_back({se + ".expand.weight", 0});
-      axes.push_back({se + ".expand.bias", 0});
+    std::set<std::int64_t> ends{group.channels};
+    for (const Shapes& shapes : kept) {
+      ends.insert(width_in(shapes, group));
     }
-    const at::Tensor order = by_importance(weight(block.name + ".project.conv.weight"));
-    for (const Axis& axis : axes) {
-      permute(supernet, companions, axis, order);
-    }
-    if (block.squeeze_excite) {
-      const at::Tensor middle = by_importance(weight(se + ".expand.weight"));
-      for (const Axis& axis : {Axis{se + ".expand.weight", 1}, Axis{se + ".reduce.weight", 0},
-                               Axis{se + ".reduce.bias", 0}}) {
-        permute(supernet, companions, axis, middle);
-      }
+    const at::Tensor order = order_within(importance(weights, group), ends);
+    for (const ParameterAxis& axis : group.axes) {
+      permute(weights, companions, axis, order);
     }
   }
 }

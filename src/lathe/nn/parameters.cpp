@@ -16,7 +16,7 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Parameters::Parameters(std::vector<Declaration> declarations, int replicas) {
+Parameters::Parameters(std::vector<Declaration> declarations, int replicas, c10::Device device) {
   if (replicas < 1) {
     throw std::invalid_argument("[nn::Parameters] replicas must be >= 1, got " +
                                 std::to_string(replicas));
@@ -33,9 +33,10 @@ Parameters::Parameters(std::vector<Declaration> declarations, int replicas) {
       num_decayed_ = offset;
     }
   }
-  values_ = at::zeros({offset}, at::kFloat);
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  values_ = at::zeros({offset}, options);
   for (int replica = 0; replica < replicas; ++replica) {
-    grads_.push_back(at::zeros({offset}, at::kFloat));
+    grads_.push_back(at::zeros({offset}, options));
     for (auto& [name, entry] : entries_) {
       entry.leaves.push_back(part(values_, name));
       entry.leaves.back().requires_grad_(true);

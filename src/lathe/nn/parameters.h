@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <map>
 #include <string>
@@ -21,7 +22,8 @@ class Parameters {
     bool decays = true;  ///< false: batch norm, biases, kernel transforms
   };
   /// All zero. @throws std::invalid_argument if a name is declared twice or replicas < 1.
-  explicit Parameters(std::vector<Declaration> declarations, int replicas = 1);
+  explicit Parameters(std::vector<Declaration> declarations, int replicas = 1,
+                      c10::Device device = c10::kCPU);
 
   /// The parameter as an autograd leaf; its gradient accumulates in place into grads().
   /// @throws std::invalid_argument if there is none of that name, or no such replica.

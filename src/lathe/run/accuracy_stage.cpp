@@ -21,7 +21,7 @@ struct Samples {
   std::vector<double> accuracies;
 };
 
-Samples collect(const nn::Supernet& supernet, const space::Space& space,
+Samples collect(const nn::SharedWeights& weights, const space::Space& space,
                 const latency::LatencyModel& latency, const train::Evaluator& evaluator,
                 const AccuracyOptions& options, std::uint64_t seed, const RunFolder& folder,
                 const ProgressFn& progress) {
@@ -48,7 +48,7 @@ Samples collect(const nn::Supernet& supernet, const space::Space& space,
     workers.run([&](int worker) {
       const auto at = static_cast<std::size_t>(worker);
       if (at < count) {
-        found[at] = evaluator.validation_top1(supernet, samples.archs[first + at],
+        found[at] = evaluator.validation_top1(weights, space.graph(samples.archs[first + at]),
                                               options.validation_images);
       }
     });
@@ -112,7 +112,7 @@ std::vector<double> cross_validated(const space::Space& space, const Samples& sa
 }  // namespace
 
 accuracy::PerceptronPredictor predict_accuracy(
-    const nn::Supernet& supernet, const space::Space& space, const latency::LatencyModel& latency,
+    const nn::SharedWeights& weights, const space::Space& space, const latency::LatencyModel& latency,
     const train::Evaluator& evaluator, const AccuracyOptions& options, std::uint64_t seed,
     const RunFolder& folder, const ProgressFn& progress) {
   if (options.folds < 2 || options.samples < 2 * options.folds) {
@@ -124,7 +124,7 @@ accuracy::PerceptronPredictor predict_accuracy(
     return accuracy::PerceptronPredictor::load(space, folder.accuracy_predictor());
   }
   const Samples samples =
-      collect(supernet, space, latency, evaluator, options, seed, folder, progress);
+      collect(weights, space, latency, evaluator, options, seed, folder, progress);
   const std::vector<double> held_out = cross_validated(space, samples, options);
   accuracy::PredictorFit all = fit(space, samples, options.fit, [](std::size_t) { return true; });
   all.rmse = root_mean_square_error(held_out, samples.accuracies);

@@ -4,7 +4,7 @@
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/core/progress.h"
 #include "lathe/latency/latency_model.h"
-#include "lathe/nn/supernet.h"
+#include "lathe/nn/shared_weights.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/train/evaluator.h"
@@ -16,7 +16,7 @@ namespace lathe::run {
 /// fits a perceptron to them. The stated error is of cross-validation; the predictor itself is
 /// fitted to all. `space` must outlive the result.
 /// @throws Error naming the file if the folder's samples are of other subnets.
-accuracy::PerceptronPredictor predict_accuracy(const nn::Supernet& supernet,
+accuracy::PerceptronPredictor predict_accuracy(const nn::SharedWeights& weights,
                                                const space::Space& space,
                                                const latency::LatencyModel& latency,
                                                const train::Evaluator& evaluator,

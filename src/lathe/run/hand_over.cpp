@@ -24,8 +24,7 @@ struct Measured {
 };
 
 graph::Net extract(const Workshop& shop, const space::Arch& arch) {
-  const nn::Executor subnet(shop.supernet.space().graph(arch));
-  return nn::to_net(subnet.graph(), shop.evaluator.calibrated(shop.supernet, subnet));
+  return shop.evaluator.extract(shop.weights, shop.space.graph(arch));
 }
 
 Measured measure_candidate(const Workshop& shop, const search::Candidate& candidate) {
@@ -91,11 +90,10 @@ Measured find_winner(const Workshop& shop, const search::TargetResult& target,
 }
 
 void write_net(const Workshop& shop, const Measured& winner, const std::filesystem::path& dir) {
-  const space::Space& space = shop.supernet.space();
-  const nlohmann::ordered_json arch = space.to_json(winner.candidate.arch);
+  const nlohmann::ordered_json arch = shop.space.to_json(winner.candidate.arch);
   write_json(dir / "arch.json", arch);
   save_safetensors(dir / "weights.safetensors",
-                   {winner.net.weights, {{"space", space.name()}, {"arch", arch.dump()}}});
+                   {winner.net.weights, {{"space", shop.space.name()}, {"arch", arch.dump()}}});
   const graph::Net folded = graph::fold_batch_norm(winner.net);
   deploy::export_onnx(folded, dir / "model.onnx", {.doc = arch.dump()});
   deploy::export_torchscript(folded, dir / "model.pt");
@@ -131,7 +129,7 @@ TargetResult hand_over(const Workshop& shop, const search::TargetResult& target,
   result.within_target = result.measured_ms <= result.target_ms;
   result.macs = graph::macs(winner.net.graph);
   result.params = graph::params(winner.net.graph);
-  result.arch = shop.supernet.space().to_json(winner.candidate.arch);
+  result.arch = shop.space.to_json(winner.candidate.arch);
   result.dir = "nets/" + name;
   write_net(shop, winner, dir);
   result.test_accuracy =

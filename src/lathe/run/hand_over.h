@@ -6,7 +6,7 @@
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
 #include "lathe/measure/runner.h"
-#include "lathe/nn/supernet.h"
+#include "lathe/nn/shared_weights.h"
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
 #include "lathe/run/run_folder.h"
@@ -16,7 +16,8 @@ namespace lathe::run {
 
 /// What every target's winner is made from.
 struct Workshop {
-  const nn::Supernet& supernet;
+  const nn::SharedWeights& weights;
+  const space::Space& space;
   const data::Dataset& dataset;
   const train::Evaluator& evaluator;
   measure::Runner& runner;

@@ -2,15 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include "lathe/measure/timing.h"
+#include "lathe/run/train_stage.h"
 #include "lathe/search/search_targets.h"
 #include "lathe/train/fit_perceptron.h"
-#include "lathe/train/strategies/deps.h"
-#include "lathe/train/trainer.h"
 
 namespace lathe::run {
 
@@ -32,17 +29,10 @@ struct AccuracyOptions {
 };
 
 struct RunOptions {
-  std::string dataset = "fashion-mnist";
-  std::filesystem::path data_dir;       ///< empty: where the system's package is
-  std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
-  std::string space = "mbv3_28";        ///< a built-in one or a .json file
-  std::vector<double> targets_ms;       ///< empty: num_targets, evenly over the reachable range
+  TrainJob training;
+  std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
-  int train_threads = 0;  ///< for everything but measuring; 0: all cores
-  std::uint64_t seed = 0;
   LatencyOptions latency;
-  train::TrainOptions train;
-  train::DepsOptions deps;
   AccuracyOptions accuracy;
   search::SearchOptions search;
   measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};

@@ -10,6 +10,9 @@
 
 namespace lathe::run {
 
+/// The file that says what a folder's weights are of.
+inline constexpr const char* kTrainingName = "train.json";
+
 /// The files of a run's folder. A stage whose file is there is not done again.
 class RunFolder {
  public:
@@ -27,6 +30,7 @@ class RunFolder {
   bool begun() const { return begun_; }
   /// The definition of the space, of a run that was given a file of one.
   std::filesystem::path space_file() const;
+  std::filesystem::path training() const { return root_ / kTrainingName; }
   std::filesystem::path latency_table() const { return root_ / "latency.json"; }
   std::filesystem::path latency_samples() const { return root_ / "latency_samples.jsonl"; }
   std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }

@@ -15,4 +15,11 @@ Batch make_batch(const data::ImageSet& set, std::span<const std::int64_t> indice
   return {nhwc.permute({0, 3, 1, 2}), labels};
 }
 
+at::Tensor resized(const at::Tensor& images, const graph::Shape& input) {
+  if (images.size(2) == input.height && images.size(3) == input.width) {
+    return images;
+  }
+  return at::upsample_bilinear2d(images, {input.height, input.width}, /*align_corners=*/false);
+}
+
 }  // namespace lathe::train

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "lathe/data/batches.h"
+#include "lathe/graph/graph.h"
 
 namespace lathe::train {
 
@@ -19,5 +20,9 @@ struct Batch {
 Batch make_batch(const data::ImageSet& set, std::span<const std::int64_t> indices,
                  const std::optional<data::Augmentation>& augmentation,
                  const data::Normalization& normalization);
+
+/// `images` at the height and width of a net's input: bilinear, without antialiasing, where they
+/// differ.
+at::Tensor resized(const at::Tensor& images, const graph::Shape& input);
 
 }  // namespace lathe::train

@@ -1,91 +1,93 @@
 #include "lathe/train/checkpoint.h"
 
-#include <ATen/ATen.h>
+#include <array>
+#include <utility>
 
 #include "lathe/core/error.h"
+#include "lathe/core/file.h"
 
 namespace lathe::train {
 namespace {
 
-constexpr const char* kMomentum = "optimizer.momentum";
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
+constexpr std::array kParts{"optimizer", "average", "teacher"};
 
-/// Reads and checks everything about a checkpoint but the tensors' names and shapes.
-SafetensorsFile load_file(const std::filesystem::path& path, const nn::Supernet& supernet) {
-  SafetensorsFile file = load_safetensors(path);
-  const auto metadata = [&](const std::string& key) {
-    const auto found = file.metadata.find(key);
-    if (found == file.metadata.end()) {
-      throw Error(path.string() + ": not a lathe checkpoint: no \"" + key + "\" in its metadata");
-    }
-    return found->second;
-  };
-  if (metadata("lathe_checkpoint") != kVersion) {
-    throw Error(path.string() + ": checkpoint format " + metadata("lathe_checkpoint") +
-                ", this version reads " + kVersion);
-  }
-  if (metadata("space") != supernet.space().name()) {
-    throw Error(path.string() + ": is a checkpoint of space " + metadata("space") + ", expected " +
-                supernet.space().name() + "; use another --out or --space");
-  }
-  if (!file.tensors.contains(kMomentum) ||
-      file.tensors[kMomentum].shape != std::vector<std::int64_t>{supernet.parameters().size()}) {
-    throw Error(path.string() + ": the optimizer's momentum is missing or of another size");
-  }
-  metadata("steps_done");
-  metadata("settings");
-  return file;
+nlohmann::json json_metadata(const SafetensorsFile& file, const char* key,
+                             const std::string& where) {
+  return parse_json(metadata_text(file.metadata, key, where), where + ": " + key);
 }
 
-void check_settings(const std::filesystem::path& path, const std::string& text,
-                    const nlohmann::json& expected) {
-  const nlohmann::json saved = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!saved.is_object()) {
-    throw Error(path.string() + ": its settings are not a JSON object");
+std::int64_t number(const std::string& text, const std::string& where) {
+  if (text.empty() || text.size() > 18 ||
+      text.find_first_not_of("0123456789") != std::string::npos) {
+    throw Error(where + ": steps_done must be a number, got \"" + text + "\"");
   }
-  for (const auto& [key, value] : expected.items()) {
-    if (saved.value(key, nlohmann::json()) != value) {
-      throw Error(path.string() + ": was made with " + key + " = " +
-                  saved.value(key, nlohmann::json()).dump() + ", this run has " + value.dump() +
-                  "; use the same options or another --out");
-    }
-  }
+  return std::stoll(text);
 }
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const nn::Supernet& supernet,
-                     const Sgd& optimizer, std::int64_t steps_done,
-                     const nlohmann::json& settings) {
-  SafetensorsFile file{supernet.state(),
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  SafetensorsFile file{checkpoint.weights,
                        {{"lathe_checkpoint", kVersion},
-                        {"space", supernet.space().name()},
-                        {"steps_done", std::to_string(steps_done)},
-                        {"settings", settings.dump()}}};
-  file.tensors[kMomentum] = nn::from_torch(optimizer.momentum());
+                        {"space", checkpoint.weights_of},
+                        {"steps_done", std::to_string(checkpoint.steps_done)},
+                        {"settings", checkpoint.settings.dump()},
+                        {"state", checkpoint.state.dump()}}};
+  for (const auto& [part, tensors] : checkpoint.parts) {
+    for (const auto& [name, tensor] : tensors) {
+      file.tensors[part + "." + name] = tensor;
+    }
+  }
   save_safetensors(path, file);
 }
 
-std::int64_t load_checkpoint(const std::filesystem::path& path, nn::Supernet& supernet,
-                             Sgd& optimizer, const nlohmann::json& settings) {
-  SafetensorsFile file = load_file(path, supernet);
-  check_settings(path, file.metadata["settings"], settings);
-  const std::string& text = file.metadata["steps_done"];
-  if (text.empty() || text.size() > 18 ||
-      text.find_first_not_of("0123456789") != std::string::npos) {
-    throw Error(path.string() + ": steps_done must be a number, got \"" + text + "\"");
+Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& weights_of) {
+  SafetensorsFile file = load_safetensors(path);
+  const std::string where = path.string();
+  if (!file.metadata.contains("lathe_checkpoint")) {
+    throw Error(where + ": not a lathe checkpoint: no \"lathe_checkpoint\" in its metadata");
   }
-  const at::Tensor momentum = nn::to_torch(file.tensors.at(kMomentum));
-  file.tensors.erase(kMomentum);
-  supernet.load_state(file.tensors, path.string());
-  optimizer.momentum().copy_(momentum);
-  return std::stoll(text);
+  const std::string& version = file.metadata["lathe_checkpoint"];
+  if (version != kVersion) {
+    throw Error(where + ": checkpoint format " + version + ", this version reads " + kVersion +
+                "; train again in another --out");
+  }
+  Checkpoint checkpoint{.weights_of = metadata_text(file.metadata, "space", where)};
+  if (checkpoint.weights_of != weights_of) {
+    throw Error(where + ": is a checkpoint of space " + checkpoint.weights_of + ", expected " +
+                weights_of + "; use another --out or --space");
+  }
+  checkpoint.steps_done = number(metadata_text(file.metadata, "steps_done", where), where);
+  checkpoint.settings = json_metadata(file, "settings", where);
+  checkpoint.state = json_metadata(file, "state", where);
+  if (!checkpoint.settings.is_object()) {
+    throw Error(where + ": its settings are not a JSON object");
+  }
+  for (auto& [name, tensor] : file.tensors) {
+    TensorMap* home = &checkpoint.weights;
+    std::string own_name = name;
+    for (const std::string part : kParts) {
+      if (name.starts_with(part + ".")) {
+        home = &checkpoint.parts[part];
+        own_name = name.substr(part.size() + 1);
+      }
+    }
+    home->emplace(std::move(own_name), std::move(tensor));
+  }
+  return checkpoint;
 }
 
-void load_supernet(const std::filesystem::path& path, nn::Supernet& supernet) {
-  SafetensorsFile file = load_file(path, supernet);
-  file.tensors.erase(kMomentum);
-  supernet.load_state(file.tensors, path.string());
+void check_settings(const Checkpoint& checkpoint, const nlohmann::json& expected,
+                    const std::filesystem::path& path) {
+  for (const auto& [key, value] : expected.items()) {
+    const nlohmann::json saved = checkpoint.settings.value(key, nlohmann::json());
+    if (saved != value) {
+      throw Error(path.string() + ": was made with " + key + " = " + saved.dump() +
+                  ", this run has " + value.dump() +
+                  "; use the same options or another --out");
+    }
+  }
 }
 
 }  // namespace lathe::train

@@ -5,53 +5,142 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace lathe::train {
+namespace {
+
+constexpr std::int64_t kFullBatchPixels = 64 * 64;
+
+c10::Device device_of(const nn::Binding& binding) {
+  for (const nn::NodeTensors& tensors : binding) {
+    if (tensors.weight.defined()) {
+      return tensors.weight.device();
+    }
+  }
+  return c10::kCPU;
+}
+
+}  // namespace
 
 Evaluator::Evaluator(const data::Dataset& dataset, const EvaluatorOptions& options)
-    : dataset_(dataset), options_(options) {
-  const auto batches = data::Batches::over(
-      data::fixed_subset(dataset.train.size(), options.calibration_images, options.seed),
-      options.batch_size);
-  const data::Augmentation augmentation{options.augment, options.seed, 0};
-  for (std::int64_t b = 0; b < batches.count(); ++b) {
-    calibration_batches_.push_back(
-        make_batch(dataset.train, batches[b], augmentation, dataset.normalization).images);
+    : dataset_(dataset), options_(options) {}
+
+std::int64_t Evaluator::batch_size(const data::ImageSet& set) const {
+  const std::int64_t pixels = std::int64_t{set.height} * set.width;
+  return std::max<std::int64_t>(
+      1, std::min(options_.batch_size, options_.batch_size * kFullBatchPixels / pixels));
+}
+
+std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
+                                               std::span<const nn::Executor> nets) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<nn::Binding> bindings;
+  std::vector<nn::BatchNormCalibration> calibrations;
+  bindings.reserve(nets.size());  // calibrations refer to them
+  for (const nn::Executor& net : nets) {
+    bindings.push_back(weights.bind(net.graph()));
+    calibrations.emplace_back(net, bindings.back());
   }
+  const auto batches = data::Batches::over(
+      data::fixed_subset(dataset_.train.size(), options_.calibration_images, options_.seed),
+      batch_size(dataset_.train));
+  const data::Augmentation augmentation{options_.augment, options_.seed, 0};
+  for (std::int64_t b = 0; b < batches.count(); ++b) {
+    const at::Tensor images =
+        make_batch(dataset_.train, batches[b], augmentation, dataset_.normalization)
+            .images.to(weights.device());
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      calibrations[i].add(resized(images, nets[i].graph().input_shape()));
+    }
+  }
+  for (nn::BatchNormCalibration& calibration : calibrations) {
+    calibration.finish();
+  }
+  return bindings;
 }
 
-nn::Binding Evaluator::calibrated(const nn::Supernet& supernet, const nn::Executor& subnet) const {
-  nn::Binding binding = supernet.bind(subnet.graph());
-  std::size_t next = 0;
-  nn::calibrate_batch_norm(subnet, binding, [&]() -> std::optional<at::Tensor> {
-    return next < calibration_batches_.size() ? std::optional(calibration_batches_[next++])
-                                              : std::nullopt;
-  });
-  return binding;
+nn::Binding Evaluator::calibrated(const nn::SharedWeights& weights, const nn::Executor& net) const {
+  return std::move(calibrated(weights, std::span(&net, 1)).front());
 }
 
-double Evaluator::top1(const nn::Executor& net, const nn::Binding& binding,
-                       const data::ImageSet& set, std::int64_t limit) const {
+graph::Net Evaluator::extract(const nn::SharedWeights& weights, const graph::Graph& graph) const {
+  const nn::Executor net(graph);
+  return nn::to_net(graph, calibrated(weights, net));
+}
+
+std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::ImageSet& set,
+                                    std::int64_t limit) const {
   const c10::NoGradGuard no_grad;
   const std::int64_t count = limit < 0 ? set.size() : std::min(limit, set.size());
   if (count == 0) {
     throw std::invalid_argument("[train::Evaluator::top1] needs at least one image");
   }
-  const auto batches = data::Batches::evaluation(count, options_.batch_size);
-  std::int64_t right = 0;
+  const auto batches =
+      count == set.size()
+          ? data::Batches::evaluation(count, batch_size(set))
+          : data::Batches::over(
+                data::stratified_sample(set.labels, set.num_classes, count, options_.seed),
+                batch_size(set));
+  std::vector<std::int64_t> right(nets.size(), 0);
   for (std::int64_t b = 0; b < batches.count(); ++b) {
     const Batch batch = make_batch(set, batches[b], std::nullopt, dataset_.normalization);
-    const at::Tensor answers = net.forward(binding, batch.images).argmax(1);
-    right += answers.eq(batch.labels).sum().item<std::int64_t>();
+    for (std::size_t i = 0; i < nets.size(); ++i) {
+      const at::Tensor images = resized(batch.images.to(device_of(*nets[i].binding)),
+                                        nets[i].net->graph().input_shape());
+      const at::Tensor answers =
+          nets[i].net->forward(*nets[i].binding, images).argmax(1).to(at::kCPU);
+      right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();
+    }
   }
-  return static_cast<double>(right) / static_cast<double>(count);
+  std::vector<double> shares;
+  for (const std::int64_t n : right) {
+    shares.push_back(static_cast<double>(n) / static_cast<double>(count));
+  }
+  return shares;
 }
 
-double Evaluator::validation_top1(const nn::Supernet& supernet, const space::Arch& arch,
+double Evaluator::top1(const nn::Executor& net, const nn::Binding& binding,
+                       const data::ImageSet& set, std::int64_t limit) const {
+  const BoundNet bound{&net, &binding};
+  return top1(std::span(&bound, 1), set, limit).front();
+}
+
+std::vector<double> Evaluator::validation_top1(const nn::SharedWeights& weights,
+                                               std::span<const graph::Graph> nets,
+                                               std::int64_t limit, nn::Workers* workers) const {
+  std::vector<double> found(nets.size());
+  const auto evaluate = [&](std::size_t begin, std::size_t end) {
+    std::vector<nn::Executor> executors;
+    for (std::size_t i = begin; i < end; ++i) {
+      executors.emplace_back(nets[i]);
+    }
+    const std::vector<nn::Binding> bindings = calibrated(weights, executors);
+    std::vector<BoundNet> bound;
+    for (std::size_t i = 0; i < executors.size(); ++i) {
+      bound.push_back({&executors[i], &bindings[i]});
+    }
+    const std::vector<double> part = top1(bound, dataset_.validation, limit);
+    std::copy(part.begin(), part.end(), found.begin() + static_cast<std::ptrdiff_t>(begin));
+  };
+  if (workers == nullptr) {
+    evaluate(0, nets.size());
+    return found;
+  }
+  const auto count = static_cast<std::size_t>(workers->count());
+  workers->run([&](int worker) {
+    const auto w = static_cast<std::size_t>(worker);
+    const std::size_t begin = nets.size() * w / count, end = nets.size() * (w + 1) / count;
+    if (begin < end) {
+      evaluate(begin, end);
+    }
+  });
+  return found;
+}
+
+double Evaluator::validation_top1(const nn::SharedWeights& weights, const graph::Graph& net,
                                   std::int64_t limit) const {
-  const c10::NoGradGuard no_grad;
-  const nn::Executor net(supernet.space().graph(arch));
-  return top1(net, calibrated(supernet, net), dataset_.validation, limit);
+  return validation_top1(weights, std::span(&net, 1), limit).front();
 }
 
 }  // namespace lathe::train

@@ -1,43 +1,67 @@
-// Accuracy of subnets: recalibrate batch norm, then count right answers.
+// Accuracy of nets: recalibrate batch norm, then count right answers.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lathe/data/dataset.h"
 #include "lathe/nn/calibrate.h"
-#include "lathe/nn/supernet.h"
+#include "lathe/nn/shared_weights.h"
+#include "lathe/nn/threads.h"
 #include "lathe/train/batch.h"
 
 namespace lathe::train {
 
 struct EvaluatorOptions {
   std::int64_t calibration_images = 2000;  ///< training images, with the training augmentation
+  /// Images at once, fewer where they are larger than 64x64, so that memory doesn't grow.
   std::int64_t batch_size = 250;
   data::AugmentOptions augment;
-  std::uint64_t seed = 0;  ///< picks the calibration images
+  std::uint64_t seed = 0;  ///< picks the calibration images and subsets of a split
 };
 
-/// Holds the calibration batches, the same for every subnet. `dataset` must outlive it.
+/// A net that can answer.
+struct BoundNet {
+  const nn::Executor* net = nullptr;
+  const nn::Binding* binding = nullptr;
+};
+
+/// Each pass over a split serves any number of nets. `dataset` must outlive it.
 class Evaluator {
  public:
   Evaluator(const data::Dataset& dataset, const EvaluatorOptions& options);
 
-  /// The subnet's tensors with recalibrated batch norm; the supernet is not changed.
-  nn::Binding calibrated(const nn::Supernet& supernet, const nn::Executor& subnet) const;
+  /// The tensors of a net that `weights` hold, with recalibrated batch norm; the weights are not
+  /// changed. The calibration images are the same for every net.
+  nn::Binding calibrated(const nn::SharedWeights& weights, const nn::Executor& net) const;
+  /// Of several nets, in one pass over the images.
+  std::vector<nn::Binding> calibrated(const nn::SharedWeights& weights,
+                                      std::span<const nn::Executor> nets) const;
+  /// The same as a net of its own.
+  graph::Net extract(const nn::SharedWeights& weights, const graph::Graph& graph) const;
 
-  /// Top-1 accuracy in [0, 1] over `set`, or its first `limit` images.
+  /// Top-1 accuracies in [0, 1] over `set`, or over a subset of `limit` images that is the same
+  /// each time and has the classes in the set's proportions.
   /// @throws std::invalid_argument if that is no image.
+  std::vector<double> top1(std::span<const BoundNet> nets, const data::ImageSet& set,
+                           std::int64_t limit = -1) const;
   double top1(const nn::Executor& net, const nn::Binding& binding, const data::ImageSet& set,
               std::int64_t limit = -1) const;
 
-  /// calibrated(), then top1() over the validation split.
-  double validation_top1(const nn::Supernet& supernet, const space::Arch& arch,
+  /// calibrated(), then top1() over the validation split, for each net; side by side where there
+  /// are `workers`.
+  std::vector<double> validation_top1(const nn::SharedWeights& weights,
+                                      std::span<const graph::Graph> nets, std::int64_t limit = -1,
+                                      nn::Workers* workers = nullptr) const;
+  double validation_top1(const nn::SharedWeights& weights, const graph::Graph& net,
                          std::int64_t limit = -1) const;
 
  private:
+  std::int64_t batch_size(const data::ImageSet& set) const;
+
   const data::Dataset& dataset_;
   EvaluatorOptions options_;
-  std::vector<at::Tensor> calibration_batches_;
 };
 
 }  // namespace lathe::train

@@ -1,9 +1,14 @@
-// The learning rate of a step.
+// The learning rate of a step, and how long a run is.
 #pragma once
 
 #include <cstdint>
 
 namespace lathe::train {
+
+/// Steps of `epochs` over `train_images` in batches of `batch_size`; what is left over at the end
+/// of an epoch makes no step.
+/// @throws std::invalid_argument if fewer than one, or batch_size is not > 0.
+std::int64_t steps_of(double epochs, std::int64_t batch_size, std::int64_t train_images);
 
 struct CosineSchedule {
   double peak = 0.1;

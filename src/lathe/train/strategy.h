@@ -1,9 +1,10 @@
-// A training strategy is a function from step to passes: everything in which the once-for-all
-// methods differ. One trainer executes them.
+// What a training method decides: which nets a step trains, and on what. Methods differ in their
+// plans; one trainer executes them.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,28 +12,73 @@
 
 namespace lathe::train {
 
+/// What a pass's output is compared with.
 enum class Target {
   kLabels,     ///< cross-entropy with the labels, smoothed
   kFirstPass,  ///< soft cross-entropy with the step's first pass's logits, detached
+  kTeacher,    ///< soft cross-entropy with the fixed teacher's logits
 };
 
-/// One forward and backward of one net on the step's batch. Gradients of a step's passes add up.
+struct LossTerm {
+  Target target = Target::kLabels;
+  double weight = 1.0;  ///< scales the gradient
+};
+
+/// One forward and backward of one net on the step's batch. Gradients of a step's passes add up,
+/// and so do those of a pass's losses.
 struct Pass {
   space::Arch arch;
-  double weight = 1.0;  ///< the loss is scaled by it, which scales the gradient
-  Target target = Target::kLabels;
+  std::vector<LossTerm> losses{{}};
   bool dropout = false;
+  bool observe = false;  ///< its losses, image by image, come back by Strategy::observe()
 };
 
-/// Pure: the passes of a step depend on nothing but the step, so that a resumed run needs no state.
+/// Everything about one step. What is asked for besides passes happens before them, in the order
+/// of the members.
+struct StepPlan {
+  std::vector<Pass> passes;
+  double learning_rate = 0;
+  /// The largest net as it is now becomes the fixed teacher, in place of an earlier one.
+  bool keep_teacher = false;
+  /// Sorts channels by importance, within the widths of these nets, which are trained already
+  /// (nn::sort_channels).
+  struct ChannelSort {
+    std::vector<space::Arch> trained;
+  };
+  std::optional<ChannelSort> sort_channels;
+  bool restart_optimizer = false;  ///< its buffers become zero
+};
+
+/// A pass that was asked to be observed: cross-entropy with the labels, unsmoothed, of each image
+/// of the batch in order.
+struct Observation {
+  std::size_t pass = 0;
+  std::vector<float> losses;
+};
+
+/// A method. Plans follow from the step and from state() alone, so that a resumed run needs nothing
+/// else; most methods have no state.
 class Strategy {
  public:
   virtual ~Strategy() = default;
-  virtual std::vector<Pass> passes(std::int64_t step) const = 0;
-  /// Whether channels are sorted by importance just before this step.
-  virtual bool sorts_channels_before(std::int64_t step) const = 0;
-  /// What a resumed run must agree on.
+  virtual std::int64_t total_steps() const = 0;
+  /// Called once a step, for steps in [0, total_steps()) in order.
+  virtual StepPlan plan(std::int64_t step) const = 0;
+  /// Called after each step that had passes to observe.
+  virtual void observe(std::int64_t /*step*/, const std::vector<Observation>& /*observations*/) {}
+  /// What was accumulated from observations; null where nothing is.
+  virtual nlohmann::json state() const { return nullptr; }
+  /// Goes on from a state() of the same settings; where there is nothing to accumulate, from null.
+  virtual void restore(const nlohmann::json& /*state*/) {}
+  /// The settings, which a resumed run must agree on.
   virtual nlohmann::json to_json() const = 0;
+
+  /// A net whose accuracy is worth reporting as training goes on, and what to call it.
+  struct Reported {
+    std::string name;
+    space::Arch arch;
+  };
+  virtual std::vector<Reported> reported() const = 0;
 };
 
 }  // namespace lathe::train

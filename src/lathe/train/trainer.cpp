@@ -1,98 +1,133 @@
 #include "lathe/train/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
+#include <list>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/core/statistics.h"
 #include "lathe/nn/channel_sort.h"
-#include "lathe/nn/threads.h"
 #include "lathe/train/checkpoint.h"
-#include "lathe/train/loss.h"
+#include "lathe/train/step.h"
+#include "lathe/train/weight_average.h"
 
 namespace lathe::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Streams of random numbers that must not meet.
-constexpr std::uint64_t kDropoutStream = 0x64726f70;
 constexpr std::int64_t kStepsPerReport = 10;
+constexpr const char* kAverage = "average";
+constexpr const char* kOptimizer = "optimizer";
+constexpr const char* kTeacher = "teacher";
+constexpr const char* kAverageValues = "values";
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void copy_flat(const at::Tensor& target, const FloatTensor& source) {
+  const c10::NoGradGuard no_grad;
+  target.copy_(nn::to_torch(source));
+}
+
+/// Loss, steps and time since something began.
+struct Tally {
+  double loss = 0;
+  std::int64_t steps = 0;
+  double seconds = 0;
+
+  void add(double step_loss, double step_seconds) {
+    loss += step_loss;
+    ++steps;
+    seconds += step_seconds;
+  }
+  double mean_loss() const { return loss / static_cast<double>(steps); }
+  double images_per_s(std::int64_t batch_size) const {
+    return static_cast<double>(steps * batch_size) / seconds;
+  }
+};
 
 class Run {
  public:
-  Run(nn::Supernet& supernet, const Strategy& strategy, const data::Dataset& dataset,
-      const TrainOptions& options, const ProgressFn& progress)
-      : supernet_(supernet),
+  Run(nn::SharedWeights& weights, const space::Space& space, Strategy& strategy,
+      const data::Dataset& dataset, const TrainOptions& options, const ProgressFn& progress)
+      : weights_(weights),
+        space_(space),
         strategy_(strategy),
         dataset_(dataset),
         options_(options),
         progress_(progress),
-        total_steps_(total_steps(options, dataset.train.size())),
+        total_steps_(strategy.total_steps()),
         steps_per_epoch_(dataset.train.size() / options.batch_size),
-        schedule_{.peak = options.learning_rate,
-                  .total_steps = total_steps_,
-                  .warmup_steps =
-                      std::llround(options.warmup_epochs * static_cast<double>(steps_per_epoch_))},
-        workers_(std::min(options.shards, options.threads),
-                 std::max(1, options.threads / options.shards)),
-        optimizer_(supernet.parameters(), options.sgd),
+        step_(weights, {.shards = options.shards,
+                        .threads = options.threads,
+                        .label_smoothing = options.label_smoothing,
+                        .seed = options.seed}),
+        optimizer_(make_optimizer(weights.parameters(), options.optimizer)),
         evaluator_(dataset, {.augment = options.augment, .seed = options.seed}),
-        metrics_(options.folder / "metrics.jsonl") {}
+        metrics_(options.folder / "metrics.jsonl") {
+    if (options.average_decay > 0) {
+      average_.emplace(weights.parameters(), options.average_decay);
+    }
+  }
 
   std::int64_t execute();
 
  private:
   std::int64_t restore();
-  void begin_epoch(std::int64_t epoch);
+  void restore_tensors(const Checkpoint& checkpoint);
+  void save(std::int64_t steps_done) const;
+  void drop_metrics_after(std::int64_t step);
+  void prepare(const StepPlan& plan);
   double train_step(std::int64_t step);
-  double run_shard(std::int64_t step, int shard, const std::vector<Pass>& passes);
+  StepResult run_passes(std::int64_t step, const std::vector<Pass>& passes);
   void report(std::int64_t step);
   void finish_epoch(std::int64_t steps_done);
   nlohmann::json settings() const;
+  std::vector<at::Tensor> companions() const;
+  nn::SharedWeights& new_teacher();
 
-  nn::Supernet& supernet_;
-  const Strategy& strategy_;
+  nn::SharedWeights& weights_;
+  const space::Space& space_;
+  Strategy& strategy_;
   const data::Dataset& dataset_;
   const TrainOptions& options_;
   const ProgressFn& progress_;
   std::int64_t total_steps_;
   std::int64_t steps_per_epoch_;
-  CosineSchedule schedule_;
-  nn::Workers workers_;
-  Sgd optimizer_;
+  Step step_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
+  std::unique_ptr<nn::SharedWeights> teacher_;
   Evaluator evaluator_;
   JsonLines metrics_;
   std::optional<data::Batches> batches_;
   std::int64_t epoch_ = -1;
-  // Since the last report, and since the epoch began.
-  double report_loss_ = 0, epoch_loss_ = 0;
-  std::int64_t report_steps_ = 0, epoch_steps_ = 0;
-  double report_seconds_ = 0, epoch_seconds_ = 0;
+  Tally since_report_, in_epoch_;
+  double learning_rate_ = 0;      // of the last step
+  std::size_t nets_per_step_ = 0;  // likewise
 };
 
 nlohmann::json Run::settings() const {
   return {{"strategy", strategy_.to_json()},
           {"dataset", dataset_.name},
           {"train_images", dataset_.train.size()},
-          {"epochs", options_.epochs},
           {"batch_size", options_.batch_size},
           {"shards", options_.shards},
-          {"learning_rate", options_.learning_rate},
-          {"warmup_epochs", options_.warmup_epochs},
-          {"momentum", options_.sgd.momentum},
-          {"weight_decay", options_.sgd.weight_decay},
+          {"optimizer", to_json(options_.optimizer)},
+          {"average_decay", options_.average_decay},
           {"label_smoothing", options_.label_smoothing},
           {"crop_padding", options_.augment.crop_padding},
           {"horizontal_flip", options_.augment.horizontal_flip},
@@ -100,200 +135,301 @@ nlohmann::json Run::settings() const {
           {"seed", options_.seed}};
 }
 
-std::int64_t Run::restore() {
-  const std::filesystem::path path = checkpoint_path(options_.folder);
-  const std::int64_t done =
-      std::filesystem::exists(path) ? load_checkpoint(path, supernet_, optimizer_, settings()) : 0;
-  // A crash between the metrics line and the checkpoint leaves a line too many.
-  const std::filesystem::path metrics = options_.folder / "metrics.jsonl";
+/// What channel sorts permute beside the weights.
+std::vector<at::Tensor> Run::companions() const {
+  std::vector<at::Tensor> flat;
+  for (const auto& [name, buffer] : optimizer_->buffers()) {
+    flat.push_back(buffer);
+  }
+  if (average_) {
+    flat.push_back(average_->values());
+  }
+  return flat;
+}
+
+nn::SharedWeights& Run::new_teacher() {
+  teacher_ = std::make_unique<nn::SharedWeights>(
+      weights_.name(), space_.graph(space_.largest()), space_.elastic_kernels(),
+      nn::WeightOptions{.device = weights_.device()});
+  return *teacher_;
+}
+
+void Run::save(std::int64_t steps_done) const {
+  Checkpoint checkpoint{.weights_of = weights_.name(),
+                        .steps_done = steps_done,
+                        .settings = settings(),
+                        .state = {{"strategy", strategy_.state()},
+                                  {"updates", optimizer_->updates()},
+                                  {"epoch_loss", in_epoch_.loss},
+                                  {"epoch_steps", in_epoch_.steps}},
+                        .weights = weights_.state()};
+  for (const auto& [name, buffer] : optimizer_->buffers()) {
+    checkpoint.parts[kOptimizer][name] = nn::from_torch(buffer);
+  }
+  if (average_) {
+    checkpoint.parts[kAverage][kAverageValues] = nn::from_torch(average_->values());
+  }
+  if (teacher_) {
+    checkpoint.parts[kTeacher] = teacher_->state();
+  }
+  save_checkpoint(checkpoint_path(options_.folder), checkpoint);
+}
+
+/// Checks that everything fits before anything is changed.
+void Run::restore_tensors(const Checkpoint& checkpoint) {
+  const std::string where = checkpoint_path(options_.folder).string();
+  weights_.check_state(checkpoint.weights, where);
+  std::list<std::pair<at::Tensor, const FloatTensor*>> flat;
+  const auto expect = [&](const std::string& part, const std::string& name,
+                          const at::Tensor& target) {
+    const auto found = checkpoint.parts.find(part);
+    const bool there = found != checkpoint.parts.end() && found->second.contains(name);
+    if (!there || found->second.at(name).shape != target.sizes().vec()) {
+      throw Error(where + ": the " + part + "'s " + name + " is missing or of another size");
+    }
+    flat.emplace_back(target, &found->second.at(name));
+  };
+  for (const auto& [name, buffer] : optimizer_->buffers()) {
+    expect(kOptimizer, name, buffer);
+  }
+  if (average_) {
+    expect(kAverage, kAverageValues, average_->values());
+  }
+  const auto teacher = checkpoint.parts.find(kTeacher);
+  if (teacher != checkpoint.parts.end()) {
+    new_teacher().load_state(teacher->second, where);
+  }
+  weights_.load_state(checkpoint.weights, where);
+  for (const auto& [target, source] : flat) {
+    copy_flat(target, *source);
+  }
+}
+
+/// A crash between the metrics line and the checkpoint leaves a line too many.
+void Run::drop_metrics_after(std::int64_t step) {
+  const std::filesystem::path path = options_.folder / "metrics.jsonl";
   const std::vector<nlohmann::json> lines = metrics_.read();
   std::string kept;
   std::size_t num_kept = 0;
   for (const nlohmann::json& line : lines) {
-    if (json_member<std::int64_t>(line, "step", metrics.string()) <= done) {
+    if (json_member<std::int64_t>(line, "step", path.string()) <= step) {
       kept += line.dump() + "\n";
       ++num_kept;
     }
   }
   if (num_kept < lines.size()) {
-    write_file_atomic(metrics, kept);
+    write_file_atomic(path, kept);
   }
-  return done;
 }
 
-void Run::begin_epoch(std::int64_t epoch) {
-  batches_ =
-      data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed, epoch);
-  epoch_ = epoch;
-  epoch_loss_ = 0;
-  epoch_steps_ = 0;
-  epoch_seconds_ = 0;
+std::int64_t Run::restore() {
+  const std::filesystem::path path = checkpoint_path(options_.folder);
+  if (!std::filesystem::exists(path)) {
+    drop_metrics_after(0);
+    return 0;
+  }
+  const Checkpoint checkpoint = load_checkpoint(path, weights_.name());
+  check_settings(checkpoint, settings(), path);
+  const std::string where = path.string() + ": state";
+  const auto strategy_state = checkpoint.state.find("strategy");
+  const auto updates = json_member<std::int64_t>(checkpoint.state, "updates", where);
+  Tally in_epoch{.loss = json_member<double>(checkpoint.state, "epoch_loss", where),
+                 .steps = json_member<std::int64_t>(checkpoint.state, "epoch_steps", where)};
+  strategy_.restore(strategy_state == checkpoint.state.end() ? nlohmann::json()
+                                                             : *strategy_state);
+  restore_tensors(checkpoint);
+  optimizer_->set_updates(updates);
+  in_epoch_ = in_epoch;
+  drop_metrics_after(checkpoint.steps_done);
+  return checkpoint.steps_done;
+}
+
+/// What a plan asks for before its passes.
+void Run::prepare(const StepPlan& plan) {
+  if (plan.keep_teacher) {
+    new_teacher().load_state(weights_.state(), "[train::train] the new teacher");
+  }
+  if (plan.sort_channels) {
+    nn::sort_channels(weights_, space_, plan.sort_channels->trained, companions());
+  }
+  if (plan.restart_optimizer) {
+    optimizer_->restart();
+  }
+}
+
+StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
+  std::list<nn::Executor> nets;  // that stay where they are
+  std::vector<StepPass> step_passes;
+  bool needs_teacher = false;
+  for (const Pass& pass : passes) {
+    nets.emplace_back(space_.graph(pass.arch));
+    step_passes.push_back({.net = &nets.back(),
+                           .losses = pass.losses,
+                           .dropout = pass.dropout,
+                           .observe = pass.observe});
+    for (const LossTerm& term : pass.losses) {
+      needs_teacher = needs_teacher || term.target == Target::kTeacher;
+    }
+  }
+  Teacher teacher;
+  if (needs_teacher && teacher_) {
+    space::Arch arch = space_.largest();
+    for (std::size_t i = 0; i < arch.choices.size(); ++i) {
+      if (space_.decisions()[i].group == "r") {
+        arch.choices[i] = passes.front().arch.choices[i];
+      }
+    }
+    nets.emplace_back(space_.graph(arch));
+    teacher = {.weights = teacher_.get(), .net = &nets.back()};
+  }
+  const auto batch_of = [&](int shard) {
+    const std::int64_t size = options_.batch_size / options_.shards;
+    const auto images = (*batches_)[step % steps_per_epoch_].subspan(
+        static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
+    return make_batch(dataset_.train, images,
+                      data::Augmentation{options_.augment, options_.seed, epoch_},
+                      dataset_.normalization);
+  };
+  return step_.run(step, step_passes, batch_of, teacher);
 }
 
 double Run::train_step(std::int64_t step) {
-  if (strategy_.sorts_channels_before(step)) {
-    nn::sort_channels(supernet_, {optimizer_.momentum()});
+  const StepPlan plan = strategy_.plan(step);
+  prepare(plan);
+  const StepResult result = run_passes(step, plan.passes);
+  if (!std::isfinite(result.loss)) {
+    throw Error("training diverged: the loss of step " + std::to_string(step) +
+                " is not finite; lower --lr (now " + std::to_string(plan.learning_rate) + ")");
   }
-  const std::vector<Pass> passes = strategy_.passes(step);
-  std::vector<double> losses(static_cast<std::size_t>(options_.shards));
-  workers_.run([&](int worker) {
-    for (int shard = worker; shard < options_.shards; shard += workers_.count()) {
-      losses[static_cast<std::size_t>(shard)] = run_shard(step, shard, passes);
-    }
-  });
-  const nn::Parameters& parameters = supernet_.parameters();
-  {
-    const c10::NoGradGuard no_grad;
-    for (int shard = 1; shard < options_.shards; ++shard) {
-      parameters.grads().add_(parameters.grads(shard));
-      parameters.grads(shard).zero_();
-    }
+  optimizer_->step(plan.learning_rate);
+  if (average_) {
+    average_->update(step + 1);
   }
-  optimizer_.step(schedule_.at(step));
-  return mean(losses);
-}
-
-double Run::run_shard(std::int64_t step, int shard, const std::vector<Pass>& passes) {
-  const std::int64_t size = options_.batch_size / options_.shards;
-  const auto images = (*batches_)[step % steps_per_epoch_].subspan(
-      static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
-  const Batch batch = make_batch(dataset_.train, images,
-                                 data::Augmentation{options_.augment, options_.seed, epoch_},
-                                 dataset_.normalization);
-  const at::Generator generator = at::detail::createCPUGenerator(
-      Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
-                                   static_cast<std::uint64_t>(shard)})
-          .next());
-  at::Tensor first_logits;
-  double first_loss = 0;
-  for (const Pass& pass : passes) {
-    const nn::Executor net(supernet_.space().graph(pass.arch));
-    const at::Tensor logits =
-        net.forward(supernet_.bind(net.graph(), shard), batch.images,
-                    {.training = true, .dropout = pass.dropout, .generator = generator});
-    const at::Tensor loss = pass.target == Target::kLabels
-                                ? label_loss(logits, batch.labels, options_.label_smoothing)
-                                : soft_label_loss(logits, first_logits);
-    (loss * (pass.weight / options_.shards)).backward();
-    const double value = loss.item<double>();
-    if (!first_logits.defined()) {
-      first_logits = logits.detach();
-      first_loss = value;
-    } else if (!std::isfinite(value)) {
-      first_loss = value;  // a subnet's failure ends the run as the largest net's does
-    }
+  if (!result.observations.empty()) {
+    strategy_.observe(step, result.observations);
   }
-  return first_loss;
+  learning_rate_ = plan.learning_rate;
+  nets_per_step_ = plan.passes.size();
+  return result.loss;
 }
 
 void Run::report(std::int64_t step) {
-  const double images_per_s =
-      static_cast<double>(report_steps_ * options_.batch_size) / report_seconds_;
   std::ostringstream text;
   text.precision(3);
-  text << "epoch " << epoch_ + 1 << "  loss " << report_loss_ / static_cast<double>(report_steps_)
-       << "  lr " << schedule_.at(step) << "  " << std::llround(images_per_s) << " images/s";
-  progress_({"train", step + 1, schedule_.total_steps, text.str()});
-  report_loss_ = 0;
-  report_steps_ = 0;
-  report_seconds_ = 0;
+  text << "epoch " << epoch_ + 1 << "  loss " << since_report_.mean_loss() << "  lr "
+       << learning_rate_ << "  " << std::llround(since_report_.images_per_s(options_.batch_size))
+       << " images/s";
+  progress_({"train", step + 1, total_steps_, text.str()});
+  since_report_ = {};
 }
 
 void Run::finish_epoch(std::int64_t steps_done) {
   nlohmann::ordered_json line{
       {"step", steps_done},
       {"epoch", static_cast<double>(steps_done) / static_cast<double>(steps_per_epoch_)},
-      {"loss", epoch_loss_ / static_cast<double>(epoch_steps_)},
-      {"learning_rate", schedule_.at(steps_done - 1)},
-      {"nets_per_step", strategy_.passes(steps_done - 1).size()},
-      {"images_per_s", static_cast<double>(epoch_steps_ * options_.batch_size) / epoch_seconds_}};
+      {"loss", in_epoch_.mean_loss()},
+      {"learning_rate", learning_rate_},
+      {"nets_per_step", nets_per_step_},
+      {"images_per_s", in_epoch_.images_per_s(options_.batch_size)}};
   std::ostringstream text;
   text.precision(4);
   text << "step " << steps_done << ": loss " << line["loss"].get<double>() << ", "
        << std::llround(line["images_per_s"].get<double>()) << " images/s";
   if (options_.validation_images > 0) {
-    const space::Space& space = supernet_.space();
-    const std::array<space::Arch, 2> archs{space.largest(), space.smallest()};
-    std::array<double, 2> top1{};
-    workers_.run([&](int worker) {
-      for (auto i = static_cast<std::size_t>(worker); i < archs.size();
-           i += static_cast<std::size_t>(workers_.count())) {
-        top1[i] = evaluator_.validation_top1(supernet_, archs[i], options_.validation_images);
-      }
-    });
-    line["largest_top1"] = top1[0];
-    line["smallest_top1"] = top1[1];
-    text << ", validation top-1 " << 100 * line["largest_top1"].get<double>() << "% largest, "
-         << 100 * line["smallest_top1"].get<double>() << "% smallest net";
+    const std::vector<Strategy::Reported> reported = strategy_.reported();
+    std::vector<graph::Graph> nets;
+    for (const Strategy::Reported& net : reported) {
+      nets.push_back(space_.graph(net.arch));
+    }
+    if (average_) {
+      average_->swap();
+    }
+    const std::vector<double> top1 = evaluator_.validation_top1(
+        weights_, nets, options_.validation_images, &step_.workers());
+    if (average_) {
+      average_->swap();
+    }
+    for (std::size_t i = 0; i < reported.size(); ++i) {
+      line[reported[i].name + "_top1"] = top1[i];
+      text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% "
+           << reported[i].name;
+    }
   }
   metrics_.append(line);
-  save_checkpoint(checkpoint_path(options_.folder), supernet_, optimizer_, steps_done, settings());
+  in_epoch_ = {};
   progress_({"train", 0, 0, text.str()});
 }
 
 std::int64_t Run::execute() {
   const std::int64_t start = restore();
-  for (std::int64_t step = start; step < schedule_.total_steps; ++step) {
+  Clock::time_point saved = Clock::now();
+  for (std::int64_t step = start; step < total_steps_; ++step) {
     if (step / steps_per_epoch_ != epoch_) {
-      begin_epoch(step / steps_per_epoch_);
+      epoch_ = step / steps_per_epoch_;
+      batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size,
+                                         options_.seed, epoch_);
     }
     const Clock::time_point before = Clock::now();
     const double loss = train_step(step);
-    const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
-    if (!std::isfinite(loss)) {
-      throw Error("training diverged: the loss of step " + std::to_string(step) +
-                  " is not finite; lower --lr (now " + std::to_string(options_.learning_rate) +
-                  ")");
-    }
-    report_loss_ += loss;
-    epoch_loss_ += loss;
-    report_seconds_ += seconds;
-    epoch_seconds_ += seconds;
-    ++report_steps_;
-    ++epoch_steps_;
-    const bool last = step + 1 == schedule_.total_steps;
-    if ((step + 1) % steps_per_epoch_ == 0 || last) {
+    const double seconds = seconds_since(before);
+    since_report_.add(loss, seconds);
+    in_epoch_.add(loss, seconds);
+    const bool last = step + 1 == total_steps_;
+    const bool epoch_ends = (step + 1) % steps_per_epoch_ == 0 || last;
+    if (epoch_ends) {
       finish_epoch(step + 1);
+    }
+    if (epoch_ends || seconds_since(saved) >= options_.checkpoint_s ||
+        (options_.checkpoint_steps > 0 && (step + 1) % options_.checkpoint_steps == 0)) {
+      save(step + 1);
+      saved = Clock::now();
     }
     if ((step + 1) % kStepsPerReport == 0 || last) {
       report(step);
     }
   }
-  return schedule_.total_steps - start;
+  if (average_) {
+    average_->swap();
+  }
+  return total_steps_ - start;
 }
 
 }  // namespace
-
-std::int64_t total_steps(const TrainOptions& options, std::int64_t train_images) {
-  if (options.batch_size < 1) {
-    throw std::invalid_argument("[train::total_steps] batch_size must be > 0, got " +
-                                std::to_string(options.batch_size));
-  }
-  const double steps = options.epochs * static_cast<double>(train_images / options.batch_size);
-  if (!(steps >= 1)) {
-    throw std::invalid_argument("[train::total_steps] epochs " + std::to_string(options.epochs) +
-                                " of " + std::to_string(train_images) + " images in batches of " +
-                                std::to_string(options.batch_size) + " make no step");
-  }
-  return std::llround(steps);
-}
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
   return folder / "checkpoint" / "supernet.safetensors";
 }
 
-std::int64_t train_supernet(nn::Supernet& supernet, const Strategy& strategy,
-                            const data::Dataset& dataset, const TrainOptions& options,
-                            const ProgressFn& progress) {
-  if (options.shards < 1 || options.batch_size % options.shards != 0 ||
-      supernet.parameters().replicas() != options.shards) {
-    throw std::invalid_argument("[train::train_supernet] batch_size " +
-                                std::to_string(options.batch_size) +
-                                " must be a multiple of shards " + std::to_string(options.shards) +
-                                ", and the supernet have as many replicas, got " +
-                                std::to_string(supernet.parameters().replicas()));
+std::int64_t train(nn::SharedWeights& weights, const space::Space& space, Strategy& strategy,
+                   const data::Dataset& dataset, const TrainOptions& options,
+                   const ProgressFn& progress) {
+  if (options.batch_size < 1 || options.shards < 1 || options.batch_size % options.shards != 0) {
+    throw std::invalid_argument("[train::train] batch_size " + std::to_string(options.batch_size) +
+                                " must be a multiple of shards " + std::to_string(options.shards));
   }
-  return Run(supernet, strategy, dataset, options, progress).execute();
+  if (dataset.train.size() < options.batch_size) {
+    throw std::invalid_argument("[train::train] needs a batch of " +
+                                std::to_string(options.batch_size) + " training images, got " +
+                                std::to_string(dataset.train.size()));
+  }
+  return Run(weights, space, strategy, dataset, options, progress).execute();
+}
+
+void load_trained(const std::filesystem::path& path, nn::SharedWeights& weights) {
+  const Checkpoint checkpoint = load_checkpoint(path, weights.name());
+  weights.check_state(checkpoint.weights, path.string());
+  const auto average = checkpoint.parts.find(kAverage);
+  if (average != checkpoint.parts.end()) {
+    const auto values = average->second.find(kAverageValues);
+    const at::Tensor target = weights.parameters().values();
+    if (values == average->second.end() || values->second.shape != target.sizes().vec()) {
+      throw Error(path.string() + ": the average's values are missing or of another size");
+    }
+    weights.load_state(checkpoint.weights, path.string());
+    copy_flat(target, values->second);
+    return;
+  }
+  weights.load_state(checkpoint.weights, path.string());
 }
 
 }  // namespace lathe::train

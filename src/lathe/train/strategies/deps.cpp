@@ -4,46 +4,54 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "lathe/train/strategies/step_archs.h"
+
 namespace lathe::train {
 namespace {
 
+constexpr std::uint64_t kDepsStream = 0x64657073;  // "deps"
+
 std::int64_t shrinking_starts(const DepsOptions& o) {
-  return std::llround(o.warmup_share * static_cast<double>(o.total_steps));
+  return o.in_place_distillation
+             ? 0
+             : std::llround(o.warmup_share * static_cast<double>(o.schedule.total_steps));
 }
 
 class Deps final : public Strategy {
  public:
   Deps(const space::Space& space, const DepsOptions& options) : space_(space), options_(options) {}
 
-  std::vector<Pass> passes(std::int64_t step) const override {
-    std::vector<Pass> passes{{.arch = space_.largest(), .dropout = true}};
-    const double epsilon = deps_epsilon(options_, step);
-    if (epsilon <= 0) {
-      return passes;
-    }
-    const auto add = [&](space::Arch arch) {
-      passes.push_back({.arch = std::move(arch), .weight = epsilon, .target = Target::kFirstPass});
-    };
-    add(space_.smallest());
-    Rng rng = Rng::derived(options_.seed, {static_cast<std::uint64_t>(step)});
-    for (int i = 0; i < options_.random_subnets; ++i) {
-      add(space_.sample(rng));
-    }
-    return passes;
-  }
+  std::int64_t total_steps() const override { return options_.schedule.total_steps; }
 
-  bool sorts_channels_before(std::int64_t step) const override {
-    return step == shrinking_starts(options_);
+  StepPlan plan(std::int64_t step) const override {
+    StepArchs archs(space_, options_.seed, kDepsStream, step);
+    StepPlan plan{.passes = {{.arch = archs.largest(), .dropout = true}},
+                  .learning_rate = options_.schedule.at(step)};
+    if (step == shrinking_starts(options_)) {
+      plan.sort_channels.emplace();
+    }
+    const double epsilon = deps_epsilon(options_, step);
+    if (epsilon > 0) {
+      add_sandwich(plan.passes, archs, options_.random_subnets, epsilon);
+    }
+    return plan;
   }
 
   nlohmann::json to_json() const override {
     return {{"method", "deps"},
-            {"total_steps", options_.total_steps},
+            {"total_steps", options_.schedule.total_steps},
+            {"learning_rate", options_.schedule.peak},
+            {"warmup_steps", options_.schedule.warmup_steps},
             {"warmup_share", options_.warmup_share},
             {"ramp_share", options_.ramp_share},
             {"epsilon_start", options_.epsilon_start},
+            {"in_place_distillation", options_.in_place_distillation},
             {"random_subnets", options_.random_subnets},
             {"seed", options_.seed}};
+  }
+
+  std::vector<Reported> reported() const override {
+    return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
   }
 
  private:
@@ -64,7 +72,7 @@ double deps_epsilon(const DepsOptions& o, std::int64_t step) {
   if (step < start) {
     return 0.0;
   }
-  const double ramp_steps = o.ramp_share * static_cast<double>(o.total_steps - start);
+  const double ramp_steps = o.ramp_share * static_cast<double>(o.schedule.total_steps - start);
   if (ramp_steps < 1) {
     return 1.0;
   }
@@ -73,7 +81,8 @@ double deps_epsilon(const DepsOptions& o, std::int64_t step) {
 }
 
 std::unique_ptr<Strategy> make_deps(const space::Space& space, const DepsOptions& o) {
-  require(o.total_steps > 0, "total_steps must be > 0, got " + std::to_string(o.total_steps));
+  require(o.schedule.total_steps > 0,
+          "total_steps must be > 0, got " + std::to_string(o.schedule.total_steps));
   require(o.warmup_share >= 0 && o.warmup_share <= 1,
           "warmup_share must be in [0, 1], got " + std::to_string(o.warmup_share));
   require(o.ramp_share >= 0 && o.ramp_share <= 1,

@@ -1,0 +1,130 @@
+// lathe train: weights, and nothing else.
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "amount.h"
+#include "commands.h"
+#include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
+#include "lathe/nn/threads.h"
+#include "lathe/run/train_stage.h"
+#include "lathe/train/evaluator.h"
+#include "name_options.h"
+#include "terminal.h"
+#include "training_options.h"
+
+namespace lathe::app {
+namespace {
+
+struct TrainCommand {
+  run::TrainJob job;
+  std::string out;
+  bool resume = false;
+  bool json = false;
+};
+
+/// What became of the nets that are worth a figure. A single net is handed over, and read on the
+/// test images; a supernet's nets are compared on the validation images, the test images being for
+/// what is chosen from it.
+nlohmann::ordered_json result_of(const run::Trained& trained, const run::RunFolder& folder) {
+  const train::Evaluator evaluator(trained.dataset,
+                                   {.augment = trained.augment, .seed = trained.seed});
+  nlohmann::ordered_json result{{"method", trained.method}, {"space", trained.space->name()}};
+  const auto counts = [](const graph::Graph& graph) {
+    return nlohmann::ordered_json{{"macs", graph::macs(graph)}, {"params", graph::params(graph)}};
+  };
+  if (!trained.arch) {
+    for (const auto& [name, arch] : {std::pair{"largest", trained.space->largest()},
+                                     std::pair{"smallest", trained.space->smallest()}}) {
+      const graph::Graph graph = trained.space->graph(arch);
+      nlohmann::ordered_json net = counts(graph);
+      net["validation_top1"] = evaluator.validation_top1(*trained.weights, graph);
+      result[name] = std::move(net);
+    }
+    return result;
+  }
+  const nlohmann::ordered_json arch = trained.space->to_json(*trained.arch);
+  const graph::Net net =
+      evaluator.extract(*trained.weights, trained.space->graph(*trained.arch));
+  write_json(folder.root() / "arch.json", arch);
+  save_safetensors(folder.root() / "weights.safetensors",
+                   {net.weights, {{"space", trained.space->name()}, {"arch", arch.dump()}}});
+  const nn::Executor executor(net.graph);
+  const nn::Binding binding = nn::bind(net);
+  result.update(counts(net.graph));
+  result["validation_top1"] = evaluator.top1(executor, binding, trained.dataset.validation);
+  result["test_top1"] = evaluator.top1(executor, binding, trained.dataset.test);
+  return result;
+}
+
+std::string summary(const nlohmann::ordered_json& result) {
+  const auto line = [](const std::string& name, const nlohmann::ordered_json& net) {
+    std::string text = fmt::format("{}: {:.2f} MMACs, {} params, validation top-1 {:.2f}%", name,
+                                   net["macs"].get<double>() / 1e6,
+                                   net["params"].get<std::int64_t>(),
+                                   100 * net["validation_top1"].get<double>());
+    if (net.contains("test_top1")) {
+      text += fmt::format(", test top-1 {:.2f}%", 100 * net["test_top1"].get<double>());
+    }
+    return text + "\n";
+  };
+  if (result.contains("test_top1")) {
+    return line("net", result);
+  }
+  return line("largest net", result["largest"]) + line("smallest net", result["smallest"]);
+}
+
+void execute(const TrainCommand& command, const std::string& config) {
+  const run::RunFolder folder = run::RunFolder::open(command.out, config, command.resume);
+  ProgressReporter reporter;
+  const ProgressFn progress = [&](const Progress& p) { reporter(p); };
+  nn::set_num_threads(run::threads_of(command.job.threads));
+  run::Trained trained = run::prepare_training(command.job, folder, progress);
+  run::train_stage(trained, command.job, folder, progress);
+  const nlohmann::ordered_json result = result_of(trained, folder);
+  write_json(folder.result(), result);
+  if (command.json) {
+    fmt::print("{}\n", result.dump(2));
+  } else {
+    fmt::print("{}weights and result.json are in {}\n", summary(result), command.out);
+  }
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto options = std::make_shared<TrainCommand>();
+  CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone");
+  add_data_options(*command, options->job);
+  add_training_options(*command, options->job);
+  command
+      ->add_option("--arch", options->job.arch_file,
+                   "JSON file of the net that plain training trains; without it the largest")
+      ->check(CLI::ExistingFile);
+  command->add_option("--from", options->job.from,
+                      "folder of a run whose weights plain training goes on from")
+      ->check(CLI::ExistingDirectory);
+  command
+      ->add_option("--budget", options->job.budget_s,
+                   "time for plain training in place of --epochs, e.g. 90s, 10m or 2h")
+      ->transform(to_seconds);
+  command->add_option("--out", options->out, "folder for weights, metrics and checkpoints")
+      ->required()
+      ->configurable(false);
+  command->add_flag("--resume", options->resume, "go on with the training in --out, if there is one")
+      ->configurable(false);
+  command->add_flag("--json", options->json, "print result.json instead of a summary")
+      ->configurable(false);
+  command->callback([options, command] {
+    const bool plain = options->job.method.name == "plain";
+    if (!plain && (!options->job.arch_file.empty() || !options->job.from.empty() ||
+                   options->job.budget_s > 0)) {
+      throw CLI::ValidationError("--arch, --from and --budget are for one net: add --method plain");
+    }
+    execute(*options, resolved_config(*command));
+  });
+}
+
+}  // namespace lathe::app

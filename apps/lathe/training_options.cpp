@@ -1,0 +1,139 @@
+#include "training_options.h"
+
+#include <sstream>
+#include <vector>
+
+#include "amount.h"
+#include "name_options.h"
+
+namespace lathe::app {
+namespace {
+
+void add_method_options(CLI::App& command, train::MethodOptions& o) {
+  command.add_option("--method", o.name, "how nets are trained: deps, ofa, bignas or plain")
+      ->check(one_of("method", train::method_names()))
+      ->capture_default_str();
+  command.add_option("--epochs", o.epochs, "of training; may be fractional")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_option("--lr", o.learning_rate, "peak of the cosine schedule")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_option("--lr-warmup-epochs", o.warmup_epochs, "over which the learning rate grows")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--random-subnets", o.random_subnets,
+                  "a step, beside the largest and the smallest net (deps, bignas)")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  command
+      .add_option("--warmup-share", o.warmup_share,
+                  "share of the steps that train the full net alone (deps)")
+      ->check(fraction)
+      ->capture_default_str();
+  command
+      .add_option("--ramp-share", o.ramp_share,
+                  "share of the shrinking steps over which epsilon grows to 1 (deps)")
+      ->check(fraction)
+      ->capture_default_str();
+  command.add_option("--epsilon-start", o.epsilon_start, "1: no epsilon-shrinking (deps)")
+      ->check(fraction)
+      ->check(CLI::Range(1e-9, 1.0))
+      ->capture_default_str();
+  command.add_flag("--in-place-distillation", o.in_place_distillation,
+                   "subnets learn from the full net from the first step on (deps)");
+}
+
+void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
+  command.add_option("--optimizer", o.optimizer.name, "sgd, rmsprop or adamw")
+      ->check(one_of("optimizer", train::optimizer_names()))
+      ->capture_default_str();
+  command.add_option("--momentum", o.optimizer.momentum, "adamw's beta 1")
+      ->check(fraction)
+      ->capture_default_str();
+  command
+      .add_option("--weight-decay", o.optimizer.weight_decay,
+                  "not on batch norm, biases and kernel transforms")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--clip-norm", o.optimizer.clip_norm, "of the whole gradient; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--clip-value", o.optimizer.clip_value, "of each gradient; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--average-decay", o.average_decay,
+                  "of the weights' moving average, which is then the result; 0: none")
+      ->check(CLI::Range(0.0, 0.999999))
+      ->capture_default_str();
+  command.add_option("--label-smoothing", o.label_smoothing, "of the labels' loss")
+      ->check(fraction)
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command.add_option("--batch-size", o.batch_size, "images per training step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command
+      .add_option("--shards", o.shards,
+                  "parts of a batch that are trained side by side, each with its own batch norm")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command
+      .add_option("--checkpoint-every", o.checkpoint_s,
+                  "time between checkpoints, beside those at every epoch's end, e.g. 90s or 5m")
+      ->transform(to_seconds)
+      ->capture_default_str()
+      ->configurable(false);
+}
+
+}  // namespace
+
+void add_data_options(CLI::App& command, run::TrainJob& job) {
+  std::vector<std::string> names;
+  for (const data::DatasetSource& source : data::dataset_sources()) {
+    names.push_back(source.name);
+  }
+  command.add_option("--dataset", job.dataset, "data set to train on")
+      ->check(one_of("data set", names))
+      ->capture_default_str();
+  command.add_option("--data-dir", job.data_dir,
+                     "its folder, if not where the system's package puts it");
+  command
+      .add_option("--validation-size", job.validation_size,
+                  "training images held out to compare nets by")
+      ->check(CLI::Range(1, 100000000))
+      ->capture_default_str();
+  add_space_option(command, job.space)->capture_default_str();
+}
+
+void add_training_options(CLI::App& command, run::TrainJob& job) {
+  add_method_options(command, job.method);
+  add_optimizer_options(command, job.train);
+  command.add_option("--crop-padding", job.train.augment.crop_padding, "pixels, for random crops")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  command
+      .add_option("--cutout", job.train.augment.cutout, "side of the hole in pixels, 0: none")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command
+      .add_option("--train-threads", job.threads, "threads for everything but timing; 0: all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_option("--seed", job.seed, "of everything random")->capture_default_str();
+}
+
+std::string resolved_config(const CLI::App& command) {
+  std::istringstream lines(command.config_to_str(/*default_also=*/true));
+  std::string config = "[" + command.get_name() + "]\n";
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.ends_with("=\"\"")) {
+      config += line + "\n";
+    }
+  }
+  return config;
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,238 @@
+#include "lathe/run/train_stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/nn/supernet.h"
+#include "lathe/space/space_file.h"
+#include "lathe/train/evaluator.h"
+
+namespace lathe::run {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr double kSmallestEpochs = 0.01;
+
+/// What to open as this run's space: a built-in name, or the folder's own copy of the file.
+std::string kept_space(const std::string& space, const RunFolder& folder) {
+  if (!space::is_space_file(space)) {
+    return space;
+  }
+  const std::filesystem::path kept = folder.space_file();
+  if (!folder.begun() || !std::filesystem::exists(kept)) {
+    write_json(kept, space::to_json(space::load_space_spec(space)));
+  } else if (std::filesystem::exists(space)) {
+    const std::string now = space::fingerprinted_name(space::load_space_spec(space));
+    const std::string before = space::fingerprinted_name(space::load_space_spec(kept));
+    if (now != before) {
+      throw Error(space + ": has changed: expected " + before + ", the space that the run in " +
+                  folder.root().string() + " began with, got " + now +
+                  "; restore it or use another --out");
+    }
+  }
+  return kept.string();
+}
+
+std::shared_ptr<const space::Space> open_for(const std::string& name, const data::Dataset& dataset) {
+  return space::open_space(name, {.in_channels = dataset.train.channels,
+                                  .num_classes = dataset.train.num_classes,
+                                  .input_size = dataset.train.height});
+}
+
+/// The weights that training begins with.
+std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
+  const nn::WeightOptions options{.seed = job.seed,
+                                  .zero_residual_gamma = trained.method == "bignas",
+                                  .replicas = job.train.shards};
+  if (!trained.arch) {
+    return std::make_unique<nn::Supernet>(trained.space, options);
+  }
+  return std::make_unique<nn::SharedWeights>(trained.space->name(),
+                                             trained.space->graph(*trained.arch),
+                                             std::vector<int>{}, options);
+}
+
+/// The net of `trained` taken out of another run.
+void take_weights(Trained& trained, const std::filesystem::path& from) {
+  const Trained source = open_trained(from);
+  if (source.space->name() != trained.space->name()) {
+    throw Error(from.string() + ": has nets of space " + source.space->name() + ", expected " +
+                trained.space->name() + "; use another --from or --space");
+  }
+  const train::Evaluator evaluator(source.dataset,
+                                   {.augment = source.augment, .seed = source.seed});
+  const graph::Net net = evaluator.extract(*source.weights, source.graph(*trained.arch));
+  trained.weights->load_state(net.weights, from.string());
+}
+
+/// Epochs that fit into the budget, by the pace of some steps in a copy of the weights.
+double epochs_within(const Trained& trained, const TrainJob& job,
+                     const train::TrainOptions& options) {
+  constexpr std::int64_t kWarm = 5, kTimed = 25;
+  const std::unique_ptr<nn::SharedWeights> weights = new_weights(trained, job);
+  train::TrainOptions trial = options;
+  trial.folder = options.folder / "pace";
+  trial.validation_images = 0;
+  const std::int64_t per_epoch = trained.dataset.train.size() / options.batch_size;
+  const auto strategy = train::make_strategy(*trained.space, job.method, kWarm + kTimed, per_epoch,
+                                             trained.arch, job.seed);
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point warm{};
+  const auto note = [&](const Progress& progress) {
+    if (progress.done >= kWarm && warm == Clock::time_point{}) {
+      warm = Clock::now();
+    }
+  };
+  std::filesystem::create_directories(trial.folder);
+  train::train(*weights, *trained.space, *strategy, trained.dataset, trial, note);
+  const std::chrono::duration<double> seconds = Clock::now() - warm;
+  std::filesystem::remove_all(trial.folder);
+  // Progress comes every ten steps: the first report ends the warm-up.
+  const double steps_per_s = (kWarm + kTimed - 10) / seconds.count();
+  return std::max(kSmallestEpochs, job.budget_s * steps_per_s / static_cast<double>(per_epoch));
+}
+
+nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
+                                   const RunFolder& folder) {
+  const bool own = space::is_space_file(job.space);
+  nlohmann::ordered_json json{
+      {"version", kVersion},
+      {"method", trained.method},
+      {"space", own ? folder.space_file().filename().string() : job.space},
+      {"arch", nullptr},
+      {"dataset",
+       {{"name", job.dataset},
+        {"data_dir", job.data_dir.string()},
+        {"validation_size", job.validation_size}}},
+      {"augment",
+       {{"crop_padding", job.train.augment.crop_padding},
+        {"horizontal_flip", job.train.augment.horizontal_flip},
+        {"cutout", job.train.augment.cutout}}},
+      {"normalization",
+       {{"mean", trained.dataset.normalization.mean},
+        {"stddev", trained.dataset.normalization.stddev}}},
+      {"seed", trained.seed}};
+  if (trained.arch) {
+    json["arch"] = trained.space->to_json(*trained.arch);
+  }
+  return json;
+}
+
+}  // namespace
+
+graph::Graph Trained::graph(const space::Arch& of) const {
+  if (arch && of != *arch) {
+    throw Error("the run trained one net alone, of arch " + space->to_json(*arch).dump() +
+                "; leave out --arch, or train a supernet (--method deps)");
+  }
+  return space->graph(of);
+}
+
+int threads_of(int threads) {
+  return threads > 0 ? threads
+                     : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+Trained prepare_training(const TrainJob& job, const RunFolder& folder,
+                         const ProgressFn& progress) {
+  Trained trained{
+      .dataset = data::load_dataset(job.dataset, {.data_dir = job.data_dir,
+                                                  .validation_size = job.validation_size,
+                                                  .seed = 0}),
+      .method = job.method.name,
+      .seed = job.seed,
+      .augment = job.train.augment};
+  // Whether there are images enough is better known now than after minutes of measuring.
+  train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
+  trained.space = open_for(kept_space(job.space, folder), trained.dataset);
+  const bool supernet = train::trains_supernet(job.method.name);
+  if (supernet && !trained.space->weights_nest()) {
+    throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
+                "slicing; choose another --space, or train one net (--method plain)");
+  }
+  if (!supernet) {
+    trained.arch = job.arch_file.empty()
+                       ? trained.space->largest()
+                       : trained.space->from_json(read_json(job.arch_file),
+                                                  job.arch_file.string());
+  }
+  trained.weights = new_weights(trained, job);
+  progress({"data", 0, 0,
+            fmt::format("{}: {} training, {} validation and {} test images; space {} of 10^{:.1f} "
+                        "nets",
+                        trained.dataset.name, trained.dataset.train.size(),
+                        trained.dataset.validation.size(), trained.dataset.test.size(),
+                        trained.space->name(), trained.space->log10_num_nets())});
+  return trained;
+}
+
+void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
+                 const ProgressFn& progress) {
+  train::TrainOptions options = job.train;
+  options.folder = folder.root();
+  options.seed = job.seed;
+  options.threads = threads_of(job.threads);
+  const std::int64_t images = trained.dataset.train.size();
+  if (!job.from.empty() && !std::filesystem::exists(train::checkpoint_path(folder.root()))) {
+    take_weights(trained, job.from);
+  }
+  nlohmann::ordered_json json = description(trained, job, folder);
+  double epochs = job.method.epochs;
+  if (job.budget_s > 0) {
+    // What was resolved holds for a run that goes on, whatever its pace then.
+    epochs = std::filesystem::exists(folder.training())
+                 ? json_member<double>(read_json(folder.training()), "epochs",
+                                       folder.training().string())
+                 : epochs_within(trained, job, options);
+    progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
+  }
+  json["epochs"] = epochs;
+  write_json(folder.training(), json);
+  const auto strategy = train::make_strategy(
+      *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
+      images / options.batch_size, trained.arch, job.seed);
+  train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
+}
+
+Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir) {
+  const std::filesystem::path path = folder / kTrainingName;
+  const std::filesystem::path checkpoint = train::checkpoint_path(folder);
+  if (!std::filesystem::exists(path) || !std::filesystem::exists(checkpoint)) {
+    throw Error(folder.string() + ": has no trained weights: expected " + path.filename().string() +
+                " and a checkpoint, as lathe train and lathe run leave them");
+  }
+  const std::string where = path.string();
+  const nlohmann::json json = read_json(path);
+  const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };
+  const nlohmann::json dataset = part("dataset"), augment = part("augment");
+  const auto dir = json_member<std::string>(dataset, "data_dir", where);
+  Trained trained{
+      .dataset = data::load_dataset(
+          json_member<std::string>(dataset, "name", where),
+          {.data_dir = data_dir.empty() ? std::filesystem::path(dir) : data_dir,
+           .validation_size = json_member<std::int64_t>(dataset, "validation_size", where),
+           .seed = 0}),
+      .method = json_member<std::string>(json, "method", where),
+      .seed = json_member<std::uint64_t>(json, "seed", where),
+      .augment = {.crop_padding = json_member<int>(augment, "crop_padding", where),
+                  .horizontal_flip = json_member<bool>(augment, "horizontal_flip", where),
+                  .cutout = json_member<int>(augment, "cutout", where)}};
+  const auto name = json_member<std::string>(json, "space", where);
+  trained.space = open_for(
+      space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
+  const nlohmann::json arch = part("arch");
+  if (!arch.is_null()) {
+    trained.arch = trained.space->from_json(arch, where);
+  }
+  trained.weights = new_weights(trained, {.train = {.shards = 1}, .seed = trained.seed});
+  train::load_trained(checkpoint, *trained.weights);
+  return trained;
+}
+
+}  // namespace lathe::run

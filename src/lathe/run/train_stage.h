@@ -1,0 +1,76 @@
+// Stage: from a data set and a method to trained weights in a folder, which is all that later
+// stages need.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lathe/core/progress.h"
+#include "lathe/data/dataset.h"
+#include "lathe/nn/shared_weights.h"
+#include "lathe/run/run_folder.h"
+#include "lathe/space/space.h"
+#include "lathe/train/method.h"
+#include "lathe/train/trainer.h"
+
+namespace lathe::run {
+
+/// What is trained, on what and how.
+struct TrainJob {
+  std::string dataset = "fashion-mnist";
+  std::filesystem::path data_dir;       ///< empty: where the system's package is
+  std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
+  std::string space = "mbv3_28";        ///< a built-in one or a .json file
+  /// JSON file of the net that the method "plain" trains; empty: the space's largest.
+  std::filesystem::path arch_file;
+  /// A finished run whose weights of that net are where training begins; empty: random ones.
+  std::filesystem::path from;
+  train::MethodOptions method;
+  /// Seconds that training may take: epochs follow from the pace of the first steps. 0: as the
+  /// method's epochs say. Plain training only.
+  double budget_s = 0;
+  train::TrainOptions train;  ///< its folder, threads and seed are set by the stage
+  int threads = 0;            ///< 0: all cores
+  std::uint64_t seed = 0;
+};
+
+/// What training needs before it can begin, and what it leaves.
+struct Trained {
+  data::Dataset dataset;
+  std::shared_ptr<const space::Space> space;
+  std::unique_ptr<nn::SharedWeights> weights;
+  /// The net that was trained alone; unset for a supernet.
+  std::optional<space::Arch> arch;
+  std::string method;
+  std::uint64_t seed = 0;
+  data::AugmentOptions augment;  ///< of the training images: batch norm is recalibrated with it
+
+  /// The net that `weights` hold for an arch of the space. @throws Error if they are those of
+  /// another net alone.
+  graph::Graph graph(const space::Arch& of) const;
+};
+
+/// Threads for everything but measuring: `threads`, or all cores if that is 0.
+int threads_of(int threads);
+
+/// Loads the data and opens the space, with weights as they are before training.
+/// @throws Error if the data, the space or the arch is not as needed, the method can't train it, or
+/// there are too few images.
+Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress);
+
+/// Trains, or goes on; writes train.json, which says what the folder's weights are of.
+/// @throws Error as train::train().
+void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
+                 const ProgressFn& progress);
+
+/// What `folder`, of `lathe train` or `lathe run`, has trained. `data_dir` replaces the folder that
+/// the data came from, if it isn't empty.
+/// @throws Error if the folder has no finished training (with the command that ends it), or
+/// something in it doesn't fit.
+Trained open_trained(const std::filesystem::path& folder,
+                     const std::filesystem::path& data_dir = {});
+
+}  // namespace lathe::run

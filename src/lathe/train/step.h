@@ -1,0 +1,79 @@
+// One optimisation step: the gradient of several nets that share weights on one batch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lathe/nn/executor.h"
+#include "lathe/nn/shared_weights.h"
+#include "lathe/nn/threads.h"
+#include "lathe/train/batch.h"
+#include "lathe/train/strategy.h"
+
+namespace lathe::train {
+
+struct StepOptions {
+  /// Parts that a batch is split into, as in data-parallel training: each runs on a thread of its
+  /// own, has batch-norm statistics of its own, and their gradients are averaged. The result
+  /// depends on it, but not on how many threads there are to run them.
+  int shards = 2;
+  int threads = 2;  ///< shared by the shards
+  double label_smoothing = 0.1;
+  std::uint64_t seed = 0;  ///< of dropout, with the step and the shard
+  nn::Kernels kernels = nn::Kernels::kLathe;
+};
+
+/// A net that takes part in a step, and how.
+struct StepPass {
+  const nn::Executor* net = nullptr;
+  std::span<const LossTerm> losses;
+  bool dropout = false;
+  bool observe = false;
+};
+
+/// A net that gives soft labels and isn't trained; it runs with its running statistics.
+struct Teacher {
+  const nn::SharedWeights* weights = nullptr;
+  const nn::Executor* net = nullptr;
+};
+
+struct StepResult {
+  /// Mean over the shards of the first pass's loss; not finite if any pass's is not.
+  double loss = 0;
+  std::vector<Observation> observations;
+};
+
+/// Executes steps on `weights`, which must outlive it.
+class Step {
+ public:
+  /// @throws std::invalid_argument if `weights` has not a replica per shard, or an option is < 1.
+  Step(nn::SharedWeights& weights, const StepOptions& options);
+
+  /// Gives the images of a shard; called on the shard's thread.
+  using ShardBatch = std::function<Batch(int shard)>;
+
+  /// Adds the mean over the shards of the passes' gradients to weights.parameters().grads(), the
+  /// other replicas' left zero, and updates the running statistics. Each pass's images are resized
+  /// (bilinear) where its net has another input than they. Shards' gradients are added in a fixed
+  /// tree, neighbours first. `step` decides dropout.
+  /// @throws std::invalid_argument if a pass's target is a teacher and there is none, or the first
+  /// pass's is the first pass.
+  StepResult run(std::int64_t step, std::span<const StepPass> passes, const ShardBatch& batch_of,
+                 const Teacher& teacher = {});
+
+  nn::Workers& workers() { return workers_; }
+
+ private:
+  struct Shard;
+  void run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
+                 const Teacher& teacher);
+
+  nn::SharedWeights& weights_;
+  StepOptions options_;
+  nn::Workers workers_;
+};
+
+}  // namespace lathe::train

@@ -1,0 +1,44 @@
+#include "lathe/train/strategies/plain.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace lathe::train {
+namespace {
+
+class Plain final : public Strategy {
+ public:
+  explicit Plain(const PlainOptions& options) : options_(options) {}
+
+  std::int64_t total_steps() const override { return options_.schedule.total_steps; }
+
+  StepPlan plan(std::int64_t step) const override {
+    return {.passes = {{.arch = options_.arch, .dropout = true}},
+            .learning_rate = options_.schedule.at(step)};
+  }
+
+  nlohmann::json to_json() const override {
+    return {{"method", "plain"},
+            {"total_steps", options_.schedule.total_steps},
+            {"learning_rate", options_.schedule.peak},
+            {"warmup_steps", options_.schedule.warmup_steps},
+            {"choices", options_.arch.choices}};
+  }
+
+  std::vector<Reported> reported() const override { return {{"validation", options_.arch}}; }
+
+ private:
+  PlainOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Strategy> make_plain(const PlainOptions& options) {
+  if (options.schedule.total_steps <= 0) {
+    throw std::invalid_argument("[train::make_plain] total_steps must be > 0, got " +
+                                std::to_string(options.schedule.total_steps));
+  }
+  return std::make_unique<Plain>(options);
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,21 @@
+// Training of one net alone: what every supernet has to be compared with.
+#pragma once
+
+#include <memory>
+
+#include "lathe/space/space.h"
+#include "lathe/train/schedule.h"
+#include "lathe/train/strategy.h"
+
+namespace lathe::train {
+
+struct PlainOptions {
+  CosineSchedule schedule;
+  space::Arch arch;
+};
+
+/// Every step trains `arch` with the labels.
+/// @throws std::invalid_argument if the schedule's total_steps is not positive.
+std::unique_ptr<Strategy> make_plain(const PlainOptions& options);
+
+}  // namespace lathe::train

@@ -1,0 +1,42 @@
+// The nets that a step of a weight-sharing method chooses from.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lathe/core/random.h"
+#include "lathe/space/space.h"
+#include "lathe/train/strategy.h"
+
+namespace lathe::train {
+
+/// The archs of one step. Where resolution is a decision, it is drawn once and all have it.
+/// Differs in: BigNAS resizes the images for each net of a step; one size a step is the
+/// Once-for-All papers' way, and cheaper.
+class StepArchs {
+ public:
+  /// `seed`, the method's `stream` and the step decide all draws. `space` must outlive it.
+  StepArchs(const space::Space& space, std::uint64_t seed, std::uint64_t stream,
+            std::int64_t step);
+
+  space::Arch largest() const { return at_resolution(space_.largest()); }
+  space::Arch smallest() const { return at_resolution(space_.smallest()); }
+  /// The next random one: uniform over all archs.
+  space::Arch sample();
+  /// Uniform, decision i among its choices from `first_choices[i]` on.
+  space::Arch sample_from(const std::vector<std::uint8_t>& first_choices);
+
+ private:
+  space::Arch at_resolution(space::Arch arch) const;
+
+  const space::Space& space_;
+  Rng rng_;
+  int decision_ = -1;  ///< the resolution's; -1: the space has none
+  std::uint8_t choice_ = 0;
+};
+
+/// What the sandwich rule adds to the largest net: the smallest and `random_subnets` random ones,
+/// which learn from the step's first pass. @see BigNAS (Yu et al., ECCV 2020), section 3.1.
+void add_sandwich(std::vector<Pass>& passes, StepArchs& archs, int random_subnets, double weight);
+
+}  // namespace lathe::train

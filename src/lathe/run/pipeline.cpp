@@ -44,9 +44,9 @@ std::string kept_space(const RunOptions& options, const RunFolder& folder) {
 std::shared_ptr<const space::Space> open_space(const RunOptions& options, const RunFolder& folder,
                                                const data::Dataset& dataset) {
   std::shared_ptr<const space::Space> space =
-      space::open_space(kept_space(options, folder), {.in_channels = dataset.train.channels,
-                                                      .num_classes = dataset.train.num_classes,
-                                                      .input_size = dataset.train.height});
+      space::open_space(kept_space(options, folder), {.in_channels = dataset.train.channels(),
+                                                      .num_classes = dataset.train.num_classes(),
+                                                      .input_size = dataset.train.image_size()});
   if (!space->weights_nest()) {
     throw Error("space " + options.space + " has no supernet: its nets don't share weights by " +
                 "slicing; choose another --space");

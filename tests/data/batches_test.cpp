@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
+#include "lathe/core/hash.h"
 
 namespace lathe::data {
 namespace {
@@ -15,13 +16,13 @@ namespace {
 using lathe::testing::text_thrown;
 using Indices = std::vector<std::int64_t>;
 
-ImageSet patterned_set(int count, int height, int width, int channels) {
-  ImageSet set{.channels = channels,
-               .height = height,
-               .width = width,
-               .num_classes = 10,
-               .pixels = {},
-               .labels = {}};
+ImageArray patterned_images(int count, int size, int channels) {
+  ImageArray set{.channels = channels,
+                 .height = size,
+                 .width = size,
+                 .num_classes = 10,
+                 .pixels = {},
+                 .labels = {}};
   set.pixels.resize(static_cast<std::size_t>(count) * set.image_size_bytes());
   for (std::size_t i = 0; i < set.pixels.size(); ++i) {
     set.pixels[i] = static_cast<std::uint8_t>(1 + (i * 37 + i / 11) % 255);  // never black
@@ -111,14 +112,14 @@ TEST(FixedSubset, IsAPrefixOfOnePermutation) {
 }
 
 TEST(FillBatch, NormalizesEachChannel) {
-  ImageSet set{.channels = 2,
-               .height = 1,
-               .width = 2,
-               .num_classes = 10,
-               .pixels = {9, 9, 9, 9, 0, 51, 255, 102},
-               .labels = {1, 4}};
-  const Filled filled = fill(set, {1}, std::nullopt, {{0.5F, 0.2F}, {0.5F, 0.1F}});
-  EXPECT_EQ(filled.labels, (std::vector<std::int64_t>{4}));
+  const ImageSet set(ImageArray{.channels = 2,
+                                .height = 1,
+                                .width = 1,
+                                .num_classes = 10,
+                                .pixels = {9, 9, 0, 51, 255, 102},
+                                .labels = {1, 4, 7}});
+  const Filled filled = fill(set, {1, 2}, std::nullopt, {{0.5F, 0.2F}, {0.5F, 0.1F}});
+  EXPECT_EQ(filled.labels, (std::vector<std::int64_t>{4, 7}));
   ASSERT_EQ(filled.pixels.size(), 4u);
   EXPECT_FLOAT_EQ(filled.pixels[0], -1);
   EXPECT_NEAR(filled.pixels[1], 0, 1e-6);
@@ -127,7 +128,8 @@ TEST(FillBatch, NormalizesEachChannel) {
 }
 
 /// The augmented image pixel by pixel, by its definition; black outside, 0 in the hole.
-std::vector<float> by_definition(const ImageSet& set, std::int64_t index, const AugmentDraw& draw) {
+std::vector<float> by_definition(const ImageArray& set, const Placement& draw,
+                                 const Hole& hole = {}) {
   std::vector<float> out;
   for (int y = 0; y < set.height; ++y) {
     for (int x = 0; x < set.width; ++x) {
@@ -135,12 +137,12 @@ std::vector<float> by_definition(const ImageSet& set, std::int64_t index, const 
       const int source_y = y + draw.shift_y, source_x = shifted_x + draw.shift_x;
       const bool inside =
           source_y >= 0 && source_y < set.height && source_x >= 0 && source_x < set.width;
-      const bool hole = y >= draw.top && y < draw.bottom && x >= draw.left && x < draw.right;
+      const bool cut = y >= hole.top && y < hole.bottom && x >= hole.left && x < hole.right;
       for (int c = 0; c < set.channels; ++c) {
-        const auto at = static_cast<std::size_t>(
-            ((index * set.height + source_y) * set.width + source_x) * set.channels + c);
+        const auto at =
+            static_cast<std::size_t>((source_y * set.width + source_x) * set.channels + c);
         const float pixel = inside ? static_cast<float>(set.pixels[at]) / 255.0F : 0.0F;
-        out.push_back(hole ? 0.0F : (pixel - 0.25F) / 0.5F);
+        out.push_back(cut ? 0.0F : (pixel - 0.25F) / 0.5F);
       }
     }
   }
@@ -148,7 +150,7 @@ std::vector<float> by_definition(const ImageSet& set, std::int64_t index, const 
 }
 
 /// Checks one draw against the definition; draws come from small fixed images, so all kinds occur.
-void expect_as_defined(const ImageSet& set, const AugmentOptions& options) {
+void expect_as_defined(const ImageArray& set, const AugmentOptions& options) {
   const std::vector<float> quarter(static_cast<std::size_t>(set.channels), 0.25F);
   const std::vector<float> half(static_cast<std::size_t>(set.channels), 0.5F);
   for (std::int64_t epoch = 0; epoch < 200; ++epoch) {
@@ -161,7 +163,7 @@ void expect_as_defined(const ImageSet& set, const AugmentOptions& options) {
       for (int dx = -p; dx <= p && !explained; ++dx) {
         for (const bool flip : {false, true}) {
           const std::vector<float> expected =
-              by_definition(set, 0, {.shift_y = dy, .shift_x = dx, .flip = flip});
+              by_definition(set, {.shift_y = dy, .shift_x = dx, .flip = flip});
           explained |= std::equal(expected.begin(), expected.end(), filled.pixels.begin(),
                                   [](float a, float b) { return std::abs(a - b) < 1e-5F; });
         }
@@ -172,24 +174,23 @@ void expect_as_defined(const ImageSet& set, const AugmentOptions& options) {
 }
 
 TEST(FillBatch, CropsAndFlipsAsDefined) {
-  expect_as_defined(patterned_set(2, 5, 4, 1), {.crop_padding = 2});
-  expect_as_defined(patterned_set(2, 4, 5, 3), {.crop_padding = 1});
-  expect_as_defined(patterned_set(1, 2, 3, 2), {.crop_padding = 4});  // may be black altogether
+  expect_as_defined(patterned_images(2, 5, 1), {.crop_padding = 2});
+  expect_as_defined(patterned_images(2, 4, 3), {.crop_padding = 1});
+  expect_as_defined(patterned_images(1, 2, 2), {.crop_padding = 4});  // may be black altogether
 }
 
-// Written out by hand: a 2x3 image, moved by every shift of one pixel.
+// Written out by hand: a 2x2 image, moved by every shift of one pixel.
 TEST(FillBatch, CropsByHand) {
-  ImageSet set{.channels = 1,
-               .height = 2,
-               .width = 3,
-               .num_classes = 10,
-               .pixels = {51, 102, 153, 204, 255, 51},
-               .labels = {0}};
+  const ImageSet set(ImageArray{.channels = 1,
+                                .height = 2,
+                                .width = 2,
+                                .num_classes = 10,
+                                .pixels = {51, 102, 204, 255},
+                                .labels = {0}});
   const std::vector<std::vector<float>> expected{
-      {0, 0, 0, 0, 0.2F, 0.4F},  // up left: padding above and to the left
-      {0, 0, 0, 0.2F, 0.4F, 0.6F},       {0, 0, 0, 0.4F, 0.6F, 0},    {0, 0.2F, 0.4F, 0, 0.8F, 1},
-      {0.2F, 0.4F, 0.6F, 0.8F, 1, 0.2F}, {0.4F, 0.6F, 0, 1, 0.2F, 0}, {0, 0.8F, 1, 0, 0, 0},
-      {0.8F, 1, 0.2F, 0, 0, 0},          {1, 0.2F, 0, 0, 0, 0},
+      {0, 0, 0, 0.2F},  // up left: padding above and to the left
+      {0, 0, 0.2F, 0.4F}, {0, 0, 0.4F, 0}, {0, 0.2F, 0, 0.8F}, {0.2F, 0.4F, 0.8F, 1},
+      {0.4F, 0, 1, 0},    {0, 0.8F, 0, 0}, {0.8F, 1, 0, 0},    {1, 0, 0, 0},
   };
   std::set<std::size_t> seen;
   for (std::int64_t epoch = 0; epoch < 300; ++epoch) {
@@ -207,7 +208,7 @@ TEST(FillBatch, CropsByHand) {
 }
 
 TEST(FillBatch, CutsTheHole) {
-  const ImageSet set = patterned_set(1, 8, 8, 3);
+  const ImageArray set = patterned_images(1, 8, 3);
   for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
     const AugmentOptions options{.crop_padding = 0, .horizontal_flip = false, .cutout = 3};
     const Filled filled = fill(set, {0}, Augmentation{options, 1, epoch}, plain(3));
@@ -223,8 +224,8 @@ TEST(FillBatch, CutsTheHole) {
     EXPECT_EQ(zeros, (bottom - top) * (right - left));
     EXPECT_TRUE(bottom - top >= 2 && bottom - top <= 3 && right - left >= 2 && right - left <= 3);
     // A draw outside the hole leaves the image as it is.
-    AugmentDraw draw{.top = top, .bottom = bottom, .left = left, .right = right};
-    const std::vector<float> expected = by_definition(set, 0, draw);
+    const std::vector<float> expected =
+        by_definition(set, {}, {.top = top, .bottom = bottom, .left = left, .right = right});
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const bool hole = filled.pixels[i] == 0;
       EXPECT_NEAR(filled.pixels[i], hole ? 0.0F : expected[i] * 0.5F + 0.25F, 1e-5F);
@@ -233,7 +234,7 @@ TEST(FillBatch, CutsTheHole) {
 }
 
 TEST(FillBatch, DoesNotDependOnTheBatch) {
-  const ImageSet set = patterned_set(20, 6, 6, 1);
+  const ImageSet set = patterned_images(20, 6, 1);
   const Augmentation augmentation{.options = {.cutout = 2}, .seed = 9, .epoch = 3};
   const Filled together = fill(set, {3, 17, 4, 4}, augmentation, plain(1));
   const Filled alone = fill(set, {17}, augmentation, plain(1));
@@ -248,8 +249,28 @@ TEST(FillBatch, DoesNotDependOnTheBatch) {
   EXPECT_NE(fill(set, {3, 17, 4, 4}, other, plain(1)).pixels, together.pixels);
 }
 
+/// Over the bits of all values and labels.
+std::uint64_t fingerprint(const Filled& filled) {
+  std::string bytes(reinterpret_cast<const char*>(filled.pixels.data()),
+                    filled.pixels.size() * sizeof(float));
+  bytes.append(reinterpret_cast<const char*>(filled.labels.data()),
+               filled.labels.size() * sizeof(std::int64_t));
+  return fnv1a(bytes);
+}
+
+// What is drawn, in which order, and the arithmetic: runs that were begun must go on alike.
+TEST(FillBatch, KeepsItsBits) {
+  const ImageSet set = patterned_images(20, 6, 3);
+  const Normalization normalization{{0.25F, 0.5F, 0.3F}, {0.5F, 0.25F, 0.2F}};
+  const Indices indices{3, 17, 4, 4, 0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19};
+  Augmentation augmentation{.options = {}, .seed = 5, .epoch = 3};
+  EXPECT_EQ(fingerprint(fill(set, indices, augmentation, normalization)), 0xd4d2883611d78cf4U);
+  augmentation.options = {.crop_padding = 3, .cutout = 3};
+  EXPECT_EQ(fingerprint(fill(set, indices, augmentation, normalization)), 0x30fdbcbe98359fe6U);
+}
+
 TEST(FillBatch, RejectsBadArguments) {
-  const ImageSet set = patterned_set(3, 2, 2, 1);
+  const ImageSet set = patterned_images(3, 2, 1);
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
               fill(set, {0, 3}, {}, plain(1));
             }),

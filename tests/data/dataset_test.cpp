@@ -34,18 +34,35 @@ std::string labels_in_turn(std::uint32_t count) {
   return labels;
 }
 
-/// Images of 4x3 whose first two pixels hold the index, so that an image is known again.
+/// Images of 4x4 whose first two pixels hold the index, so that an image is known again.
 std::string numbered_pixels(std::uint32_t count) {
-  std::string pixels = patterned_pixels(count, 12);
+  std::string pixels = patterned_pixels(count, 16);
   for (std::size_t i = 0; i < count; ++i) {
-    pixels[i * 12] = static_cast<char>(i % 256);
-    pixels[i * 12 + 1] = static_cast<char>(i / 256);
+    pixels[i * 16] = static_cast<char>(i % 256);
+    pixels[i * 16 + 1] = static_cast<char>(i / 256);
   }
   return pixels;
 }
 
+/// An image as it is stored.
+std::vector<std::uint8_t> pixels_of(const ImageSet& set, std::int64_t i) {
+  std::vector<std::uint8_t> pixels(set.image_size_bytes());
+  Rng unused(0);
+  set.source().read(set.source_index(i), set.image_size(), nullptr, unused, pixels);
+  return pixels;
+}
+
+std::vector<std::uint8_t> all_pixels(const ImageSet& set) {
+  std::vector<std::uint8_t> all;
+  for (std::int64_t i = 0; i < set.size(); ++i) {
+    const std::vector<std::uint8_t> pixels = pixels_of(set, i);
+    all.insert(all.end(), pixels.begin(), pixels.end());
+  }
+  return all;
+}
+
 int number_of(const ImageSet& set, std::int64_t i) {
-  const std::uint8_t* pixels = set.pixels.data() + static_cast<std::size_t>(i) * 12;
+  const std::vector<std::uint8_t> pixels = pixels_of(set, i);
   return pixels[0] + 256 * pixels[1];
 }
 
@@ -53,10 +70,10 @@ class DatasetTest : public ::testing::Test {
  protected:
   DatasetTest() {
     write_gz(folder_ / "train-images-idx3-ubyte.gz",
-             idx_images(kTrain, 4, 3, numbered_pixels(kTrain)));
+             idx_images(kTrain, 4, 4, numbered_pixels(kTrain)));
     write_gz(folder_ / "train-labels-idx1-ubyte.gz", idx_labels(labels_in_turn(kTrain)));
     write_plain(folder_ / "t10k-images-idx3-ubyte",
-                idx_images(kTest, 4, 3, numbered_pixels(kTest)));
+                idx_images(kTest, 4, 4, numbered_pixels(kTest)));
     write_plain(folder_ / "t10k-labels-idx1-ubyte", idx_labels(labels_in_turn(kTest)));
   }
   Dataset load(std::int64_t validation_size, std::uint64_t seed) const {
@@ -79,11 +96,10 @@ TEST_F(DatasetTest, SplitsIntoDisjointStratifiedParts) {
   EXPECT_EQ(dataset.test.size(), kTest);
   std::set<int> seen;
   for (const ImageSet* set : {&dataset.train, &dataset.validation}) {
-    EXPECT_EQ(set->channels, 1);
-    EXPECT_EQ(set->height, 4);
-    EXPECT_EQ(set->width, 3);
-    EXPECT_EQ(set->num_classes, 10);
-    EXPECT_EQ(set->pixels.size(), static_cast<std::size_t>(set->size()) * 12);
+    EXPECT_EQ(set->channels(), 1);
+    EXPECT_EQ(set->image_size(), 4);
+    EXPECT_EQ(set->num_classes(), 10);
+    EXPECT_EQ(&set->source(), &dataset.train.source());  // no pixel was copied
     int previous = -1;
     std::map<int, std::int64_t> per_class;
     for (std::int64_t i = 0; i < set->size(); ++i) {
@@ -91,7 +107,7 @@ TEST_F(DatasetTest, SplitsIntoDisjointStratifiedParts) {
       EXPECT_GT(number, previous);  // in the order of the file
       previous = number;
       EXPECT_TRUE(seen.insert(number).second);
-      EXPECT_EQ(set->labels[static_cast<std::size_t>(i)], number % 10);  // with its own label
+      EXPECT_EQ(set->label(i), number % 10);  // with its own label
       ++per_class[number % 10];
     }
     for (const auto& [label, count] : per_class) EXPECT_EQ(count, set->size() / 10) << label;
@@ -101,23 +117,24 @@ TEST_F(DatasetTest, SplitsIntoDisjointStratifiedParts) {
 
 TEST_F(DatasetTest, SplitFollowsFromTheSeed) {
   const Dataset a = load(50, 1), b = load(50, 1), c = load(50, 2);
-  EXPECT_EQ(a.validation.pixels, b.validation.pixels);
-  EXPECT_EQ(a.train.pixels, b.train.pixels);
-  EXPECT_NE(a.validation.pixels, c.validation.pixels);
+  EXPECT_EQ(all_pixels(a.validation), all_pixels(b.validation));
+  EXPECT_EQ(all_pixels(a.train), all_pixels(b.train));
+  EXPECT_NE(all_pixels(a.validation), all_pixels(c.validation));
 }
 
 TEST_F(DatasetTest, NormalizesByTrainingPixelsOnly) {
   const Dataset dataset = load(50, 1);
   double sum = 0, squares = 0;
-  for (const std::uint8_t pixel : dataset.train.pixels) sum += pixel / 255.0;
-  const double mean = sum / static_cast<double>(dataset.train.pixels.size());
-  for (const std::uint8_t pixel : dataset.train.pixels) {
+  const std::vector<std::uint8_t> pixels = all_pixels(dataset.train);
+  for (const std::uint8_t pixel : pixels) sum += pixel / 255.0;
+  const double mean = sum / static_cast<double>(pixels.size());
+  for (const std::uint8_t pixel : pixels) {
     squares += (pixel / 255.0 - mean) * (pixel / 255.0 - mean);
   }
   ASSERT_EQ(dataset.normalization.mean.size(), 1u);
   EXPECT_NEAR(dataset.normalization.mean[0], mean, 1e-6);
   EXPECT_NEAR(dataset.normalization.stddev[0],
-              std::sqrt(squares / static_cast<double>(dataset.train.pixels.size())), 1e-6);
+              std::sqrt(squares / static_cast<double>(pixels.size())), 1e-6);
 }
 
 TEST_F(DatasetTest, NamesAMissingFileOrFolder) {
@@ -147,15 +164,21 @@ TEST_F(DatasetTest, RefusesABadLabelAndATruncatedFile) {
   write_plain(folder_ / "t10k-labels-idx1-ubyte", idx_labels(labels));
   EXPECT_EQ(load_error(), (folder_ / "t10k-labels-idx1-ubyte").string() +
                               ": expected labels in [0, 9], got 10 at position 7");
-  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 4, 3, std::string(239, 'x')));
+  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 4, 4, std::string(319, 'x')));
   EXPECT_EQ(load_error(), (folder_ / "t10k-images-idx3-ubyte").string() +
-                              ": truncated: expected 240 bytes, 20 images of 4x3, got 239 bytes");
+                              ": truncated: expected 320 bytes, 20 images of 4x4, got 319 bytes");
 }
 
 TEST_F(DatasetTest, RefusesTestImagesOfAnotherSize) {
-  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 3, 4, numbered_pixels(kTest)));
+  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 2, 8, numbered_pixels(kTest)));
   EXPECT_EQ(load_error(), folder_.path().string() +
-                              ": expected test images of 4x3x1, as the training images, got 3x4x1");
+                              ": expected test images of 4x4x1, as the training images, got 2x8x1");
+}
+
+TEST_F(DatasetTest, RefusesImagesThatAreNotSquare) {
+  write_gz(folder_ / "train-images-idx3-ubyte.gz",
+           idx_images(kTrain, 2, 8, numbered_pixels(kTrain)));
+  EXPECT_EQ(load_error(), folder_.path().string() + ": expected square images, got 2x8x1");
 }
 
 TEST_F(DatasetTest, RefusesAValidationSplitThatDoesNotFit) {
@@ -174,48 +197,6 @@ TEST(LoadDataset, SuggestsNames) {
             R"(unknown data set "imagenet": known: "fashion-mnist")");
 }
 
-TEST(StratifiedSample, GivesTheLargestRemaindersOneMore) {
-  // Classes of 5, 3 and 2 of 10; a sample of 5 has shares 2.5, 1.5 and 1.
-  const std::vector<int> labels{0, 0, 0, 0, 0, 1, 1, 1, 2, 2};
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const std::vector<std::int64_t> sample = stratified_sample(labels, 3, 5, seed);
-    ASSERT_EQ(sample.size(), 5u);
-    EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
-    EXPECT_EQ(std::set<std::int64_t>(sample.begin(), sample.end()).size(), 5u);
-    std::vector<int> counts(3);
-    for (const std::int64_t i : sample)
-      ++counts[static_cast<std::size_t>(labels[static_cast<std::size_t>(i)])];
-    EXPECT_EQ(counts, (std::vector<int>{3, 1, 1}));
-  }
-  EXPECT_EQ(stratified_sample(labels, 3, 10, 1).size(), 10u);
-  EXPECT_TRUE(stratified_sample(labels, 3, 0, 1).empty());
-  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { stratified_sample(labels, 3, 11, 1); }),
-            "[data::stratified_sample] count must be in [0, 10], got 11");
-}
-
-TEST(StratifiedSample, DrawsEveryMemberAlike) {
-  const std::vector<int> labels{0, 0, 0, 0, 1, 1, 1, 1};
-  std::vector<int> drawn(8);
-  for (std::uint64_t seed = 0; seed < 4000; ++seed) {
-    for (const std::int64_t i : stratified_sample(labels, 2, 2, seed))
-      ++drawn[static_cast<std::size_t>(i)];
-  }
-  for (const int count : drawn) EXPECT_NEAR(count, 1000, 110);
-}
-
-TEST(ChannelStatistics, KeepsChannelsApart) {
-  ImageSet set{
-      .channels = 2, .height = 1, .width = 2, .num_classes = 1, .pixels = {}, .labels = {0}};
-  set.pixels = {0, 51, 255, 51};  // channel 0: 0 and 255; channel 1: constant
-  const Normalization normalization = channel_statistics(set);
-  EXPECT_FLOAT_EQ(normalization.mean[0], 0.5F);
-  EXPECT_FLOAT_EQ(normalization.stddev[0], 0.5F);
-  EXPECT_FLOAT_EQ(normalization.mean[1], 0.2F);
-  EXPECT_FLOAT_EQ(normalization.stddev[1], 1.0F);
-  EXPECT_EQ(text_thrown<std::invalid_argument>([] { channel_statistics({}); }),
-            "[data::channel_statistics] set must not be empty");
-}
-
 // The installed package, where there is one.
 TEST(FashionMnist, HasItsKnownSizesAndStatistics) {
   if (!fs::exists(dataset_sources().front().default_dir)) {
@@ -225,11 +206,10 @@ TEST(FashionMnist, HasItsKnownSizesAndStatistics) {
   EXPECT_EQ(dataset.train.size(), 55000);
   EXPECT_EQ(dataset.validation.size(), 5000);
   EXPECT_EQ(dataset.test.size(), 10000);
-  EXPECT_EQ(dataset.train.height, 28);
-  EXPECT_EQ(dataset.train.width, 28);
+  EXPECT_EQ(dataset.train.image_size(), 28);
+  const std::vector<int> held_out = labels(dataset.validation);
   for (int label = 0; label < 10; ++label) {
-    const auto& labels = dataset.validation.labels;
-    EXPECT_EQ(std::count(labels.begin(), labels.end(), label), 500);
+    EXPECT_EQ(std::count(held_out.begin(), held_out.end(), label), 500);
   }
   EXPECT_NEAR(dataset.normalization.mean[0], 0.286, 0.002);
   EXPECT_NEAR(dataset.normalization.stddev[0], 0.353, 0.002);

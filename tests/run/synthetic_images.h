@@ -55,12 +55,12 @@ inline void write_synthetic_dataset(const std::filesystem::path& folder, int tra
 inline data::Dataset synthetic_dataset(int train, int validation, int test) {
   const auto set = [](int count, std::uint64_t seed) {
     const SyntheticImages images = synthetic_images(count, seed);
-    return data::ImageSet{.channels = 1,
-                          .height = kSyntheticSide,
-                          .width = kSyntheticSide,
-                          .num_classes = 10,
-                          .pixels = {images.pixels.begin(), images.pixels.end()},
-                          .labels = {images.labels.begin(), images.labels.end()}};
+    return data::ImageSet(data::ImageArray{.channels = 1,
+                                           .height = kSyntheticSide,
+                                           .width = kSyntheticSide,
+                                           .num_classes = 10,
+                                           .pixels = {images.pixels.begin(), images.pixels.end()},
+                                           .labels = {images.labels.begin(), images.labels.end()}});
   };
   data::Dataset dataset{.name = "synthetic",
                         .train = set(train, 1),

@@ -9,20 +9,21 @@ namespace lathe::train {
 namespace {
 
 TEST(MakeBatch, GivesChannelsFirstInChannelsLastMemory) {
-  const data::ImageSet set{.channels = 2,
-                           .height = 1,
-                           .width = 2,
-                           .num_classes = 3,
-                           .pixels = {0, 255, 51, 102, 255, 0, 153, 204},
-                           .labels = {2, 1}};
+  const data::ImageSet set(data::ImageArray{.channels = 2,
+                                            .height = 2,
+                                            .width = 2,
+                                            .num_classes = 3,
+                                            .pixels = {0, 255, 51, 102, 1, 2, 3, 4,  //
+                                                       255, 0, 153, 204, 5, 6, 7, 8},
+                                            .labels = {2, 1}});
   const data::Normalization normalization{.mean = {0.0F, 1.0F}, .stddev = {1.0F, 0.5F}};
   const std::vector<std::int64_t> indices{1, 0};
   const Batch batch = make_batch(set, indices, std::nullopt, normalization);
-  ASSERT_EQ(batch.images.sizes(), at::IntArrayRef({2, 2, 1, 2}));
+  ASSERT_EQ(batch.images.sizes(), at::IntArrayRef({2, 2, 2, 2}));
   EXPECT_TRUE(batch.images.is_contiguous(at::MemoryFormat::ChannelsLast));
   EXPECT_EQ(batch.labels[0].item<int>(), 1);
   EXPECT_EQ(batch.labels[1].item<int>(), 2);
-  // Image 1: channel 0 is 255, 153 and channel 1 is 0, 204.
+  // The first row of image 1: channel 0 is 255, 153 and channel 1 is 0, 204.
   EXPECT_FLOAT_EQ(batch.images[0][0][0][0].item<float>(), 1.0F);
   EXPECT_FLOAT_EQ(batch.images[0][0][0][1].item<float>(), 0.6F);
   EXPECT_FLOAT_EQ(batch.images[0][1][0][0].item<float>(), -2.0F);

@@ -19,7 +19,7 @@ using lathe::testing::text_thrown;
 
 /// Images of one pixel, in the middle of whose range the net below changes its answer.
 data::ImageSet pixels(const std::vector<std::uint8_t>& values, const std::vector<int>& labels) {
-  return {
+  return data::ImageArray{
       .channels = 1, .height = 1, .width = 1, .num_classes = 2, .pixels = values, .labels = labels};
 }
 

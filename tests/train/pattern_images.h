@@ -14,7 +14,7 @@ namespace lathe::testing {
 inline constexpr int kPatternSize = 8;
 
 inline data::ImageSet pattern_images(int count, std::uint64_t seed) {
-  data::ImageSet set{
+  data::ImageArray set{
       .channels = 1, .height = kPatternSize, .width = kPatternSize, .num_classes = 4};
   Rng rng(seed);
   for (int i = 0; i < count; ++i) {

@@ -8,9 +8,9 @@
 namespace lathe::data {
 namespace {
 
-void require_at_least(int value, int least, const char* name) {
+void require_at_least(int value, int least, const char* where) {
   if (value >= least) return;
-  throw std::invalid_argument("[data::draw_augmentation] " + std::string(name) + " must be >= " +
+  throw std::invalid_argument("[data::" + std::string(where) + " must be >= " +
                               std::to_string(least) + ", got " + std::to_string(value));
 }
 
@@ -20,26 +20,27 @@ int below(Rng& rng, int bound) {
 
 }  // namespace
 
-AugmentDraw draw_augmentation(const AugmentOptions& options, int height, int width, Rng& rng) {
-  require_at_least(height, 1, "height");
-  require_at_least(width, 1, "width");
-  require_at_least(options.crop_padding, 0, "crop_padding");
-  require_at_least(options.cutout, 0, "cutout");
-  AugmentDraw draw;
+Placement draw_placement(const AugmentOptions& options, Rng& rng) {
+  require_at_least(options.crop_padding, 0, "draw_placement] crop_padding");
+  Placement placement;
   if (options.crop_padding > 0) {
-    draw.shift_y = below(rng, 2 * options.crop_padding + 1) - options.crop_padding;
-    draw.shift_x = below(rng, 2 * options.crop_padding + 1) - options.crop_padding;
+    placement.shift_y = below(rng, 2 * options.crop_padding + 1) - options.crop_padding;
+    placement.shift_x = below(rng, 2 * options.crop_padding + 1) - options.crop_padding;
   }
-  if (options.horizontal_flip) draw.flip = rng.below(2) == 1;
-  if (options.cutout > 0) {
-    const int top = below(rng, height) - options.cutout / 2;
-    const int left = below(rng, width) - options.cutout / 2;
-    draw.top = std::max(top, 0);
-    draw.bottom = std::min(top + options.cutout, height);
-    draw.left = std::max(left, 0);
-    draw.right = std::min(left + options.cutout, width);
-  }
-  return draw;
+  if (options.horizontal_flip) placement.flip = rng.below(2) == 1;
+  return placement;
+}
+
+Hole draw_cutout(const AugmentOptions& options, int size, Rng& rng) {
+  require_at_least(size, 1, "draw_cutout] size");
+  require_at_least(options.cutout, 0, "draw_cutout] cutout");
+  if (options.cutout == 0) return {};
+  const int top = below(rng, size) - options.cutout / 2;
+  const int left = below(rng, size) - options.cutout / 2;
+  return {.top = std::max(top, 0),
+          .bottom = std::min(top + options.cutout, size),
+          .left = std::max(left, 0),
+          .right = std::min(left + options.cutout, size)};
 }
 
 }  // namespace lathe::data

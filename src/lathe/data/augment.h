@@ -1,4 +1,4 @@
-// Random changes of training images: where they lie, their side, and a hole.
+// Random changes of training images: where they lie, and holes in them.
 #pragma once
 
 #include "lathe/core/random.h"
@@ -11,18 +11,24 @@ struct AugmentOptions {
   int cutout = 0;               ///< side of the square set to the mean, in pixels; 0: none
 };
 
-/// One image's random choices.
-struct AugmentDraw {
+/// Where an image lies in what is made of it.
+struct Placement {
   int shift_y = 0;    ///< row y of the result is row y + shift_y of the image; outside is black
   int shift_x = 0;    ///< likewise for columns, before the flip
   bool flip = false;  ///< left and right exchanged, after the shift
-  /// The hole [top, bottom) x [left, right) in the result, within the image; empty when none.
+};
+
+/// @throws std::invalid_argument if crop_padding is < 0.
+Placement draw_placement(const AugmentOptions& options, Rng& rng);
+
+/// [top, bottom) x [left, right), within the image; empty when there is none.
+struct Hole {
   int top = 0, bottom = 0, left = 0, right = 0;
 };
 
-/// Draws what happens to an image of height x width. The hole's centre is uniform over the image
-/// and the part outside is cut off (DeVries and Taylor, 2017).
-/// @throws std::invalid_argument if height or width is not > 0, or an option is < 0.
-AugmentDraw draw_augmentation(const AugmentOptions& options, int height, int width, Rng& rng);
+/// The hole of an image of size x size. Its centre is uniform over the image and the part outside
+/// is cut off (DeVries and Taylor, 2017).
+/// @throws std::invalid_argument if size is not > 0, or cutout is < 0.
+Hole draw_cutout(const AugmentOptions& options, int size, Rng& rng);
 
 }  // namespace lathe::data

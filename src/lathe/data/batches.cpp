@@ -37,7 +37,7 @@ void require_batch_size(std::int64_t batch_size, const char* function) {
 /// The normalised value of each byte: [channels, 256]. A table costs nothing beside a batch, and
 /// gives the same bits whether or not the compiler fuses multiplication and addition.
 std::vector<float> value_table(const ImageSet& set, const Normalization& normalization) {
-  const auto channels = static_cast<std::size_t>(set.channels);
+  const auto channels = static_cast<std::size_t>(set.channels());
   if (normalization.mean.size() != channels || normalization.stddev.size() != channels) {
     fail("fill_batch] normalization must have " + std::to_string(channels) + " channels, got " +
          std::to_string(normalization.mean.size()) + " means and " +
@@ -58,56 +58,24 @@ std::vector<float> value_table(const ImageSet& set, const Normalization& normali
   return table;
 }
 
-/// Looks up `count` pixels; `step` is +1, or -1 to read from right to left.
-void fill_pixels(const std::uint8_t* first, std::ptrdiff_t step, std::ptrdiff_t count,
-                 std::ptrdiff_t channels, const float* table, float* out) {
+/// The values of one image's bytes.
+void normalize(std::span<const std::uint8_t> bytes, std::size_t channels, const float* table,
+               float* out) {
   if (channels == 1) {  // the common case of small images, without the inner loop
-    for (std::ptrdiff_t x = 0; x < count; ++x) out[x] = table[first[x * step]];
+    for (std::size_t i = 0; i < bytes.size(); ++i) out[i] = table[bytes[i]];
     return;
   }
-  for (std::ptrdiff_t x = 0; x < count; ++x) {
-    const std::uint8_t* pixel = first + x * step * channels;
-    for (std::ptrdiff_t c = 0; c < channels; ++c) *out++ = table[c * 256 + pixel[c]];
-  }
-}
-
-void fill_black(std::ptrdiff_t count, std::ptrdiff_t channels, const float* table, float* out) {
-  for (std::ptrdiff_t x = 0; x < count; ++x) {
-    for (std::ptrdiff_t c = 0; c < channels; ++c) *out++ = table[c * 256];
-  }
-}
-
-void fill_image(const ImageSet& set, const std::uint8_t* pixels, const AugmentDraw& draw,
-                const float* table, float* out) {
-  const int width = set.width, channels = set.channels;
-  const auto row_size = static_cast<std::ptrdiff_t>(width) * channels;
-  // In the shifted image columns [begin, end) come from the image, the others are black.
-  const int begin = std::clamp(-draw.shift_x, 0, width);
-  const int end = std::clamp(width - draw.shift_x, begin, width);
-  const int black_before = draw.flip ? width - end : begin;
-  const int black_after = width - black_before - (end - begin);
-  const int first = (draw.flip ? end - 1 : begin) + draw.shift_x;
-  for (int y = 0; y < set.height; ++y, out += row_size) {
-    const int source = y + draw.shift_y;
-    if (source < 0 || source >= set.height || begin == end) {
-      fill_black(width, channels, table, out);
-      continue;
-    }
-    fill_black(black_before, channels, table, out);
-    fill_pixels(pixels + source * row_size + static_cast<std::ptrdiff_t>(first) * channels,
-                draw.flip ? -1 : 1, end - begin, channels, table,
-                out + static_cast<std::ptrdiff_t>(black_before) * channels);
-    fill_black(black_after, channels, table,
-               out + static_cast<std::ptrdiff_t>(width - black_after) * channels);
+  for (std::size_t i = 0; i < bytes.size(); i += channels) {
+    for (std::size_t c = 0; c < channels; ++c) out[i + c] = table[c * 256 + bytes[i + c]];
   }
 }
 
 /// Sets the hole to 0, the mean of normalised input.
-void cut_out(const ImageSet& set, const AugmentDraw& draw, float* out) {
-  const auto row_size = static_cast<std::ptrdiff_t>(set.width) * set.channels;
-  for (int y = draw.top; y < draw.bottom; ++y) {
-    std::fill(out + y * row_size + static_cast<std::ptrdiff_t>(draw.left) * set.channels,
-              out + y * row_size + static_cast<std::ptrdiff_t>(draw.right) * set.channels, 0.0F);
+void cut_out(const Hole& hole, int size, int channels, float* out) {
+  const auto row_size = static_cast<std::ptrdiff_t>(size) * channels;
+  for (int y = hole.top; y < hole.bottom; ++y) {
+    std::fill(out + y * row_size + static_cast<std::ptrdiff_t>(hole.left) * channels,
+              out + y * row_size + static_cast<std::ptrdiff_t>(hole.right) * channels, 0.0F);
   }
 }
 
@@ -166,23 +134,25 @@ void fill_batch(const ImageSet& set, std::span<const std::int64_t> indices,
                 const std::optional<Augmentation>& augmentation, const Normalization& normalization,
                 float* out, std::int64_t* labels) {
   const std::vector<float> table = value_table(set, normalization);
-  const std::size_t image_size = set.image_size_bytes();
-  for (std::size_t i = 0; i < indices.size(); ++i, out += image_size) {
+  const int size = set.image_size(), channels = set.channels();
+  std::vector<std::uint8_t> bytes(set.image_size_bytes());
+  for (std::size_t i = 0; i < indices.size(); ++i, out += bytes.size()) {
     if (indices[i] < 0 || indices[i] >= set.size()) {
       fail("fill_batch] indices[" + std::to_string(i) + "] must be in [0, " +
            std::to_string(set.size()) + "), got " + std::to_string(indices[i]));
     }
-    const auto index = static_cast<std::size_t>(indices[i]);
-    AugmentDraw draw;
+    const std::int64_t index = indices[i];
+    Rng rng(0);
     if (augmentation) {
-      Rng rng =
-          Rng::derived(augmentation->seed,
-                       {kAugmentStream, static_cast<std::uint64_t>(augmentation->epoch), index});
-      draw = draw_augmentation(augmentation->options, set.height, set.width, rng);
+      rng = Rng::derived(augmentation->seed,
+                         {kAugmentStream, static_cast<std::uint64_t>(augmentation->epoch),
+                          static_cast<std::uint64_t>(index)});
     }
-    fill_image(set, set.pixels.data() + index * image_size, draw, table.data(), out);
-    cut_out(set, draw, out);
-    labels[i] = set.labels[index];
+    const AugmentOptions* augment = augmentation ? &augmentation->options : nullptr;
+    set.source().read(set.source_index(index), size, augment, rng, bytes);
+    normalize(bytes, static_cast<std::size_t>(channels), table.data(), out);
+    if (augment) cut_out(draw_cutout(*augment, size, rng), size, channels, out);
+    labels[i] = set.label(index);
   }
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "lathe/data/augment.h"
-#include "lathe/data/dataset.h"
+#include "lathe/data/image_set.h"
 
 namespace lathe::data {
 
@@ -57,7 +57,7 @@ struct Augmentation {
 };
 
 /// Writes the images `indices` of `set`, augmented or as they are, normalised:
-/// out: [indices.size(), height, width, channels] float32, (pixel / 255 - mean) / stddev;
+/// out: [indices.size(), image_size, image_size, channels] float32, (pixel / 255 - mean) / stddev;
 /// labels: [indices.size()]. About 1 ns a value.
 /// @throws std::invalid_argument if an index is outside the set, or the normalisation has another
 /// number of channels or a standard deviation that is not > 0.

@@ -1,22 +1,17 @@
 #include "lathe/data/dataset.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "lathe/core/error.h"
-#include "lathe/core/random.h"
 #include "lathe/data/idx.h"
 
 namespace lathe::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t kSplitStream = 0x73706c6974;  // "split"
 
 /// The file of that name, compressed or plain. @throws Error if neither is there.
 fs::path idx_path(const fs::path& folder, const std::string& name) {
@@ -27,16 +22,16 @@ fs::path idx_path(const fs::path& folder, const std::string& name) {
   throw Error(compressed.string() + ": no such file, nor " + name);
 }
 
-ImageSet read_idx_pair(const fs::path& folder, const std::string& prefix, int num_classes) {
+ImageArray read_idx_pair(const fs::path& folder, const std::string& prefix, int num_classes) {
   const fs::path images_path = idx_path(folder, prefix + "-images-idx3-ubyte");
   const fs::path labels_path = idx_path(folder, prefix + "-labels-idx1-ubyte");
   IdxImages images = read_idx_images(images_path);
-  ImageSet set{.channels = 1,
-               .height = images.height,
-               .width = images.width,
-               .num_classes = num_classes,
-               .pixels = std::move(images.pixels),
-               .labels = read_idx_labels(labels_path, num_classes)};
+  ImageArray set{.channels = 1,
+                 .height = images.height,
+                 .width = images.width,
+                 .num_classes = num_classes,
+                 .pixels = std::move(images.pixels),
+                 .labels = read_idx_labels(labels_path, num_classes)};
   if (set.size() != images.count) {
     throw Error(labels_path.string() + ": expected " + std::to_string(images.count) +
                 " labels, one for each image of " + images_path.filename().string() + ", got " +
@@ -45,13 +40,13 @@ ImageSet read_idx_pair(const fs::path& folder, const std::string& prefix, int nu
   return set;
 }
 
-void read_fashion_mnist(const fs::path& folder, ImageSet& train, ImageSet& test) {
+void read_fashion_mnist(const fs::path& folder, ImageArray& train, ImageArray& test) {
   constexpr int kClasses = 10;
   train = read_idx_pair(folder, "train", kClasses);
   test = read_idx_pair(folder, "t10k", kClasses);
 }
 
-std::string shape_text(const ImageSet& set) {
+std::string shape_text(const ImageArray& set) {
   return std::to_string(set.height) + "x" + std::to_string(set.width) + "x" +
          std::to_string(set.channels);
 }
@@ -66,35 +61,19 @@ fs::path data_folder(const DatasetSource& source, const DatasetOptions& options)
                           : "expected the files of " + source.name));
 }
 
-/// Moves the images `indices` (sorted) out of `set`; both keep their order.
-ImageSet take_out(ImageSet& set, std::span<const std::int64_t> indices) {
-  ImageSet taken{.channels = set.channels,
-                 .height = set.height,
-                 .width = set.width,
-                 .num_classes = set.num_classes,
-                 .pixels = {},
-                 .labels = {}};
-  const std::size_t image_size = set.image_size_bytes();
-  taken.pixels.reserve(indices.size() * image_size);
-  taken.labels.reserve(indices.size());
-  std::size_t kept = 0, next = 0;
-  for (std::size_t i = 0; i < set.labels.size(); ++i) {
-    const std::uint8_t* pixels = set.pixels.data() + i * image_size;
-    if (next < indices.size() && static_cast<std::size_t>(indices[next]) == i) {
-      taken.pixels.insert(taken.pixels.end(), pixels, pixels + image_size);
-      taken.labels.push_back(set.labels[i]);
+/// The indices in [0, size) that are not in `taken` (sorted), in order.
+std::vector<std::int64_t> all_but(std::int64_t size, std::span<const std::int64_t> taken) {
+  std::vector<std::int64_t> rest;
+  rest.reserve(static_cast<std::size_t>(size) - taken.size());
+  std::size_t next = 0;
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (next < taken.size() && taken[next] == i) {
       ++next;
-      continue;
+    } else {
+      rest.push_back(i);
     }
-    if (kept != i) {
-      std::copy(pixels, pixels + image_size, set.pixels.data() + kept * image_size);
-      set.labels[kept] = set.labels[i];
-    }
-    ++kept;
   }
-  set.pixels.resize(kept * image_size);
-  set.labels.resize(kept);
-  return taken;
+  return rest;
 }
 
 }  // namespace
@@ -126,84 +105,28 @@ Dataset load_dataset(const DatasetSource& source, const DatasetOptions& options)
   const fs::path folder = data_folder(source, options);
   Dataset dataset;
   dataset.name = source.name;
-  source.read(folder, dataset.train, dataset.test);
-  if (shape_text(dataset.train) != shape_text(dataset.test)) {
-    throw Error(folder.string() + ": expected test images of " + shape_text(dataset.train) +
-                ", as the training images, got " + shape_text(dataset.test));
+  ImageArray train, test;
+  source.read(folder, train, test);
+  if (train.height != train.width) {
+    throw Error(folder.string() + ": expected square images, got " + shape_text(train));
   }
-  if (dataset.train.size() <= options.validation_size) {
-    throw Error(folder.string() + ": expected more than " +
-                std::to_string(options.validation_size) +
-                " training images, the size of the validation split, got " +
-                std::to_string(dataset.train.size()));
+  if (shape_text(train) != shape_text(test)) {
+    throw Error(folder.string() + ": expected test images of " + shape_text(train) +
+                ", as the training images, got " + shape_text(test));
   }
-  const std::vector<std::int64_t> held_out = stratified_sample(
-      dataset.train.labels, dataset.train.num_classes, options.validation_size, options.seed);
-  dataset.validation = take_out(dataset.train, held_out);
+  if (train.size() <= options.validation_size) {
+    throw Error(
+        folder.string() + ": expected more than " + std::to_string(options.validation_size) +
+        " training images, the size of the validation split, got " + std::to_string(train.size()));
+  }
+  const std::vector<std::int64_t> held_out =
+      stratified_sample(train.labels, train.num_classes, options.validation_size, options.seed);
+  const ImageSet all(std::move(train));
+  dataset.validation = all.view(held_out);
+  dataset.train = all.view(all_but(all.size(), held_out));
+  dataset.test = ImageSet(std::move(test));
   dataset.normalization = channel_statistics(dataset.train);
   return dataset;
-}
-
-std::vector<std::int64_t> stratified_sample(std::span<const int> labels, int num_classes,
-                                            std::int64_t count, std::uint64_t seed) {
-  const auto total = static_cast<std::int64_t>(labels.size());
-  if (count < 0 || count > total) {
-    throw std::invalid_argument("[data::stratified_sample] count must be in [0, " +
-                                std::to_string(total) + "], got " + std::to_string(count));
-  }
-  std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(num_classes));
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    members.at(static_cast<std::size_t>(labels[i])).push_back(static_cast<std::int64_t>(i));
-  }
-  // Whole shares first; the classes with the largest remainders get one more each.
-  std::vector<std::int64_t> shares(members.size()), remainders(members.size());
-  std::int64_t left = count;
-  for (std::size_t c = 0; c < members.size(); ++c) {
-    const std::int64_t product = count * static_cast<std::int64_t>(members[c].size());
-    shares[c] = total == 0 ? 0 : product / total;
-    remainders[c] = total == 0 ? 0 : product % total;
-    left -= shares[c];
-  }
-  std::vector<std::size_t> order(members.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return remainders[a] > remainders[b]; });
-  for (std::size_t k = 0; k < static_cast<std::size_t>(left); ++k) ++shares[order[k]];
-  std::vector<std::int64_t> sample;
-  for (std::size_t c = 0; c < members.size(); ++c) {
-    Rng rng = Rng::derived(seed, {kSplitStream, c});
-    shuffle(std::span<std::int64_t>(members[c]), rng);
-    sample.insert(sample.end(), members[c].begin(), members[c].begin() + shares[c]);
-  }
-  std::sort(sample.begin(), sample.end());
-  return sample;
-}
-
-Normalization channel_statistics(const ImageSet& set) {
-  if (set.pixels.empty()) {
-    throw std::invalid_argument("[data::channel_statistics] set must not be empty");
-  }
-  const auto channels = static_cast<std::size_t>(set.channels);
-  // Sums of integers: exact in any order.
-  std::vector<std::uint64_t> sums(channels), squares(channels);
-  for (std::size_t i = 0; i < set.pixels.size(); i += channels) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      const std::uint64_t pixel = set.pixels[i + c];
-      sums[c] += pixel;
-      squares[c] += pixel * pixel;
-    }
-  }
-  const double count = static_cast<double>(set.pixels.size() / channels);
-  Normalization result;
-  for (std::size_t c = 0; c < channels; ++c) {
-    const double mean = static_cast<double>(sums[c]) / count;
-    const double variance = static_cast<double>(squares[c]) / count - mean * mean;
-    // Differences below the rounding of the squares are a constant channel.
-    const bool constant = variance < 1e-9 * (1 + mean * mean);
-    result.mean.push_back(static_cast<float>(mean / 255.0));
-    result.stddev.push_back(constant ? 1.0F : static_cast<float>(std::sqrt(variance) / 255.0));
-  }
-  return result;
 }
 
 }  // namespace lathe::data

@@ -1,36 +1,15 @@
-// Labelled images in memory, split into training, validation and test.
+// Labelled images, split into training, validation and test.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
-#include <vector>
+
+#include "lathe/data/image_set.h"
 
 namespace lathe::data {
-
-struct ImageSet {
-  int channels = 0;
-  int height = 0;
-  int width = 0;
-  int num_classes = 0;
-  std::vector<std::uint8_t> pixels;  ///< [N, height, width, channels], row-major
-  std::vector<int> labels;           ///< [N], each in [0, num_classes)
-
-  std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
-  std::size_t image_size_bytes() const {
-    return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) *
-           static_cast<std::size_t>(channels);
-  }
-};
-
-/// One value a channel, for pixels scaled to [0, 1].
-struct Normalization {
-  std::vector<float> mean;
-  std::vector<float> stddev;
-};
 
 struct Dataset {
   std::string name;
@@ -52,7 +31,8 @@ struct DatasetSource {
   std::filesystem::path default_dir;
   std::string package;  ///< the system's package that fills `default_dir`
   /// Reads the files of a folder. @throws Error naming the file at fault.
-  std::function<void(const std::filesystem::path& folder, ImageSet& train, ImageSet& test)> read;
+  std::function<void(const std::filesystem::path& folder, ImageArray& train, ImageArray& test)>
+      read;
 };
 
 /// The data sets known by name: the one place to add another.
@@ -68,15 +48,5 @@ Dataset load_dataset(const std::string& name, const DatasetOptions& options = {}
 /// training images than validation_size + 1 are there; std::invalid_argument if validation_size is
 /// not > 0.
 Dataset load_dataset(const DatasetSource& source, const DatasetOptions& options);
-
-/// The sorted indices of `count` images whose classes are in the proportion of `labels` (largest
-/// remainder, ties to the smaller class), drawn by `seed`. O(n).
-/// @throws std::invalid_argument if count is not in [0, labels.size()].
-std::vector<std::int64_t> stratified_sample(std::span<const int> labels, int num_classes,
-                                            std::int64_t count, std::uint64_t seed);
-
-/// Mean and standard deviation of each channel; a constant channel has standard deviation 1.
-/// @throws std::invalid_argument if `set` is empty.
-Normalization channel_statistics(const ImageSet& set);
 
 }  // namespace lathe::data

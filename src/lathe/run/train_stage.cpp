@@ -40,9 +40,9 @@ std::string kept_space(const std::string& space, const RunFolder& folder) {
 }
 
 std::shared_ptr<const space::Space> open_for(const std::string& name, const data::Dataset& dataset) {
-  return space::open_space(name, {.in_channels = dataset.train.channels,
-                                  .num_classes = dataset.train.num_classes,
-                                  .input_size = dataset.train.height});
+  return space::open_space(name, {.in_channels = dataset.train.channels(),
+                                  .num_classes = dataset.train.num_classes(),
+                                  .input_size = dataset.train.image_size()});
 }
 
 /// The weights that training begins with.

@@ -8,7 +8,8 @@ Batch make_batch(const data::ImageSet& set, std::span<const std::int64_t> indice
                  const std::optional<data::Augmentation>& augmentation,
                  const data::Normalization& normalization) {
   const auto count = static_cast<std::int64_t>(indices.size());
-  const at::Tensor nhwc = at::empty({count, set.height, set.width, set.channels}, at::kFloat);
+  const at::Tensor nhwc =
+      at::empty({count, set.image_size(), set.image_size(), set.channels()}, at::kFloat);
   const at::Tensor labels = at::empty({count}, at::kLong);
   data::fill_batch(set, indices, augmentation, normalization, nhwc.data_ptr<float>(),
                    labels.data_ptr<std::int64_t>());

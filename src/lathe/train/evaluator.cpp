@@ -27,7 +27,7 @@ Evaluator::Evaluator(const data::Dataset& dataset, const EvaluatorOptions& optio
     : dataset_(dataset), options_(options) {}
 
 std::int64_t Evaluator::batch_size(const data::ImageSet& set) const {
-  const std::int64_t pixels = std::int64_t{set.height} * set.width;
+  const std::int64_t pixels = std::int64_t{set.image_size()} * set.image_size();
   return std::max<std::int64_t>(
       1, std::min(options_.batch_size, options_.batch_size * kFullBatchPixels / pixels));
 }
@@ -80,7 +80,7 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
       count == set.size()
           ? data::Batches::evaluation(count, batch_size(set))
           : data::Batches::over(
-                data::stratified_sample(set.labels, set.num_classes, count, options_.seed),
+                data::stratified_sample(data::labels(set), set.num_classes(), count, options_.seed),
                 batch_size(set));
   std::vector<std::int64_t> right(nets.size(), 0);
   for (std::int64_t b = 0; b < batches.count(); ++b) {

@@ -85,7 +85,8 @@ void add_run_command(CLI::App& app) {
       ->configurable(false);
   command->callback([options, command] {
     if (!train::trains_supernet(options->run.training.method.name)) {
-      throw CLI::ValidationError("--method plain trains one net and searches none: use lathe train");
+      throw CLI::ValidationError(
+          "--method plain trains one net and searches none: use lathe train");
     }
     execute(*options, resolved_config(*command));
   });

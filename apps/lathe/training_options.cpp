@@ -83,7 +83,7 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
   command
       .add_option("--checkpoint-every", o.checkpoint_s,
                   "time between checkpoints, beside those at every epoch's end, e.g. 90s or 5m")
-      ->transform(to_seconds)
+      ->transform(CLI::Validator(to_seconds, "TIME"))
       ->capture_default_str()
       ->configurable(false);
 }
@@ -114,8 +114,7 @@ void add_training_options(CLI::App& command, run::TrainJob& job) {
   command.add_option("--crop-padding", job.train.augment.crop_padding, "pixels, for random crops")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
-  command
-      .add_option("--cutout", job.train.augment.cutout, "side of the hole in pixels, 0: none")
+  command.add_option("--cutout", job.train.augment.cutout, "side of the hole in pixels, 0: none")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command

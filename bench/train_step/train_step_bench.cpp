@@ -1,27 +1,19 @@
 // One train::Step and SGD on data that are made up beforehand.
-#include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
 
 #include <cmath>
-#include <deque>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "lathe/graph/counts.h"
-#include "lathe/nn/executor.h"
-#include "lathe/nn/supernet.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/train/optimizer.h"
-#include "lathe/train/step.h"
+#include "lathe/train/step_benchmark.h"
 #include "train_step.h"
 
 namespace lathe::bench {
 namespace {
 
 constexpr int kShards = 2;
-constexpr double kLearningRate = 0.01;
 constexpr double kTolerance = 1e-4;  // of the loss, relative
 
 /// How a step is executed.
@@ -41,74 +33,21 @@ struct Work {
   bool shrinking;  ///< the largest, the smallest and two random nets; else the largest alone
 };
 
-class TrainStep {
- public:
-  TrainStep(const Work& work, const Whose& whose, int threads)
-      : space_(space::make_space(work.space, {.input_size = work.input_size})),
-        weights_(space_, {.seed = 1, .replicas = whose.shards}),
-        optimizer_(train::make_optimizer(weights_.parameters(), {})),
-        step_(weights_, {.shards = whose.shards, .threads = threads, .kernels = whose.kernels}) {
-    const auto add = [&](const space::Arch& arch, train::Target target) {
-      nets_.emplace_back(space_->graph(arch));
-      losses_.push_back({target, 1.0});
-    };
-    add(space_->largest(), train::Target::kLabels);
-    if (work.shrinking) {
-      Rng rng(1);
-      add(space_->smallest(), train::Target::kFirstPass);
-      add(space_->sample(rng), train::Target::kFirstPass);
-      add(space_->sample(rng), train::Target::kFirstPass);
-    }
-    for (std::size_t i = 0; i < nets_.size(); ++i) {
-      passes_.push_back({.net = &nets_[i], .losses = {&losses_[i], 1}});
-    }
-    const auto generator = at::detail::createCPUGenerator(1);
-    const auto layout =
-        whose.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    const std::int64_t size = work.input_size;
-    const at::Tensor images =
-        at::randn({work.batch, space_->task().in_channels, size, size}, generator);
-    const at::Tensor labels =
-        at::randint(space_->task().num_classes, {work.batch}, generator, at::kLong);
-    for (int shard = 0; shard < whose.shards; ++shard) {
-      const std::int64_t part = work.batch / whose.shards;
-      batches_.push_back({images.narrow(0, shard * part, part).contiguous(layout),
-                          labels.narrow(0, shard * part, part)});
-    }
-  }
-
-  /// Gives the mean loss of the first net.
-  double run() {
-    const auto batch_of = [&](int shard) { return batches_[static_cast<std::size_t>(shard)]; };
-    const double loss = step_.run(0, passes_, batch_of).loss;
-    optimizer_->step(kLearningRate);
-    return loss;
-  }
-
-  std::int64_t macs() const {
-    std::int64_t macs = 0;
-    for (const nn::Executor& net : nets_) {
-      macs += graph::macs(net.graph());
-    }
-    return macs;
-  }
-
- private:
-  std::shared_ptr<const space::Space> space_;
-  nn::Supernet weights_;
-  std::unique_ptr<train::Optimizer> optimizer_;
-  train::Step step_;
-  std::deque<nn::Executor> nets_;  // that stay where they are
-  std::deque<train::LossTerm> losses_;
-  std::vector<train::StepPass> passes_;
-  std::vector<train::Batch> batches_;  // by shard
-};
+train::StepBenchmark make(const Work& work, const Whose& whose, int threads) {
+  return {space::make_space(work.space, {.input_size = work.input_size}),
+          {.batch_size = work.batch,
+           .subnets = work.shrinking ? 4 : 1,
+           .shards = whose.shards,
+           .threads = threads,
+           .kernels = whose.kernels,
+           .channels_last = whose.channels_last}};
+}
 
 /// The loss before and, so that gradients count, after the first step.
 std::pair<double, double> first_losses(const Work& work, const Whose& whose, int threads) {
-  TrainStep step(work, whose, threads);
-  const double before = step.run();
-  return {before, step.run()};
+  train::StepBenchmark step = make(work, whose, threads);
+  const double before = step.train();
+  return {before, step.train()};
 }
 
 bool agree(double a, double b) { return std::abs(a - b) <= kTolerance * std::abs(b); }
@@ -122,10 +61,10 @@ void time_steps(benchmark::State& state, const Work& work, const Whose& whose, i
     state.SkipWithError("does not agree with the library's loss");
     return;
   }
-  TrainStep step(work, whose, threads);
-  step.run();
+  train::StepBenchmark step = make(work, whose, threads);
+  step.train();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(step.run());
+    benchmark::DoNotOptimize(step.train());
   }
   using benchmark::Counter;
   const auto images = static_cast<double>(work.batch);

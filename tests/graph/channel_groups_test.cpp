@@ -40,19 +40,25 @@ TEST(ChannelGroups, OfAnInvertedResidualWithAGate) {
   const ChannelGroup& inner = group_of(groups, {"expand.weight", 0});
   EXPECT_EQ(inner.channels, 12);
   EXPECT_TRUE(inner.movable);
-  EXPECT_EQ(inner.axes,
-            (Axes{{"expand.weight", 0}, {"bn.weight", 0}, {"bn.bias", 0}, {"bn.running_mean", 0},
-                  {"bn.running_var", 0}, {"depthwise.weight", 0}, {"reduce.weight", 1},
-                  {"restore.weight", 0}, {"restore.bias", 0}, {"project.weight", 1}}));
+  EXPECT_EQ(inner.axes, (Axes{{"expand.weight", 0},
+                              {"bn.weight", 0},
+                              {"bn.bias", 0},
+                              {"bn.running_mean", 0},
+                              {"bn.running_var", 0},
+                              {"depthwise.weight", 0},
+                              {"reduce.weight", 1},
+                              {"restore.weight", 0},
+                              {"restore.bias", 0},
+                              {"project.weight", 1}}));
   EXPECT_EQ(inner.readers, (Axes{{"project.weight", 1}})) << "the gate reads means only";
   const ChannelGroup& middle = group_of(groups, {"reduce.weight", 0});
-  EXPECT_EQ(middle.axes,
-            (Axes{{"reduce.weight", 0}, {"reduce.bias", 0}, {"restore.weight", 1}}));
+  EXPECT_EQ(middle.axes, (Axes{{"reduce.weight", 0}, {"reduce.bias", 0}, {"restore.weight", 1}}));
   EXPECT_EQ(middle.readers, (Axes{{"restore.weight", 1}}));
   // What is added has one order.
   const ChannelGroup& stream = group_of(groups, {"stem.weight", 0});
-  EXPECT_EQ(stream.axes, (Axes{{"stem.weight", 0}, {"expand.weight", 1}, {"project.weight", 0},
-                               {"fc.weight", 1}}));
+  EXPECT_EQ(
+      stream.axes,
+      (Axes{{"stem.weight", 0}, {"expand.weight", 1}, {"project.weight", 0}, {"fc.weight", 1}}));
   EXPECT_EQ(stream.readers, (Axes{{"expand.weight", 1}}));
   // Colours and classes stay where they are.
   EXPECT_FALSE(group_of(groups, {"stem.weight", 1}).movable);

@@ -64,6 +64,21 @@ FloatTensor permuted(const FloatTensor& in, std::size_t dim, const Order& order)
   return out;
 }
 
+/// Whether a block's squeeze-and-excite has a narrower middle at its smallest expansion.
+bool has_elastic_middle(const space::Space& space, const std::string& block) {
+  space::Arch narrow = space.largest();
+  for (std::size_t i = 0; i < narrow.choices.size(); ++i) {
+    if (space.decisions()[i].group == "e") narrow.choices[i] = 0;
+  }
+  const auto width = [&](const space::Arch& arch) {
+    for (const graph::ParameterSpec& spec : graph::parameters_of(space.graph(arch))) {
+      if (spec.name == block + ".se.reduce.weight") return spec.shape[0];
+    }
+    return std::int64_t{0};
+  };
+  return width(narrow) < width(space.largest());
+}
+
 /// What sorting by the importances in `weights` must make of `state`, the tensors of that layout.
 /// Momentum has no statistics.
 TensorMap expected_state(const space::Space& space, const TensorMap& weights, TensorMap state) {
@@ -87,6 +102,7 @@ TensorMap expected_state(const space::Space& space, const TensorMap& weights, Te
       reorder(se + ".expand.weight", 0, order);
       reorder(se + ".expand.bias", 0, order);
       reorder(se + ".reduce.weight", 1, order);
+      if (!has_elastic_middle(space, block.name)) continue;
       reorder(se + ".expand.weight", 1, middle);
       reorder(se + ".reduce.weight", 0, middle);
       reorder(se + ".reduce.bias", 0, middle);
@@ -136,7 +152,11 @@ TEST(SortChannels, LeavesImportanceDescending) {
   int sorted = 0;
   for (const auto& [name, tensor] : state) {
     const bool projects = name.starts_with("stages.") && name.ends_with(".project.conv.weight");
-    if (projects || name.ends_with(".se.expand.weight")) {
+    const std::string suffix = ".se.expand.weight";
+    const bool elastic_middle =
+        name.ends_with(suffix) &&
+        has_elastic_middle(*small_space(), name.substr(0, name.size() - suffix.size()));
+    if (projects || elastic_middle) {
       const std::vector<double> values = importance(tensor);
       for (std::size_t i = 1; i < values.size(); ++i) {
         EXPECT_LE(values[i], values[i - 1] * (1 + 1e-5)) << name << " " << i;
@@ -144,7 +164,7 @@ TEST(SortChannels, LeavesImportanceDescending) {
       ++sorted;
     }
   }
-  EXPECT_EQ(sorted, 5 + 3);
+  EXPECT_GT(sorted, 5);
   const TensorMap once = state;
   sort_channels(supernet, supernet.space(), {}, {});
   EXPECT_EQ(supernet.state(), once) << "sorting twice is sorting once";
@@ -233,14 +253,14 @@ TEST(SortChannels, StaysWithinTrainedWidths) {
   const FloatTensor output = from_torch(net.forward(supernet.bind(net.graph()), input));
   sort_channels(supernet, *space, {narrow}, {});
   EXPECT_NE(supernet.state(), before);
-  EXPECT_LT(deploy::max_relative_error(
-                from_torch(net.forward(supernet.bind(net.graph()), input)), output),
+  EXPECT_LT(deploy::max_relative_error(from_torch(net.forward(supernet.bind(net.graph()), input)),
+                                       output),
             1e-5);
   // Without the limit it isn't.
   supernet.load_state(before, "test");
   sort_channels(supernet, *space, {}, {});
-  EXPECT_GT(deploy::max_relative_error(
-                from_torch(net.forward(supernet.bind(net.graph()), input)), output),
+  EXPECT_GT(deploy::max_relative_error(from_torch(net.forward(supernet.bind(net.graph()), input)),
+                                       output),
             1e-2);
 }
 

@@ -52,7 +52,7 @@ TEST_F(AccuracyStageTest, EvaluatesSubnetsAndKeepsThem) {
   ASSERT_EQ(lines.size(), 12U);
   for (const nlohmann::json& line : lines) {
     const space::Arch arch = space_->from_json(line.at("arch"), "line");
-    EXPECT_EQ(line.at("accuracy").get<double>(), 
+    EXPECT_EQ(line.at("accuracy").get<double>(),
               evaluator_.validation_top1(supernet_, space_->graph(arch), 40));
     EXPECT_EQ(line.at("predicted_ms").get<double>(), table_.predict_ms(arch));
   }

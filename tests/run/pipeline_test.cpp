@@ -169,7 +169,7 @@ TEST_F(PipelineTest, RefusesASpaceWithoutASupernet) {
   options_.training.space = "darts_c4_l3";
   EXPECT_EQ(text_thrown<Error>([&] { run_once(); }),
             "space darts_c4_l3 has no supernet: its nets don't share weights by slicing; choose "
-            "another --space");
+            "another --space, or train one net (--method plain)");
 }
 
 TEST_F(PipelineTest, RefusesAnUnknownSpace) {

@@ -19,8 +19,10 @@ using lathe::testing::text_thrown;
 
 TEST(Deps, EpsilonByHand) {
   // Shrinking starts at step 20; the ramp is a quarter of the other 20 steps: 5 steps.
-  const DepsOptions options{
-      .schedule = {.total_steps = 40}, .warmup_share = 0.5, .ramp_share = 0.25, .epsilon_start = 1e-4};
+  const DepsOptions options{.schedule = {.total_steps = 40},
+                            .warmup_share = 0.5,
+                            .ramp_share = 0.25,
+                            .epsilon_start = 1e-4};
   for (const int step : {0, 1, 19}) {
     EXPECT_EQ(deps_epsilon(options, step), 0.0) << step;
   }
@@ -35,7 +37,9 @@ TEST(Deps, EpsilonByHand) {
 }
 
 TEST(Deps, EpsilonWithoutWarmupOrRamp) {
-  EXPECT_EQ(deps_epsilon({.schedule = {.total_steps = 10}, .warmup_share = 0, .epsilon_start = 0.5}, 0), 0.5);
+  EXPECT_EQ(
+      deps_epsilon({.schedule = {.total_steps = 10}, .warmup_share = 0, .epsilon_start = 0.5}, 0),
+      0.5);
   const DepsOptions sudden{.schedule = {.total_steps = 10}, .warmup_share = 0.3, .ramp_share = 0};
   EXPECT_EQ(deps_epsilon(sudden, 2), 0.0);
   EXPECT_EQ(deps_epsilon(sudden, 3), 1.0);
@@ -76,7 +80,8 @@ TEST(Deps, IsAFunctionOfTheStep) {
   const auto space = small_space();
   const auto archs = [&](const DepsOptions& options, std::int64_t step) {
     std::vector<space::Arch> all;
-    for (const Pass& pass : make_deps(*space, options)->plan(step).passes) all.push_back(pass.arch);
+    const StepPlan plan = make_deps(*space, options)->plan(step);
+    for (const Pass& pass : plan.passes) all.push_back(pass.arch);
     return all;
   };
   const DepsOptions options{.schedule = {.total_steps = 10}, .seed = 1};
@@ -84,7 +89,8 @@ TEST(Deps, IsAFunctionOfTheStep) {
   strategy->plan(9);
   strategy->plan(6);
   std::vector<space::Arch> seventh;
-  for (const Pass& pass : strategy->plan(7).passes) seventh.push_back(pass.arch);
+  const StepPlan plan = strategy->plan(7);
+  for (const Pass& pass : plan.passes) seventh.push_back(pass.arch);
   EXPECT_EQ(seventh, archs(options, 7));
   EXPECT_NE(seventh, archs(options, 8));
   EXPECT_NE(seventh, archs({.schedule = {.total_steps = 10}, .seed = 2}, 7));
@@ -93,7 +99,8 @@ TEST(Deps, IsAFunctionOfTheStep) {
 TEST(Deps, SortsOnceWhenShrinkingStarts) {
   const auto space = small_space();
   const auto sorts = [&](double warmup_share) {
-    const auto strategy = make_deps(*space, {.schedule = {.total_steps = 40}, .warmup_share = warmup_share});
+    const auto strategy =
+        make_deps(*space, {.schedule = {.total_steps = 40}, .warmup_share = warmup_share});
     std::vector<std::int64_t> steps;
     for (std::int64_t step = 0; step < 40; ++step) {
       if (strategy->plan(step).sort_channels) steps.push_back(step);
@@ -127,7 +134,8 @@ TEST(Deps, JsonHasEveryOption) {
   EXPECT_EQ(json(base)["method"], "deps");
   EXPECT_EQ(json(base), json(base));
   for (const DepsOptions& other :
-       {DepsOptions{.schedule = {.total_steps = 11}}, DepsOptions{.schedule = {.total_steps = 10}, .warmup_share = 0.4},
+       {DepsOptions{.schedule = {.total_steps = 11}},
+        DepsOptions{.schedule = {.total_steps = 10}, .warmup_share = 0.4},
         DepsOptions{.schedule = {.total_steps = 10}, .ramp_share = 0.4},
         DepsOptions{.schedule = {.total_steps = 10}, .epsilon_start = 0.4},
         DepsOptions{.schedule = {.total_steps = 10}, .in_place_distillation = true},
@@ -147,7 +155,8 @@ TEST(Deps, SaysWhichOptionIsAtFault) {
             "[train::make_deps] total_steps must be > 0, got 0");
   EXPECT_EQ(text({.schedule = {.total_steps = 1}, .warmup_share = 1.5}),
             "[train::make_deps] warmup_share must be in [0, 1], got 1.500000");
-  EXPECT_EQ(text({.schedule = {.total_steps = 1}, .warmup_share = std::numeric_limits<double>::quiet_NaN()}),
+  EXPECT_EQ(text({.schedule = {.total_steps = 1},
+                  .warmup_share = std::numeric_limits<double>::quiet_NaN()}),
             "[train::make_deps] warmup_share must be in [0, 1], got nan");
   EXPECT_EQ(text({.schedule = {.total_steps = 1}, .ramp_share = -0.5}),
             "[train::make_deps] ramp_share must be in [0, 1], got -0.500000");

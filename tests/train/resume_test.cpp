@@ -15,6 +15,7 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/nn/supernet.h"
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
@@ -76,9 +77,10 @@ class Resume : public ::testing::Test {
                                .folder = folder};
     const auto strategy = make_deps(*space_, deps(learning_rate));
     nn::Supernet supernet(space_, {.seed = supernet_seed, .replicas = options.shards});
-    return lathe::train::train(supernet, *space_, *strategy, dataset_, options, [&](const Progress& progress) {
-      if (progress.done >= stop) throw Stopped();
-    });
+    return lathe::train::train(supernet, *space_, *strategy, dataset_, options,
+                               [&](const Progress& progress) {
+                                 if (progress.done >= stop) throw Stopped();
+                               });
   }
 
   static std::string checkpoint(const fs::path& folder) {
@@ -181,8 +183,8 @@ TEST_F(Resume, RefusesOtherOptions) {
   const std::string before = checkpoint(folder_.path());
   EXPECT_EQ(text_thrown<Error>([&] { train(folder_.path(), kNever, 1, 0.25); }),
             checkpoint_path(folder_.path()).string() +
-                ": was made with strategy = " + strategy(0.05) + ", this run has " + strategy(0.25) +
-                "; use the same options or another --out");
+                ": was made with strategy = " + strategy(0.05) + ", this run has " +
+                strategy(0.25) + "; use the same options or another --out");
   EXPECT_TRUE(checkpoint(folder_.path()) == before);
 }
 

@@ -17,6 +17,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/nn/channel_sort.h"
+#include "lathe/nn/supernet.h"
 #include "lathe/train/loss.h"
 #include "lathe/train/strategies/deps.h"
 #include "train/pattern_images.h"
@@ -101,9 +102,8 @@ TEST(Trainer, LearnsAndReports) {
 }
 
 /// What one step leaves in the momentum, which starts at zero: the accumulated gradient.
-TensorMap gradient_of_a_step(const std::shared_ptr<const space::Space>& space,
-                             Strategy& strategy, const data::Dataset& dataset,
-                             TrainOptions options) {
+TensorMap gradient_of_a_step(const std::shared_ptr<const space::Space>& space, Strategy& strategy,
+                             const data::Dataset& dataset, TrainOptions options) {
   const TemporaryFolder folder;
   options.folder = folder.path();
   options.optimizer = {.momentum = 0, .weight_decay = 0};
@@ -188,7 +188,7 @@ TEST(Trainer, AStepsGradientIsTheWeightedSumOfItsPasses) {
 TEST(Trainer, DoesNotDependOnTheThreadsThatRunTheShards) {
   const data::Dataset dataset = pattern_dataset(64);
   const auto space = pattern_space();
-  const auto train = [&](int threads) {
+  const auto trained = [&](int threads) {
     const TemporaryFolder folder;
     const TrainOptions options{.batch_size = 32,
                                .shards = 4,
@@ -201,23 +201,20 @@ TEST(Trainer, DoesNotDependOnTheThreadsThatRunTheShards) {
     train(supernet, *space, *strategy, dataset, options, kSilent);
     return supernet.state();
   };
-  const TensorMap one = train(1);
-  EXPECT_EQ(train(2), one);
-  EXPECT_EQ(train(3), one);
+  const TensorMap one = trained(1);
+  EXPECT_EQ(trained(2), one);
+  EXPECT_EQ(trained(3), one);
 }
 
 TEST(Trainer, StopsWhenTheLossIsNotFinite) {
   const TemporaryFolder folder;
   const auto space = pattern_space();
-  const TrainOptions options{.batch_size = 32,
-                             .shards = 1,
-                             .validation_images = 0,
-                             .folder = folder.path()};
+  const TrainOptions options{
+      .batch_size = 32, .shards = 1, .validation_images = 0, .folder = folder.path()};
   nn::Supernet supernet(space, {.seed = 1});
   FixedPasses strategy({{.arch = space->largest()}}, 8, 1e30);
-  const std::string text = text_thrown<Error>([&] {
-    train(supernet, *space, strategy, pattern_dataset(), options, kSilent);
-  });
+  const std::string text = text_thrown<Error>(
+      [&] { train(supernet, *space, strategy, pattern_dataset(), options, kSilent); });
   EXPECT_TRUE(text.starts_with("training diverged: the loss of step ")) << text;
   EXPECT_NE(text.find(" is not finite; lower --lr (now "), std::string::npos) << text;
   EXPECT_FALSE(std::filesystem::exists(checkpoint_path(folder.path())));
@@ -236,10 +233,8 @@ TEST(Trainer, StopsWhenASubnetsLossIsNotFinite) {
   FixedPasses strategy({{.arch = space->largest()},
                         {.arch = space->smallest(), .losses = {{Target::kFirstPass, 1.0}}}},
                        1, 0.1);
-  const TrainOptions options{.batch_size = 32,
-                             .shards = 1,
-                             .validation_images = 0,
-                             .folder = folder.path()};
+  const TrainOptions options{
+      .batch_size = 32, .shards = 1, .validation_images = 0, .folder = folder.path()};
   const std::string text = text_thrown<Error>(
       [&] { train(supernet, *space, strategy, pattern_dataset(), options, kSilent); });
   EXPECT_TRUE(text.starts_with("training diverged: the loss of step 0 is not finite")) << text;

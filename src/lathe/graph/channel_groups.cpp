@@ -46,8 +46,9 @@ void join_inputs(const Graph& graph, int index, Sets& sets, std::vector<int>& fi
   if (mixes_channels(node)) {
     return;
   }
-  const bool grouped = node.op == Op::kConv && (node.groups != node.shape.channels ||
-                                                node.groups != graph[node.inputs[0]].shape.channels);
+  const bool grouped =
+      node.op == Op::kConv &&
+      (node.groups != node.shape.channels || node.groups != graph[node.inputs[0]].shape.channels);
   for (int input : node.inputs) {
     if (node.op == Op::kConcat || grouped) {
       fixed.insert(fixed.end(), {index, input});

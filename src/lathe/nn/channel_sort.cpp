@@ -63,8 +63,7 @@ at::Tensor importance(const SharedWeights& weights, const ChannelGroup& group) {
   at::Tensor sum;
   for (const ParameterAxis& reader : group.readers) {
     const at::Tensor weight = parameters.part(parameters.values(), reader.name);
-    const at::Tensor norms =
-        weight.dim() == 4 ? weight.abs().sum({0, 2, 3}) : weight.abs().sum(0);
+    const at::Tensor norms = weight.dim() == 4 ? weight.abs().sum({0, 2, 3}) : weight.abs().sum(0);
     sum = sum.defined() ? sum + norms : norms;
   }
   return sum;

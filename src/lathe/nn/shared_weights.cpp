@@ -129,8 +129,8 @@ SharedWeights::SharedWeights(std::string name, const graph::Graph& largest,
   each_parameter(largest, [&](const ParameterSpec& spec, const graph::Node& node) {
     if (is_statistic(spec)) {
       for (std::map<std::string, at::Tensor>& statistics : statistics_) {
-        statistics[spec.name] = at::full(spec.shape, spec.role == Role::kRunningMean ? 0.0 : 1.0,
-                                         values.options());
+        statistics[spec.name] =
+            at::full(spec.shape, spec.role == Role::kRunningMean ? 0.0 : 1.0, values.options());
       }
     } else {
       parameters_.part(values, spec.name).copy_(initial(spec, node, rng));
@@ -171,11 +171,10 @@ at::Tensor SharedWeights::slice(const ParameterSpec& spec, int replica) const {
   return first_of_each(full, spec.shape);
 }
 
-at::Tensor SharedWeights::shrink_kernel(const std::string& name, at::Tensor weight, std::int64_t size,
-                                   int replica) const {
+at::Tensor SharedWeights::shrink_kernel(const std::string& name, at::Tensor weight,
+                                        std::int64_t size, int replica) const {
   const std::int64_t channels = weight.size(0);
-  for (const auto& [from, to] :
-       kernel_steps(elastic_kernels_, static_cast<int>(weight.size(2)))) {
+  for (const auto& [from, to] : kernel_steps(elastic_kernels_, static_cast<int>(weight.size(2)))) {
     if (weight.size(2) == size) {
       break;
     }

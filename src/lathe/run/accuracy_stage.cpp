@@ -111,10 +111,13 @@ std::vector<double> cross_validated(const space::Space& space, const Samples& sa
 
 }  // namespace
 
-accuracy::PerceptronPredictor predict_accuracy(
-    const nn::SharedWeights& weights, const space::Space& space, const latency::LatencyModel& latency,
-    const train::Evaluator& evaluator, const AccuracyOptions& options, std::uint64_t seed,
-    const RunFolder& folder, const ProgressFn& progress) {
+accuracy::PerceptronPredictor predict_accuracy(const nn::SharedWeights& weights,
+                                               const space::Space& space,
+                                               const latency::LatencyModel& latency,
+                                               const train::Evaluator& evaluator,
+                                               const AccuracyOptions& options, std::uint64_t seed,
+                                               const RunFolder& folder,
+                                               const ProgressFn& progress) {
   if (options.folds < 2 || options.samples < 2 * options.folds) {
     throw std::invalid_argument(
         "[run::predict_accuracy] needs at least 2 folds and 2 samples in each, got " +

@@ -12,6 +12,7 @@
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/graph/counts.h"
+#include "lathe/run/net_file.h"
 
 namespace lathe::run {
 namespace {
@@ -92,8 +93,7 @@ Measured find_winner(const Workshop& shop, const search::TargetResult& target,
 void write_net(const Workshop& shop, const Measured& winner, const std::filesystem::path& dir) {
   const nlohmann::ordered_json arch = shop.space.to_json(winner.candidate.arch);
   write_json(dir / "arch.json", arch);
-  save_safetensors(dir / "weights.safetensors",
-                   {winner.net.weights, {{"space", shop.space.name()}, {"arch", arch.dump()}}});
+  save_net(dir / "weights.safetensors", winner.net, shop.space, winner.candidate.arch);
   const graph::Net folded = graph::fold_batch_norm(winner.net);
   deploy::export_onnx(folded, dir / "model.onnx", {.doc = arch.dump()});
   deploy::export_torchscript(folded, dir / "model.pt");

@@ -9,8 +9,8 @@
 #include "lathe/run/accuracy_stage.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/run/latency_stage.h"
-#include "lathe/search/reachable_range.h"
 #include "lathe/run/train_stage.h"
+#include "lathe/search/reachable_range.h"
 
 namespace lathe::run {
 namespace {
@@ -72,9 +72,8 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
                                    {.augment = job.train.augment, .seed = job.seed});
   AccuracyOptions accuracy_options = options.accuracy;
   accuracy_options.threads = threads;
-  const accuracy::PerceptronPredictor predictor =
-      predict_accuracy(*trained.weights, *space, table, evaluator, accuracy_options, job.seed,
-                       folder, progress);
+  const accuracy::PerceptronPredictor predictor = predict_accuracy(
+      *trained.weights, *space, table, evaluator, accuracy_options, job.seed, folder, progress);
 
   Rng rng = Rng::derived(job.seed, {0x736561});
   const search::SearchResult found = search::search_targets(
@@ -91,7 +90,7 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
                    .accuracy_samples = predictor.fit().samples,
                    .search_evaluations = found.evaluations,
                    .search_seconds = found.seconds};
-  const Workshop shop{*trained.weights, *space, trained.dataset, evaluator,
+  const Workshop shop{*trained.weights, *space,  trained.dataset, evaluator,
                       *runner,          options, folder,          progress};
   for (const search::TargetResult& target : found.targets) {
     result.targets.push_back(hand_over(shop, target, found.front));

@@ -12,6 +12,7 @@
 #include "lathe/nn/supernet.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/evaluator.h"
+#include "lathe/train/schedule.h"
 
 namespace lathe::run {
 namespace {
@@ -39,7 +40,8 @@ std::string kept_space(const std::string& space, const RunFolder& folder) {
   return kept.string();
 }
 
-std::shared_ptr<const space::Space> open_for(const std::string& name, const data::Dataset& dataset) {
+std::shared_ptr<const space::Space> open_for(const std::string& name,
+                                             const data::Dataset& dataset) {
   return space::open_space(name, {.in_channels = dataset.train.channels(),
                                   .num_classes = dataset.train.num_classes(),
                                   .input_size = dataset.train.image_size()});
@@ -53,9 +55,8 @@ std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const Tra
   if (!trained.arch) {
     return std::make_unique<nn::Supernet>(trained.space, options);
   }
-  return std::make_unique<nn::SharedWeights>(trained.space->name(),
-                                             trained.space->graph(*trained.arch),
-                                             std::vector<int>{}, options);
+  return std::make_unique<nn::SharedWeights>(
+      trained.space->name(), trained.space->graph(*trained.arch), std::vector<int>{}, options);
 }
 
 /// The net of `trained` taken out of another run.
@@ -101,23 +102,22 @@ double epochs_within(const Trained& trained, const TrainJob& job,
 nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
                                    const RunFolder& folder) {
   const bool own = space::is_space_file(job.space);
-  nlohmann::ordered_json json{
-      {"version", kVersion},
-      {"method", trained.method},
-      {"space", own ? folder.space_file().filename().string() : job.space},
-      {"arch", nullptr},
-      {"dataset",
-       {{"name", job.dataset},
-        {"data_dir", job.data_dir.string()},
-        {"validation_size", job.validation_size}}},
-      {"augment",
-       {{"crop_padding", job.train.augment.crop_padding},
-        {"horizontal_flip", job.train.augment.horizontal_flip},
-        {"cutout", job.train.augment.cutout}}},
-      {"normalization",
-       {{"mean", trained.dataset.normalization.mean},
-        {"stddev", trained.dataset.normalization.stddev}}},
-      {"seed", trained.seed}};
+  nlohmann::ordered_json json{{"version", kVersion},
+                              {"method", trained.method},
+                              {"space", own ? folder.space_file().filename().string() : job.space},
+                              {"arch", nullptr},
+                              {"dataset",
+                               {{"name", job.dataset},
+                                {"data_dir", job.data_dir.string()},
+                                {"validation_size", job.validation_size}}},
+                              {"augment",
+                               {{"crop_padding", job.train.augment.crop_padding},
+                                {"horizontal_flip", job.train.augment.horizontal_flip},
+                                {"cutout", job.train.augment.cutout}}},
+                              {"normalization",
+                               {{"mean", trained.dataset.normalization.mean},
+                                {"stddev", trained.dataset.normalization.stddev}}},
+                              {"seed", trained.seed}};
   if (trained.arch) {
     json["arch"] = trained.space->to_json(*trained.arch);
   }
@@ -139,12 +139,11 @@ int threads_of(int threads) {
                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-Trained prepare_training(const TrainJob& job, const RunFolder& folder,
-                         const ProgressFn& progress) {
+Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress) {
   Trained trained{
-      .dataset = data::load_dataset(job.dataset, {.data_dir = job.data_dir,
-                                                  .validation_size = job.validation_size,
-                                                  .seed = 0}),
+      .dataset = data::load_dataset(
+          job.dataset,
+          {.data_dir = job.data_dir, .validation_size = job.validation_size, .seed = 0}),
       .method = job.method.name,
       .seed = job.seed,
       .augment = job.train.augment};
@@ -159,8 +158,7 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder,
   if (!supernet) {
     trained.arch = job.arch_file.empty()
                        ? trained.space->largest()
-                       : trained.space->from_json(read_json(job.arch_file),
-                                                  job.arch_file.string());
+                       : trained.space->from_json(read_json(job.arch_file), job.arch_file.string());
   }
   trained.weights = new_weights(trained, job);
   progress({"data", 0, 0,
@@ -194,9 +192,9 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
   }
   json["epochs"] = epochs;
   write_json(folder.training(), json);
-  const auto strategy = train::make_strategy(
-      *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
-      images / options.batch_size, trained.arch, job.seed);
+  const auto strategy = train::make_strategy(*trained.space, job.method,
+                                             train::steps_of(epochs, options.batch_size, images),
+                                             images / options.batch_size, trained.arch, job.seed);
   train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
 }
 
@@ -224,8 +222,8 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
                   .horizontal_flip = json_member<bool>(augment, "horizontal_flip", where),
                   .cutout = json_member<int>(augment, "cutout", where)}};
   const auto name = json_member<std::string>(json, "space", where);
-  trained.space = open_for(
-      space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
+  trained.space =
+      open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
   const nlohmann::json arch = part("arch");
   if (!arch.is_null()) {
     trained.arch = trained.space->from_json(arch, where);

@@ -84,8 +84,7 @@ void check_settings(const Checkpoint& checkpoint, const nlohmann::json& expected
     const nlohmann::json saved = checkpoint.settings.value(key, nlohmann::json());
     if (saved != value) {
       throw Error(path.string() + ": was made with " + key + " = " + saved.dump() +
-                  ", this run has " + value.dump() +
-                  "; use the same options or another --out");
+                  ", this run has " + value.dump() + "; use the same options or another --out");
     }
   }
 }

@@ -86,8 +86,8 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
   for (std::int64_t b = 0; b < batches.count(); ++b) {
     const Batch batch = make_batch(set, batches[b], std::nullopt, dataset_.normalization);
     for (std::size_t i = 0; i < nets.size(); ++i) {
-      const at::Tensor images = resized(batch.images.to(device_of(*nets[i].binding)),
-                                        nets[i].net->graph().input_shape());
+      const at::Tensor images =
+          resized(batch.images.to(device_of(*nets[i].binding)), nets[i].net->graph().input_shape());
       const at::Tensor answers =
           nets[i].net->forward(*nets[i].binding, images).argmax(1).to(at::kCPU);
       right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();

@@ -38,13 +38,13 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                             .seed = seed});
   }
   if (o.name == "bignas") {
-    return make_bignas(
-        space, {.schedule = schedule, .random_subnets = o.random_subnets, .seed = seed});
+    return make_bignas(space,
+                       {.schedule = schedule, .random_subnets = o.random_subnets, .seed = seed});
   }
   if (o.name != "plain" || !arch) {
-    throw std::invalid_argument(
-        o.name == "plain" ? "[train::make_strategy] plain training needs an arch"
-                          : "[train::make_strategy] unknown method " + o.name);
+    throw std::invalid_argument(o.name == "plain"
+                                    ? "[train::make_strategy] plain training needs an arch"
+                                    : "[train::make_strategy] unknown method " + o.name);
   }
   return make_plain({.schedule = schedule, .arch = *arch});
 }

@@ -13,14 +13,14 @@
 namespace lathe::train {
 
 struct MethodOptions {
-  std::string name = "deps";     ///< one of method_names()
-  double epochs = 6;             ///< of the whole run; may be fractional
-  double learning_rate = 0.15;   ///< peak; of Once-for-All's first phase
-  double warmup_epochs = 0.2;    ///< of the learning rate; Once-for-All's phases have shares
-  int random_subnets = 2;        ///< per step, beside the largest and the smallest; deps and bignas
-  double warmup_share = 0.5;     ///< deps, as DepsOptions
-  double ramp_share = 0.1;       ///< deps
-  double epsilon_start = 1e-4;   ///< deps
+  std::string name = "deps";    ///< one of method_names()
+  double epochs = 6;            ///< of the whole run; may be fractional
+  double learning_rate = 0.15;  ///< peak; of Once-for-All's first phase
+  double warmup_epochs = 0.2;   ///< of the learning rate; Once-for-All's phases have shares
+  int random_subnets = 2;       ///< per step, beside the largest and the smallest; deps and bignas
+  double warmup_share = 0.5;    ///< deps, as DepsOptions
+  double ramp_share = 0.1;      ///< deps
+  double epsilon_start = 1e-4;  ///< deps
   bool in_place_distillation = false;  ///< deps
 };
 
@@ -35,7 +35,6 @@ bool trains_supernet(const std::string& method);
 /// make function. `space` must outlive the result.
 std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodOptions& options,
                                         std::int64_t total_steps, std::int64_t steps_per_epoch,
-                                        const std::optional<space::Arch>& arch,
-                                        std::uint64_t seed);
+                                        const std::optional<space::Arch>& arch, std::uint64_t seed);
 
 }  // namespace lathe::train

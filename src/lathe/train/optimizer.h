@@ -15,14 +15,14 @@
 namespace lathe::train {
 
 struct OptimizerOptions {
-  std::string name = "sgd";     ///< one of optimizer_names()
-  double momentum = 0.9;        ///< SGD and RMSProp; AdamW's beta 1
-  double decay = 0.9;           ///< of the mean square gradient, RMSProp
-  double beta2 = 0.999;         ///< AdamW
-  double epsilon = 1e-8;        ///< added to the root of the mean square, RMSProp and AdamW
-  double weight_decay = 3e-5;   ///< not on batch norm, biases and kernel transforms
-  double clip_norm = 0;         ///< largest L2 norm of the whole gradient; 0: none
-  double clip_value = 0;        ///< largest absolute value of each gradient; 0: none
+  std::string name = "sgd";    ///< one of optimizer_names()
+  double momentum = 0.9;       ///< SGD and RMSProp; AdamW's beta 1
+  double decay = 0.9;          ///< of the mean square gradient, RMSProp
+  double beta2 = 0.999;        ///< AdamW
+  double epsilon = 1e-8;       ///< added to the root of the mean square, RMSProp and AdamW
+  double weight_decay = 3e-5;  ///< not on batch norm, biases and kernel transforms
+  double clip_norm = 0;        ///< largest L2 norm of the whole gradient; 0: none
+  double clip_value = 0;       ///< largest absolute value of each gradient; 0: none
 };
 
 /// {"sgd", "rmsprop", "adamw"}.

@@ -100,9 +100,9 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
     }
     sum.backward();
     if (pass.observe) {
-      const at::Tensor each = at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{},
-                                                     at::Reduction::None)
-                                  .to(at::kCPU);
+      const at::Tensor each =
+          at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{}, at::Reduction::None)
+              .to(at::kCPU);
       shard.observed.emplace_back(each.data_ptr<float>(), each.data_ptr<float>() + each.numel());
     }
     if (!shard.first_logits.defined()) {

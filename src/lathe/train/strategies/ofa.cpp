@@ -67,11 +67,10 @@ class Ofa final : public Strategy {
       done += phase.epochs;
       const std::int64_t steps = std::llround(total * done / epochs) - begin;
       begins_.push_back(begin);
-      schedules_.push_back(
-          {.peak = options_.learning_rate * phase.peak_share,
-           .total_steps = steps,
-           .warmup_steps = std::llround(static_cast<double>(steps) * phase.warmup_epochs /
-                                        phase.epochs)});
+      schedules_.push_back({.peak = options_.learning_rate * phase.peak_share,
+                            .total_steps = steps,
+                            .warmup_steps = std::llround(static_cast<double>(steps) *
+                                                         phase.warmup_epochs / phase.epochs)});
     }
   }
 
@@ -198,16 +197,15 @@ std::vector<OfaPhase> ofa_phases(const space::Space& space) {
 std::unique_ptr<Strategy> make_ofa(const space::Space& space, const OfaOptions& options) {
   const auto phases = static_cast<std::int64_t>(options.phases.size());
   if (phases == 0 || options.total_steps < phases) {
-    throw std::invalid_argument("[train::make_ofa] needs at least one phase and as many steps, got " +
-                                std::to_string(phases) + " phases and " +
-                                std::to_string(options.total_steps) + " steps");
+    throw std::invalid_argument(
+        "[train::make_ofa] needs at least one phase and as many steps, got " +
+        std::to_string(phases) + " phases and " + std::to_string(options.total_steps) + " steps");
   }
   for (const OfaPhase& phase : options.phases) {
     if (!(phase.epochs > 0) || phase.nets_per_step < 1) {
-      throw std::invalid_argument("[train::make_ofa] phase " + phase.name +
-                                  " needs epochs and nets per step > 0, got " +
-                                  std::to_string(phase.epochs) + " and " +
-                                  std::to_string(phase.nets_per_step));
+      throw std::invalid_argument(
+          "[train::make_ofa] phase " + phase.name + " needs epochs and nets per step > 0, got " +
+          std::to_string(phase.epochs) + " and " + std::to_string(phase.nets_per_step));
     }
   }
   return std::make_unique<Ofa>(space, options);

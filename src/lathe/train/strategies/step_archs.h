@@ -16,8 +16,7 @@ namespace lathe::train {
 class StepArchs {
  public:
   /// `seed`, the method's `stream` and the step decide all draws. `space` must outlive it.
-  StepArchs(const space::Space& space, std::uint64_t seed, std::uint64_t stream,
-            std::int64_t step);
+  StepArchs(const space::Space& space, std::uint64_t seed, std::uint64_t stream, std::int64_t step);
 
   space::Arch largest() const { return at_resolution(space_.largest()); }
   space::Arch smallest() const { return at_resolution(space_.smallest()); }

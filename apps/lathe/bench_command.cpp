@@ -1,0 +1,123 @@
+// lathe bench: how fast this machine trains and runs a space's nets.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <memory>
+#include <string>
+
+#include "amount.h"
+#include "commands.h"
+#include "lathe/nn/threads.h"
+#include "lathe/run/train_stage.h"
+#include "lathe/train/step_benchmark.h"
+#include "space_options.h"
+
+namespace lathe::app {
+namespace {
+
+struct BenchCommand {
+  SpaceOptions space;
+  train::StepWork work;
+  std::string layout = "channels-last";
+  std::string kernels = "lathe";
+  double seconds = 10;
+  int threads = 0;
+  bool json = false;
+};
+
+// Forward once, and for training backward twice; a multiplication and an addition each.
+constexpr double kFlopsPerMacForward = 2;
+constexpr double kFlopsPerMacTrained = 6;
+
+/// The largest resident size that this process has had.
+std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+void execute(BenchCommand command, bool trains) {
+  command.work.threads = run::threads_of(command.threads);
+  command.work.channels_last = command.layout == "channels-last";
+  command.work.kernels = command.kernels == "lathe" ? nn::Kernels::kLathe : nn::Kernels::kLibrary;
+  nn::set_num_threads(command.work.threads);
+  const std::shared_ptr<const space::Space> space = command.space.make();
+  train::StepBenchmark benchmark(space, command.work);
+  const auto once = [&] { trains ? void(benchmark.train()) : benchmark.infer(); };
+  const train::Pace pace =
+      train::measure_pace(once, command.work.batch_size, command.seconds / 5, command.seconds);
+  const double gflops = (trains ? kFlopsPerMacTrained : kFlopsPerMacForward) * pace.images_per_s *
+                        static_cast<double>(benchmark.macs()) / 1e9;
+  if (!command.json) {
+    fmt::print(
+        "{:.0f} images/s ({:.0f} to {:.0f} in eight tenths of {} runs), {:.1f} GFLOP/s, peak "
+        "memory {:.2f} GB\n",
+        pace.images_per_s, pace.images_per_s_p10, pace.images_per_s_p90, pace.seconds.size(),
+        gflops, static_cast<double>(peak_memory_bytes()) / 1e9);
+    return;
+  }
+  const nlohmann::ordered_json result{{"what", trains ? "train-step" : "infer"},
+                                      {"space", space->name()},
+                                      {"input_size", space->task().input_size},
+                                      {"batch", command.work.batch_size},
+                                      {"subnets", command.work.subnets},
+                                      {"shards", command.work.shards},
+                                      {"threads", command.work.threads},
+                                      {"layout", command.layout},
+                                      {"kernels", command.kernels},
+                                      {"runs", pace.seconds.size()},
+                                      {"images_per_s", pace.images_per_s},
+                                      {"images_per_s_p10", pace.images_per_s_p10},
+                                      {"images_per_s_p90", pace.images_per_s_p90},
+                                      {"macs", benchmark.macs()},
+                                      {"gflops", gflops},
+                                      {"peak_memory_bytes", peak_memory_bytes()}};
+  fmt::print("{}\n", result.dump(2));
+}
+
+void add_verb(CLI::App& bench, const std::string& name, const std::string& text, bool trains) {
+  auto options = std::make_shared<BenchCommand>();
+  if (!trains) {
+    options->work.subnets = 1;
+  }
+  CLI::App* command = bench.add_subcommand(name, text);
+  add_space_options(*command, options->space);
+  command->add_option("--batch", options->work.batch_size, "images at once")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  if (trains) {
+    command
+        ->add_option("--subnets", options->work.subnets,
+                     "nets of a step: the largest, the smallest, then random ones")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+  }
+  command->add_option("--shards", options->work.shards, "parts of the batch side by side")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "0: all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--layout", options->layout, "channels-last or nchw")
+      ->check(CLI::IsMember({"channels-last", "nchw"}))
+      ->capture_default_str();
+  command->add_option("--kernels", options->kernels, "lathe, or library: LibTorch's alone")
+      ->check(CLI::IsMember({"lathe", "library"}))
+      ->capture_default_str();
+  command->add_option("--seconds", options->seconds, "to time, after a fifth of it to warm up")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "print JSON");
+  command->callback([options, trains] { execute(*options, trains); });
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  CLI::App* bench = app.add_subcommand("bench", "speed of training and inference on this machine");
+  bench->require_subcommand(1);
+  add_verb(*bench, "train-step", "optimisation steps on made-up images", /*trains=*/true);
+  add_verb(*bench, "infer", "the largest net's answers", /*trains=*/false);
+}
+
+}  // namespace lathe::app

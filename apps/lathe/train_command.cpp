@@ -6,6 +6,7 @@
 
 #include "amount.h"
 #include "commands.h"
+#include "data_options.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
@@ -46,8 +47,7 @@ nlohmann::ordered_json result_of(const run::Trained& trained, const run::RunFold
     return result;
   }
   const nlohmann::ordered_json arch = trained.space->to_json(*trained.arch);
-  const graph::Net net =
-      evaluator.extract(*trained.weights, trained.space->graph(*trained.arch));
+  const graph::Net net = evaluator.extract(*trained.weights, trained.space->graph(*trained.arch));
   write_json(folder.root() / "arch.json", arch);
   save_safetensors(folder.root() / "weights.safetensors",
                    {net.weights, {{"space", trained.space->name()}, {"arch", arch.dump()}}});
@@ -61,10 +61,10 @@ nlohmann::ordered_json result_of(const run::Trained& trained, const run::RunFold
 
 std::string summary(const nlohmann::ordered_json& result) {
   const auto line = [](const std::string& name, const nlohmann::ordered_json& net) {
-    std::string text = fmt::format("{}: {:.2f} MMACs, {} params, validation top-1 {:.2f}%", name,
-                                   net["macs"].get<double>() / 1e6,
-                                   net["params"].get<std::int64_t>(),
-                                   100 * net["validation_top1"].get<double>());
+    std::string text =
+        fmt::format("{}: {:.2f} MMACs, {} params, validation top-1 {:.2f}%", name,
+                    net["macs"].get<double>() / 1e6, net["params"].get<std::int64_t>(),
+                    100 * net["validation_top1"].get<double>());
     if (net.contains("test_top1")) {
       text += fmt::format(", test top-1 {:.2f}%", 100 * net["test_top1"].get<double>());
     }
@@ -97,14 +97,17 @@ void execute(const TrainCommand& command, const std::string& config) {
 void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainCommand>();
   CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone");
-  add_data_options(*command, options->job);
+  add_dataset_options(*command, options->job.dataset, options->job.data);
+  // Left empty, it depends on the images.
+  add_space_option(*command, options->job.space);
   add_training_options(*command, options->job);
   command
       ->add_option("--arch", options->job.arch_file,
                    "JSON file of the net that plain training trains; without it the largest")
       ->check(CLI::ExistingFile);
-  command->add_option("--from", options->job.from,
-                      "folder of a run whose weights plain training goes on from")
+  command
+      ->add_option("--from", options->job.from,
+                   "folder of a run whose weights plain training goes on from")
       ->check(CLI::ExistingDirectory);
   command
       ->add_option("--budget", options->job.budget_s,
@@ -113,7 +116,8 @@ void add_train_command(CLI::App& app) {
   command->add_option("--out", options->out, "folder for weights, metrics and checkpoints")
       ->required()
       ->configurable(false);
-  command->add_flag("--resume", options->resume, "go on with the training in --out, if there is one")
+  command
+      ->add_flag("--resume", options->resume, "go on with the training in --out, if there is one")
       ->configurable(false);
   command->add_flag("--json", options->json, "print result.json instead of a summary")
       ->configurable(false);

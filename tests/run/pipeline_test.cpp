@@ -27,8 +27,8 @@ class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() : threads_before_(at::get_num_threads()) {
     testing::write_synthetic_dataset(temporary_ / "data", 600, 200);
-    options_.training.data_dir = temporary_ / "data";
-    options_.training.validation_size = 100;
+    options_.training.data.data_dir = temporary_ / "data";
+    options_.training.data.validation_size = 100;
     options_.targets_ms = {1e-6, 1000};
     options_.latency.block_timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
     options_.latency.net_timing = options_.latency.block_timing;
@@ -154,7 +154,7 @@ TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {
   options_.training.train.batch_size = 501;
   EXPECT_NE(text_thrown<std::invalid_argument>([&] { run_once(); }).find("make no step"),
             std::string::npos);
-  options_.training.validation_size = 600;
+  options_.training.data.validation_size = 600;
   EXPECT_NE(text_thrown<Error>([&] { run_once(); })
                 .find("expected more than 600 training images, the size of the validation split, "
                       "got 600"),

@@ -45,7 +45,8 @@ std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
   const auto batches = data::Batches::over(
       data::fixed_subset(dataset_.train.size(), options_.calibration_images, options_.seed),
       batch_size(dataset_.train));
-  const data::Augmentation augmentation{options_.augment, options_.seed, 0};
+  data::Augmentation augmentation{options_.augment, options_.seed, 0};
+  augmentation.options.mixup = augmentation.options.cutmix = 0;  // nets are used on whole images
   for (std::int64_t b = 0; b < batches.count(); ++b) {
     const at::Tensor images =
         make_batch(dataset_.train, batches[b], augmentation, dataset_.normalization)
@@ -86,8 +87,8 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
   for (std::int64_t b = 0; b < batches.count(); ++b) {
     const Batch batch = make_batch(set, batches[b], std::nullopt, dataset_.normalization);
     for (std::size_t i = 0; i < nets.size(); ++i) {
-      const at::Tensor images = resized(batch.images.to(device_of(*nets[i].binding)),
-                                        nets[i].net->graph().input_shape());
+      const at::Tensor images =
+          resized(batch.images.to(device_of(*nets[i].binding)), nets[i].net->graph().input_shape());
       const at::Tensor answers =
           nets[i].net->forward(*nets[i].binding, images).argmax(1).to(at::kCPU);
       right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();

@@ -64,7 +64,7 @@ Step::Step(nn::SharedWeights& weights, const StepOptions& options)
 void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
                      const Teacher& teacher) {
   const at::Tensor images = batch.images.to(weights_.device());
-  const at::Tensor labels = batch.labels.to(weights_.device());
+  const at::Tensor labels = batch.target().to(weights_.device());
   if (teacher.net != nullptr) {
     const c10::NoGradGuard no_grad;
     shard.teacher_logits = teacher.net->forward(teacher.weights->bind(teacher.net->graph()),
@@ -100,9 +100,9 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
     }
     sum.backward();
     if (pass.observe) {
-      const at::Tensor each = at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{},
-                                                     at::Reduction::None)
-                                  .to(at::kCPU);
+      const at::Tensor each =
+          at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{}, at::Reduction::None)
+              .to(at::kCPU);
       shard.observed.emplace_back(each.data_ptr<float>(), each.data_ptr<float>() + each.numel());
     }
     if (!shard.first_logits.defined()) {

@@ -116,7 +116,7 @@ class Run {
   std::optional<data::Batches> batches_;
   std::int64_t epoch_ = -1;
   Tally since_report_, in_epoch_;
-  double learning_rate_ = 0;      // of the last step
+  double learning_rate_ = 0;       // of the last step
   std::size_t nets_per_step_ = 0;  // likewise
 };
 
@@ -129,9 +129,8 @@ nlohmann::json Run::settings() const {
           {"optimizer", to_json(options_.optimizer)},
           {"average_decay", options_.average_decay},
           {"label_smoothing", options_.label_smoothing},
-          {"crop_padding", options_.augment.crop_padding},
-          {"horizontal_flip", options_.augment.horizontal_flip},
-          {"cutout", options_.augment.cutout},
+          {"augment", data::to_json(options_.augment)},
+          {"image_size", dataset_.train.image_size()},
           {"seed", options_.seed}};
 }
 
@@ -148,9 +147,9 @@ std::vector<at::Tensor> Run::companions() const {
 }
 
 nn::SharedWeights& Run::new_teacher() {
-  teacher_ = std::make_unique<nn::SharedWeights>(
-      weights_.name(), space_.graph(space_.largest()), space_.elastic_kernels(),
-      nn::WeightOptions{.device = weights_.device()});
+  teacher_ = std::make_unique<nn::SharedWeights>(weights_.name(), space_.graph(space_.largest()),
+                                                 space_.elastic_kernels(),
+                                                 nn::WeightOptions{.device = weights_.device()});
   return *teacher_;
 }
 
@@ -235,8 +234,7 @@ std::int64_t Run::restore() {
   const auto updates = json_member<std::int64_t>(checkpoint.state, "updates", where);
   Tally in_epoch{.loss = json_member<double>(checkpoint.state, "epoch_loss", where),
                  .steps = json_member<std::int64_t>(checkpoint.state, "epoch_steps", where)};
-  strategy_.restore(strategy_state == checkpoint.state.end() ? nlohmann::json()
-                                                             : *strategy_state);
+  strategy_.restore(strategy_state == checkpoint.state.end() ? nlohmann::json() : *strategy_state);
   restore_tensors(checkpoint);
   optimizer_->set_updates(updates);
   in_epoch_ = in_epoch;
@@ -287,7 +285,10 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
     const auto images = (*batches_)[step % steps_per_epoch_].subspan(
         static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
     return make_batch(dataset_.train, images,
-                      data::Augmentation{options_.augment, options_.seed, epoch_},
+                      data::Augmentation{.options = options_.augment,
+                                         .seed = options_.seed,
+                                         .epoch = epoch_,
+                                         .batch = step * options_.shards + shard},
                       dataset_.normalization);
   };
   return step_.run(step, step_passes, batch_of, teacher);
@@ -344,15 +345,14 @@ void Run::finish_epoch(std::int64_t steps_done) {
     if (average_) {
       average_->swap();
     }
-    const std::vector<double> top1 = evaluator_.validation_top1(
-        weights_, nets, options_.validation_images, &step_.workers());
+    const std::vector<double> top1 =
+        evaluator_.validation_top1(weights_, nets, options_.validation_images, &step_.workers());
     if (average_) {
       average_->swap();
     }
     for (std::size_t i = 0; i < reported.size(); ++i) {
       line[reported[i].name + "_top1"] = top1[i];
-      text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% "
-           << reported[i].name;
+      text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% " << reported[i].name;
     }
   }
   metrics_.append(line);
@@ -366,8 +366,8 @@ std::int64_t Run::execute() {
   for (std::int64_t step = start; step < total_steps_; ++step) {
     if (step / steps_per_epoch_ != epoch_) {
       epoch_ = step / steps_per_epoch_;
-      batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size,
-                                         options_.seed, epoch_);
+      batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed,
+                                         epoch_);
     }
     const Clock::time_point before = Clock::now();
     const double loss = train_step(step);

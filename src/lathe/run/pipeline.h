@@ -1,18 +1,12 @@
 // The main job: from a data set and a device to the best network for every latency target.
 #pragma once
 
-#include <string>
-
 #include "lathe/core/progress.h"
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
 #include "lathe/run/run_folder.h"
 
 namespace lathe::run {
-
-/// The space that nets for images of that size are searched in, unless another is asked for:
-/// mbv3_28 up to 48 pixels, mbv3_photo above. Both train in minutes on two cores.
-std::string default_space(int image_size);
 
 /// Measures the device, trains one supernet, fits an accuracy predictor, searches for all targets
 /// at once, and measures, evaluates and exports every winner. Each stage leaves its file in

@@ -12,6 +12,7 @@
 #include "lathe/nn/supernet.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/evaluator.h"
+#include "lathe/train/schedule.h"
 
 namespace lathe::run {
 namespace {

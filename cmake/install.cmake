@@ -18,8 +18,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/latheConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/latheConfig.cmake ${PROJECT_BINARY_DIR}/latheConfigVersion.cmake
         DESTINATION ${lathe_package_dir})
+# data links OpenCV and deploy ONNX, found by our own modules.
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindOpenCVImage.cmake DESTINATION ${lathe_package_dir})
 if(LATHE_TORCH)
-  # deploy links ONNX, found by our own module.
   install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindONNX.cmake DESTINATION ${lathe_package_dir})
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

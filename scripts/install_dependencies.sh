@@ -7,6 +7,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config
   libtorch-dev libopenblas0-pthread
   nlohmann-json3-dev libeigen3-dev libcli11-dev libfmt-dev zlib1g-dev libyaml-cpp-dev
+  libopencv-imgcodecs-dev libopencv-imgproc-dev
   libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libbenchmark-dev libopencv-dnn-dev
   dataset-fashion-mnist

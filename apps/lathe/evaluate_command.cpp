@@ -6,6 +6,7 @@
 #include <string>
 
 #include "commands.h"
+#include "data_options.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/train_stage.h"
@@ -53,8 +54,7 @@ void add_evaluate_command(CLI::App& app) {
   auto options = std::make_shared<EvaluateCommand>();
   CLI::App* command = app.add_subcommand("evaluate", "accuracy of a net out of a run or a file");
   add_trained_net_options(*command, options->net);
-  command->add_option("--dataset", options->net.dataset, "for --weights; a run knows its own")
-      ->capture_default_str();
+  add_dataset_options(*command, options->net.dataset, options->net.data);
   command->add_option("--split", options->split, "validation or test")
       ->check(one_of("split", {"validation", "test"}))
       ->capture_default_str();

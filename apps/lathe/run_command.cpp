@@ -6,6 +6,7 @@
 
 #include "amount.h"
 #include "commands.h"
+#include "data_options.h"
 #include "lathe/run/pipeline.h"
 #include "name_options.h"
 #include "terminal.h"
@@ -71,7 +72,9 @@ void add_run_command(CLI::App& app) {
   auto options = std::make_shared<RunCommand>();
   CLI::App* command = app.add_subcommand(
       "run", "measure, train, search and verify: the best net for every latency target");
-  add_data_options(*command, options->run.training);
+  add_dataset_options(*command, options->run.training.dataset, options->run.training.data);
+  // Left empty, it depends on the images.
+  add_space_option(*command, options->run.training.space);
   add_device_options(*command, options->run);
   add_training_options(*command, options->run.training);
   add_search_options(*command, options->run);

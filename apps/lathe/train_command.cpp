@@ -6,6 +6,7 @@
 
 #include "amount.h"
 #include "commands.h"
+#include "data_options.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
@@ -96,7 +97,9 @@ void execute(const TrainCommand& command, const std::string& config) {
 void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainCommand>();
   CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone");
-  add_data_options(*command, options->job);
+  add_dataset_options(*command, options->job.dataset, options->job.data);
+  // Left empty, it depends on the images.
+  add_space_option(*command, options->job.space);
   add_training_options(*command, options->job);
   command
       ->add_option("--arch", options->job.arch_file,

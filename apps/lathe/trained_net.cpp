@@ -12,7 +12,7 @@ namespace lathe::app {
 namespace {
 
 TrainedNet out_of_run(const TrainedNetOptions& options) {
-  run::Trained trained = run::open_trained(options.run, options.data_dir);
+  run::Trained trained = run::open_trained(options.run, options.data.data_dir);
   space::Arch arch;
   if (!options.arch.empty()) {
     arch = trained.space->from_json(read_json(options.arch), options.arch.string());
@@ -34,7 +34,7 @@ TrainedNet of_weights(const TrainedNetOptions& options, bool with_dataset) {
                     options.arch.empty() ? nlohmann::json() : read_json(options.arch));
   TrainedNet result{file.space, file.arch, std::move(file.net), std::nullopt};
   if (with_dataset) {
-    result.dataset = data::load_dataset(options.dataset, {.data_dir = options.data_dir});
+    result.dataset = data::open_dataset(options.dataset, options.data);
     const data::ImageSet& images = result.dataset->train;
     const space::Task& task = result.space->task();
     if (images.channels() != task.in_channels || images.num_classes() != task.num_classes) {
@@ -61,7 +61,6 @@ void add_trained_net_options(CLI::App& command, TrainedNetOptions& o) {
                   "JSON file of the net; without it the one that the weights are of")
       ->check(CLI::ExistingFile);
   command.add_option("--space", o.space, "file of the space, for weights whose space has one");
-  command.add_option("--data-dir", o.data_dir, "the data's folder, if it isn't where it was");
 }
 
 TrainedNet open_trained_net(const TrainedNetOptions& options, bool with_dataset) {

@@ -18,11 +18,11 @@ struct TrainedNetOptions {
   std::filesystem::path weights;  ///< safetensors of one net
   std::filesystem::path arch;     ///< JSON; empty: the one that the weights are of
   std::string space;              ///< for weights of a space that lives in a file
-  std::string dataset = "fashion-mnist";
-  std::filesystem::path data_dir;
+  std::string dataset = "fashion-mnist";  ///< for weights; a run knows its own
+  data::DatasetOptions data;
 };
 
-/// --run or --weights, --arch, --space, --dataset, --data-dir.
+/// --run or --weights, --arch, --space.
 void add_trained_net_options(CLI::App& command, TrainedNetOptions& options);
 
 struct TrainedNet {

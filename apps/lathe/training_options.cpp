@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "amount.h"
+#include "data_options.h"
 #include "name_options.h"
 
 namespace lathe::app {
@@ -90,33 +91,10 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
 
 }  // namespace
 
-void add_data_options(CLI::App& command, run::TrainJob& job) {
-  std::vector<std::string> names;
-  for (const data::DatasetSource& source : data::dataset_sources()) {
-    names.push_back(source.name);
-  }
-  command.add_option("--dataset", job.dataset, "data set to train on")
-      ->check(one_of("data set", names))
-      ->capture_default_str();
-  command.add_option("--data-dir", job.data_dir,
-                     "its folder, if not where the system's package puts it");
-  command
-      .add_option("--validation-size", job.validation_size,
-                  "training images held out to compare nets by")
-      ->check(CLI::Range(1, 100000000))
-      ->capture_default_str();
-  add_space_option(command, job.space)->capture_default_str();
-}
-
 void add_training_options(CLI::App& command, run::TrainJob& job) {
   add_method_options(command, job.method);
   add_optimizer_options(command, job.train);
-  command.add_option("--crop-padding", job.train.augment.crop_padding, "pixels, for random crops")
-      ->check(CLI::Range(0, 64))
-      ->capture_default_str();
-  command.add_option("--cutout", job.train.augment.cutout, "side of the hole in pixels, 0: none")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_augment_options(command, job.train.augment);
   command
       .add_option("--train-threads", job.threads, "threads for everything but timing; 0: all cores")
       ->check(CLI::Range(0, 1024))

@@ -8,9 +8,6 @@
 
 namespace lathe::app {
 
-/// --dataset, --data-dir, --validation-size, --space.
-void add_data_options(CLI::App& command, run::TrainJob& job);
-
 /// --method and what shapes it, --epochs, --lr, --optimizer, augmentation, --train-threads, --seed.
 void add_training_options(CLI::App& command, run::TrainJob& job);
 

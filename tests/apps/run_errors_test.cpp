@@ -67,8 +67,9 @@ TEST_F(RunErrorsTest, DamagedFiles) {
 }
 
 TEST_F(RunErrorsTest, TooFewImages) {
-  const Outcome few = testing::run_lathe("run --data-dir " + quoted(tiny_.data().string()) +
-                                         " --out " + quoted(tiny_.out().string()));
+  const Outcome few =
+      testing::run_lathe("run --validation-size 5000 --data-dir " + quoted(tiny_.data().string()) +
+                         " --out " + quoted(tiny_.out().string()));
   expect_failure(few, 1,
                  tiny_.data().string() +
                      ": expected more than 5000 training images, the size of "
@@ -101,6 +102,20 @@ TEST_F(RunErrorsTest, UnknownNames) {
                  "--dataset: unknown data set \"fashion-mnits\": did you mean \"fashion-mnist\"?" +
                      std::string(kSeeHelp));
   EXPECT_FALSE(std::filesystem::exists(tiny_.out()));
+}
+
+TEST_F(RunErrorsTest, DataOfOnesOwn) {
+  const std::string out = " --out " + quoted(tiny_.out().string());
+  const std::filesystem::path folder = tiny_.folder() / "photos";
+  const auto failure = [&] {
+    return testing::run_lathe("run --dataset " + quoted(folder.string()) + out);
+  };
+  expect_failure(failure(), 1, folder.string() + ": no such folder of images");
+  std::filesystem::create_directories(folder / "cats");
+  expect_failure(
+      failure(), 1,
+      (folder / "cats").string() + ": expected .jpg, .jpeg or .png files of this class, got none");
+  EXPECT_FALSE(std::filesystem::exists(tiny_.out("latency.json")));
 }
 
 TEST_F(RunErrorsTest, OutputFolder) {

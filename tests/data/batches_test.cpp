@@ -233,6 +233,38 @@ TEST(FillBatch, CutsTheHole) {
   }
 }
 
+TEST(FillBatch, ErasesToTheMean) {
+  const ImageSet set = patterned_images(50, 10, 1);
+  const AugmentOptions options{.crop_padding = 0, .horizontal_flip = false, .random_erasing = 1};
+  Indices all(50);
+  for (std::size_t i = 0; i < 50; ++i) all[i] = static_cast<std::int64_t>(i);
+  const Filled erased = fill(set, all, Augmentation{options, 1, 0}, plain(1));
+  const Filled whole = fill(set, all, std::nullopt, plain(1));
+  int changed = 0;
+  for (std::size_t i = 0; i < whole.pixels.size(); ++i) {
+    if (erased.pixels[i] == whole.pixels[i]) continue;
+    EXPECT_EQ(erased.pixels[i], 0);
+    ++changed;
+  }
+  EXPECT_NEAR(changed, 5000 * 0.17, 300);
+}
+
+TEST(FillBatch, ChangesColorsAsTheOptionsSay) {
+  const ImageSet set = patterned_images(20, 6, 3);
+  const AugmentOptions none{.crop_padding = 0, .horizontal_flip = false};
+  AugmentOptions jitter = none, trivial = none;
+  jitter.color_jitter = 0.3;
+  trivial.trivial_augment = true;
+  const Indices indices{0, 1, 2, 3, 4, 5, 6, 7};
+  const Filled plainly = fill(set, indices, Augmentation{none, 1, 0}, plain(3));
+  const Filled jittered = fill(set, indices, Augmentation{jitter, 1, 0}, plain(3));
+  const Filled changed = fill(set, indices, Augmentation{trivial, 1, 0}, plain(3));
+  EXPECT_NE(jittered.pixels, plainly.pixels);
+  EXPECT_NE(changed.pixels, plainly.pixels);
+  EXPECT_NE(changed.pixels, jittered.pixels);
+  EXPECT_EQ(fill(set, indices, Augmentation{trivial, 1, 0}, plain(3)), changed);
+}
+
 TEST(FillBatch, DoesNotDependOnTheBatch) {
   const ImageSet set = patterned_images(20, 6, 1);
   const Augmentation augmentation{.options = {.cutout = 2}, .seed = 9, .epoch = 3};

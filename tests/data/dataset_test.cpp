@@ -77,7 +77,7 @@ class DatasetTest : public ::testing::Test {
     write_plain(folder_ / "t10k-labels-idx1-ubyte", idx_labels(labels_in_turn(kTest)));
   }
   Dataset load(std::int64_t validation_size, std::uint64_t seed) const {
-    return load_dataset(
+    return open_dataset(
         "fashion-mnist",
         {.data_dir = folder_.path(), .validation_size = validation_size, .seed = seed});
   }
@@ -142,11 +142,11 @@ TEST_F(DatasetTest, NamesAMissingFileOrFolder) {
   EXPECT_EQ(load_error(), (folder_ / "train-labels-idx1-ubyte.gz").string() +
                               ": no such file, nor train-labels-idx1-ubyte");
   const fs::path missing = folder_ / "elsewhere";
-  EXPECT_EQ(text_thrown<Error>([&] { load_dataset("fashion-mnist", {.data_dir = missing}); }),
+  EXPECT_EQ(text_thrown<Error>([&] { open_dataset("fashion-mnist", {.data_dir = missing}); }),
             missing.string() + ": no such folder: expected the files of fashion-mnist");
-  DatasetSource source = dataset_sources().front();
+  KnownDataset source = known_datasets().front();
   source.default_dir = missing;
-  EXPECT_EQ(text_thrown<Error>([&] { load_dataset(source, {}); }),
+  EXPECT_EQ(text_thrown<Error>([&] { open_dataset(source, {}); }),
             missing.string() +
                 ": no such folder: install the package dataset-fashion-mnist or pass --data-dir");
 }
@@ -170,9 +170,10 @@ TEST_F(DatasetTest, RefusesABadLabelAndATruncatedFile) {
 }
 
 TEST_F(DatasetTest, RefusesTestImagesOfAnotherSize) {
-  write_plain(folder_ / "t10k-images-idx3-ubyte", idx_images(kTest, 2, 8, numbered_pixels(kTest)));
+  write_plain(folder_ / "t10k-images-idx3-ubyte",
+              idx_images(kTest, 3, 3, patterned_pixels(kTest, 9)));
   EXPECT_EQ(load_error(), folder_.path().string() +
-                              ": expected test images of 4x4x1, as the training images, got 2x8x1");
+                              ": expected test images of 4x4x1, as the training images, got 3x3x1");
 }
 
 TEST_F(DatasetTest, RefusesImagesThatAreNotSquare) {
@@ -187,22 +188,22 @@ TEST_F(DatasetTest, RefusesAValidationSplitThatDoesNotFit) {
                 ": expected more than 200 training images, the size of the validation split, got "
                 "200");
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { load(0, 1); }),
-            "[data::load_dataset] validation_size must be > 0, got 0");
+            "[data::open_dataset] validation_size must be > 0, got 0");
 }
 
-TEST(LoadDataset, SuggestsNames) {
-  EXPECT_EQ(text_thrown<Error>([] { load_dataset("fashion_mnist"); }),
+TEST(OpenDataset, SuggestsNames) {
+  EXPECT_EQ(text_thrown<Error>([] { open_dataset("fashion_mnist"); }),
             R"(unknown data set "fashion_mnist": did you mean "fashion-mnist"?)");
-  EXPECT_EQ(text_thrown<Error>([] { load_dataset("imagenet"); }),
-            R"(unknown data set "imagenet": known: "fashion-mnist")");
+  EXPECT_EQ(text_thrown<Error>([] { open_dataset("imagenet"); }),
+            R"(unknown data set "imagenet": known: "fashion-mnist", "cifar-10", "cifar-100")");
 }
 
 // The installed package, where there is one.
 TEST(FashionMnist, HasItsKnownSizesAndStatistics) {
-  if (!fs::exists(dataset_sources().front().default_dir)) {
+  if (!fs::exists(known_datasets().front().default_dir)) {
     GTEST_SKIP() << "needs the package dataset-fashion-mnist";
   }
-  const Dataset dataset = load_dataset("fashion-mnist");
+  const Dataset dataset = open_dataset("fashion-mnist");
   EXPECT_EQ(dataset.train.size(), 55000);
   EXPECT_EQ(dataset.validation.size(), 5000);
   EXPECT_EQ(dataset.test.size(), 10000);

@@ -128,7 +128,11 @@ TEST(Idx, RefusesAbsurdSizes) {
   // Within the bounds, but not there: refused without being allocated.
   EXPECT_EQ(images_error(idx_images(256, 4096, 1024, "")),
             "truncated: expected 1073741824 bytes, 256 images of 4096x1024, got 0 bytes");
-  EXPECT_EQ(labels_error(idx_labels("")), "expected at least 1 label, got 0");
+  EXPECT_EQ(labels_error(idx_labels("")), "expected 1 to 67108864 labels, got 0");
+  EXPECT_EQ(labels_error(big_endian(0x801) + big_endian(0xffffffff)),
+            "expected 1 to 67108864 labels, got 4294967295");
+  EXPECT_EQ(images_error(idx_images(1U << 27, 1, 1, "")),
+            "expected at most 67108864 images, got 134217728 images of 1x1");
 }
 
 TEST(Idx, RefusesBytesAfterTheEnd) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
+#include "data/photo_files.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/space/space_file.h"
@@ -27,8 +28,8 @@ class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() : threads_before_(at::get_num_threads()) {
     testing::write_synthetic_dataset(temporary_ / "data", 600, 200);
-    options_.training.data_dir = temporary_ / "data";
-    options_.training.validation_size = 100;
+    options_.training.data.data_dir = temporary_ / "data";
+    options_.training.data.validation_size = 100;
     options_.targets_ms = {1e-6, 1000};
     options_.latency.block_timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
     options_.latency.net_timing = options_.latency.block_timing;
@@ -64,6 +65,36 @@ class PipelineTest : public ::testing::Test {
  private:
   int threads_before_;
 };
+
+TEST(DefaultSpace, FollowsTheImages) {
+  EXPECT_EQ(default_space(28), "mbv3_28");
+  EXPECT_EQ(default_space(48), "mbv3_28");
+  EXPECT_EQ(default_space(64), "mbv3_photo");
+  EXPECT_EQ(default_space(224), "mbv3_photo");
+}
+
+TEST_F(PipelineTest, TrainsOnAFolderOfPhotographs) {
+  testing::write_photo_folder(temporary_ / "photos", 12, 40, 50);
+  testing::write_plain(temporary_ / "photos/discs/broken.jpg", "not an image");
+  options_.training.dataset = (temporary_ / "photos").string();
+  options_.training.data = {};
+  options_.targets_ms = {1000};
+  options_.training.train.batch_size = 10;
+  options_.training.train.augment.trivial_augment = true;
+  options_.training.train.augment.mixup = 0.2;
+  std::string data_line;
+  const RunResult result = run(options_, open(), [&](const Progress& p) {
+    if (p.stage == "data") data_line = p.message;
+  });
+  EXPECT_EQ(
+      data_line.find("photos: 30 training, 3 validation and 3 test images of 3 classes, 32x32, "
+                     "1 unreadable files skipped; space mbv3_28 of"),
+      0U)
+      << data_line;
+  ASSERT_EQ(result.targets.size(), 1U);
+  EXPECT_TRUE(result.targets[0].feasible);
+  EXPECT_EQ(result.dataset, "photos");
+}
 
 TEST_F(PipelineTest, GoesFromImagesToNetsAndIsNotDoneTwice) {
   const RunResult result = run_once();
@@ -154,7 +185,7 @@ TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {
   options_.training.train.batch_size = 501;
   EXPECT_NE(text_thrown<std::invalid_argument>([&] { run_once(); }).find("make no step"),
             std::string::npos);
-  options_.training.validation_size = 600;
+  options_.training.data.validation_size = 600;
   EXPECT_NE(text_thrown<Error>([&] { run_once(); })
                 .find("expected more than 600 training images, the size of the validation split, "
                       "got 600"),

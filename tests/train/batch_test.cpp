@@ -31,5 +31,28 @@ TEST(MakeBatch, GivesChannelsFirstInChannelsLastMemory) {
   EXPECT_FLOAT_EQ(batch.images[1][0][0][1].item<float>(), 0.2F);
 }
 
+TEST(MakeBatch, GivesSoftTargetsWhenImagesAreMixed) {
+  const data::ImageSet set(data::ImageArray{.channels = 1,
+                                            .height = 1,
+                                            .width = 1,
+                                            .num_classes = 3,
+                                            .pixels = {0, 255},
+                                            .labels = {2, 1}});
+  const std::vector<std::int64_t> indices{0, 1};
+  data::Augmentation augmentation{.options = {.crop_padding = 0, .horizontal_flip = false}};
+  const Batch plain = make_batch(set, indices, augmentation, {{0}, {1}});
+  EXPECT_FALSE(plain.targets.defined());
+  EXPECT_TRUE(plain.target().equal(plain.labels));
+  augmentation.options.mixup = 1;
+  const Batch mixed = make_batch(set, indices, augmentation, {{0}, {1}});
+  ASSERT_EQ(mixed.target().sizes(), at::IntArrayRef({2, 3}));
+  EXPECT_TRUE(mixed.targets.sum(1).allclose(at::ones({2})));
+  // What an image has of white it has of the white image's label.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FLOAT_EQ(mixed.images[i][0][0][0].item<float>(), mixed.targets[i][1].item<float>());
+    EXPECT_EQ(mixed.targets[i][0].item<float>(), 0);
+  }
+}
+
 }  // namespace
 }  // namespace lathe::train

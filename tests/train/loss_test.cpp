@@ -53,6 +53,19 @@ void expect_numeric_gradient(const std::function<at::Tensor(const at::Tensor&)>&
   }
 }
 
+TEST(LabelLoss, TakesSoftLabels) {
+  const at::Tensor logits = tensor(kLogits);
+  const at::Tensor ends = at::one_hot(labels(), 3).to(at::kDouble);
+  const at::Tensor other = at::one_hot(labels().flip(0), 3).to(at::kDouble);
+  for (const double smoothing : {0.0, 0.1}) {
+    const double own = label_loss(logits, labels(), smoothing).item<double>();
+    const double swapped = label_loss(logits, labels().flip(0), smoothing).item<double>();
+    EXPECT_NEAR(label_loss(logits, ends, smoothing).item<double>(), own, 1e-12);
+    EXPECT_NEAR(label_loss(logits, 0.7 * ends + 0.3 * other, smoothing).item<double>(),
+                0.7 * own + 0.3 * swapped, 1e-12);
+  }
+}
+
 TEST(LabelLoss, ByHandAndNumericGradient) {
   for (const double smoothing : {0.0, 0.1, 0.5}) {
     double expected = 0;

@@ -1,10 +1,17 @@
 #include "lathe/data/batches.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
+
+#include "lathe/data/color.h"
+#include "lathe/data/image_file.h"
+#include "lathe/data/mixing.h"
+#include "lathe/data/trivial_augment.h"
 
 namespace lathe::data {
 namespace {
@@ -12,6 +19,7 @@ namespace {
 // Streams of the one seed, so that no two uses share their random numbers.
 constexpr std::uint64_t kOrderStream = 0x6f72646572;      // "order"
 constexpr std::uint64_t kAugmentStream = 0x6175676d656e;  // "augmen"
+constexpr std::uint64_t kMixStream = 0x6d6978;            // "mix"
 constexpr std::uint64_t kSubsetStream = 0x737562736574;   // "subset"
 
 [[noreturn]] void fail(const std::string& text) { throw std::invalid_argument("[data::" + text); }
@@ -79,6 +87,51 @@ void cut_out(const Hole& hole, int size, int channels, float* out) {
   }
 }
 
+AlignedFloats allocate_floats(std::size_t count) {
+  constexpr std::size_t kAlignment = 64;  // as tensors have it
+  const std::size_t bytes = (count * sizeof(float) + kAlignment) / kAlignment * kAlignment;
+  AlignedFloats floats(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
+  if (!floats) throw std::bad_alloc();
+  return floats;
+}
+
+/// What reads one image of a set with the randomness of another's place in it.
+class ImageReader {
+ public:
+  ImageReader(const ImageSet& set, const std::optional<Augmentation>& augmentation)
+      : set_(set), augmentation_(augmentation) {}
+
+  /// Writes the image `index`; if that can't be read, the next one of its class, beginning anew
+  /// after the last. Gives the generator as reading leaves it.
+  Rng read(std::int64_t index, std::span<std::uint8_t> bytes) const {
+    const int label = set_.label(index);
+    const AugmentOptions* augment = augmentation_ ? &augmentation_->options : nullptr;
+    for (std::int64_t from = index;;) {
+      Rng rng = generator(index);
+      try {
+        set_.source().read(set_.source_index(from), set_.image_size(), augment, rng, bytes);
+        return rng;
+      } catch (const UnreadableImage&) {
+        do {
+          from = (from + 1) % set_.size();
+        } while (from != index && set_.label(from) != label);
+        if (from == index) throw;
+      }
+    }
+  }
+
+ private:
+  Rng generator(std::int64_t index) const {
+    if (!augmentation_) return Rng(0);
+    return Rng::derived(augmentation_->seed,
+                        {kAugmentStream, static_cast<std::uint64_t>(augmentation_->epoch),
+                         static_cast<std::uint64_t>(index)});
+  }
+
+  const ImageSet& set_;
+  const std::optional<Augmentation>& augmentation_;
+};
+
 }  // namespace
 
 Batches Batches::training(std::int64_t size, std::int64_t batch_size, std::uint64_t seed,
@@ -135,25 +188,55 @@ void fill_batch(const ImageSet& set, std::span<const std::int64_t> indices,
                 float* out, std::int64_t* labels) {
   const std::vector<float> table = value_table(set, normalization);
   const int size = set.image_size(), channels = set.channels();
+  const ImageReader reader(set, augmentation);
   std::vector<std::uint8_t> bytes(set.image_size_bytes());
   for (std::size_t i = 0; i < indices.size(); ++i, out += bytes.size()) {
     if (indices[i] < 0 || indices[i] >= set.size()) {
       fail("fill_batch] indices[" + std::to_string(i) + "] must be in [0, " +
            std::to_string(set.size()) + "), got " + std::to_string(indices[i]));
     }
-    const std::int64_t index = indices[i];
-    Rng rng(0);
+    Rng rng = reader.read(indices[i], bytes);
     if (augmentation) {
-      rng = Rng::derived(augmentation->seed,
-                         {kAugmentStream, static_cast<std::uint64_t>(augmentation->epoch),
-                          static_cast<std::uint64_t>(index)});
+      const Pixels pixels{bytes, size, channels};
+      jitter_colors(augmentation->options, pixels, rng);
+      if (augmentation->options.trivial_augment) trivial_augment(pixels, rng);
     }
-    const AugmentOptions* augment = augmentation ? &augmentation->options : nullptr;
-    set.source().read(set.source_index(index), size, augment, rng, bytes);
     normalize(bytes, static_cast<std::size_t>(channels), table.data(), out);
-    if (augment) cut_out(draw_cutout(*augment, size, rng), size, channels, out);
-    labels[i] = set.label(index);
+    if (augmentation) {
+      cut_out(draw_cutout(augmentation->options, size, rng), size, channels, out);
+      cut_out(draw_erasing(augmentation->options, size, rng), size, channels, out);
+    }
+    labels[i] = set.label(indices[i]);
   }
+}
+
+std::vector<float> mix_batch(const Augmentation& augmentation, std::span<const std::int64_t> labels,
+                             int num_classes, int size, int channels, float* images) {
+  const AugmentOptions& options = augmentation.options;
+  if ((options.mixup == 0 && options.cutmix == 0) || labels.empty()) return {};
+  Rng rng =
+      Rng::derived(augmentation.seed, {kMixStream, static_cast<std::uint64_t>(augmentation.epoch),
+                                       static_cast<std::uint64_t>(augmentation.batch)});
+  const Mix mix = draw_mix(options, size, rng);
+  mix_images(mix, static_cast<std::int64_t>(labels.size()), size, channels, images);
+  return mix_labels(mix, labels, num_classes);
+}
+
+ImageBatch load_batch(const ImageSet& set, std::span<const std::int64_t> indices,
+                      const std::optional<Augmentation>& augmentation,
+                      const Normalization& normalization) {
+  ImageBatch batch{.count = static_cast<std::int64_t>(indices.size()),
+                   .size = set.image_size(),
+                   .channels = set.channels(),
+                   .num_classes = set.num_classes()};
+  batch.pixels = allocate_floats(indices.size() * set.image_size_bytes());
+  batch.labels.resize(indices.size());
+  fill_batch(set, indices, augmentation, normalization, batch.pixels.get(), batch.labels.data());
+  if (augmentation) {
+    batch.targets = mix_batch(*augmentation, batch.labels, batch.num_classes, batch.size,
+                              batch.channels, batch.pixels.get());
+  }
+  return batch;
 }
 
 }  // namespace lathe::data

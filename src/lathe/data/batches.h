@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -54,15 +56,46 @@ struct Augmentation {
   AugmentOptions options;
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
+  /// Number of the batch in the epoch (of the part, if a batch is made in parts): what mixup and
+  /// CutMix draw is `Rng::derived` of seed, epoch and this.
+  std::int64_t batch = 0;
 };
 
 /// Writes the images `indices` of `set`, augmented or as they are, normalised:
 /// out: [indices.size(), image_size, image_size, channels] float32, (pixel / 255 - mean) / stddev;
-/// labels: [indices.size()]. About 1 ns a value.
+/// labels: [indices.size()]. About 1 ns a value, of images in memory. In the place of a photograph
+/// that can't be read comes the next one of its class in the set: the same one whoever reads it.
 /// @throws std::invalid_argument if an index is outside the set, or the normalisation has another
 /// number of channels or a standard deviation that is not > 0.
 void fill_batch(const ImageSet& set, std::span<const std::int64_t> indices,
                 const std::optional<Augmentation>& augmentation, const Normalization& normalization,
                 float* out, std::int64_t* labels);
+
+/// Mixes a filled batch as its options say: out: [labels.size(), size, size, channels]. Gives the
+/// soft labels [labels.size(), num_classes], or none if neither mixup nor CutMix is on.
+/// @throws std::invalid_argument as draw_mix.
+std::vector<float> mix_batch(const Augmentation& augmentation, std::span<const std::int64_t> labels,
+                             int num_classes, int size, int channels, float* images);
+
+struct FreeFloats {
+  void operator()(float* floats) const { std::free(floats); }
+};
+using AlignedFloats = std::unique_ptr<float[], FreeFloats>;  ///< to 64 bytes
+
+/// Images as network input.
+struct ImageBatch {
+  std::int64_t count = 0;
+  int size = 0;
+  int channels = 0;
+  int num_classes = 0;
+  AlignedFloats pixels;              ///< [count, size, size, channels]
+  std::vector<std::int64_t> labels;  ///< [count]
+  std::vector<float> targets;        ///< [count, num_classes], or none: as mix_batch()
+};
+
+/// fill_batch(), then mix_batch(). @throws as these.
+ImageBatch load_batch(const ImageSet& set, std::span<const std::int64_t> indices,
+                      const std::optional<Augmentation>& augmentation,
+                      const Normalization& normalization);
 
 }  // namespace lathe::data

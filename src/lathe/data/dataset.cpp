@@ -1,65 +1,22 @@
 #include "lathe/data/dataset.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "lathe/core/error.h"
-#include "lathe/data/idx.h"
+#include "lathe/data/batches.h"
+#include "lathe/data/folder_formats.h"
 
 namespace lathe::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The file of that name, compressed or plain. @throws Error if neither is there.
-fs::path idx_path(const fs::path& folder, const std::string& name) {
-  std::error_code ignored;
-  fs::path compressed = folder / (name + ".gz");
-  if (fs::exists(compressed, ignored)) return compressed;
-  if (fs::exists(folder / name, ignored)) return folder / name;
-  throw Error(compressed.string() + ": no such file, nor " + name);
-}
-
-ImageArray read_idx_pair(const fs::path& folder, const std::string& prefix, int num_classes) {
-  const fs::path images_path = idx_path(folder, prefix + "-images-idx3-ubyte");
-  const fs::path labels_path = idx_path(folder, prefix + "-labels-idx1-ubyte");
-  IdxImages images = read_idx_images(images_path);
-  ImageArray set{.channels = 1,
-                 .height = images.height,
-                 .width = images.width,
-                 .num_classes = num_classes,
-                 .pixels = std::move(images.pixels),
-                 .labels = read_idx_labels(labels_path, num_classes)};
-  if (set.size() != images.count) {
-    throw Error(labels_path.string() + ": expected " + std::to_string(images.count) +
-                " labels, one for each image of " + images_path.filename().string() + ", got " +
-                std::to_string(set.size()));
-  }
-  return set;
-}
-
-void read_fashion_mnist(const fs::path& folder, ImageArray& train, ImageArray& test) {
-  constexpr int kClasses = 10;
-  train = read_idx_pair(folder, "train", kClasses);
-  test = read_idx_pair(folder, "t10k", kClasses);
-}
-
-std::string shape_text(const ImageArray& set) {
-  return std::to_string(set.height) + "x" + std::to_string(set.width) + "x" +
-         std::to_string(set.channels);
-}
-
-fs::path data_folder(const DatasetSource& source, const DatasetOptions& options) {
-  const bool is_default = options.data_dir.empty();
-  const fs::path& folder = is_default ? source.default_dir : options.data_dir;
-  std::error_code ignored;
-  if (fs::is_directory(folder, ignored)) return folder;
-  throw Error(folder.string() + ": no such folder: " +
-              (is_default ? "install the package " + source.package + " or pass --data-dir"
-                          : "expected the files of " + source.name));
-}
+constexpr std::int64_t kDefaultValidation = 5000;
+constexpr std::int64_t kStatisticsPhotographs = 512;
 
 /// The indices in [0, size) that are not in `taken` (sorted), in order.
 std::vector<std::int64_t> all_but(std::int64_t size, std::span<const std::int64_t> taken) {
@@ -76,57 +33,128 @@ std::vector<std::int64_t> all_but(std::int64_t size, std::span<const std::int64_
   return rest;
 }
 
+/// Moves `count` images out of `set`, in the proportion of its classes.
+ImageSet hold_out(ImageSet& set, std::int64_t count, std::uint64_t seed) {
+  const std::vector<std::int64_t> indices =
+      stratified_sample(labels(set), set.num_classes(), count, seed);
+  ImageSet held_out = set.view(indices);
+  set = set.view(all_but(set.size(), indices));
+  return held_out;
+}
+
+void check(const DatasetOptions& options) {
+  if (options.validation_size && *options.validation_size <= 0) {
+    throw std::invalid_argument("[data::open_dataset] validation_size must be > 0, got " +
+                                std::to_string(*options.validation_size));
+  }
+  if (options.image_size < 0) {
+    throw std::invalid_argument("[data::open_dataset] image_size must be >= 0, got " +
+                                std::to_string(options.image_size));
+  }
+}
+
+Dataset split(const std::string& name, const fs::path& folder, FoundFormat found,
+              const DatasetOptions& options) {
+  Splits& splits = found.splits;
+  // People call what they test on by either name.
+  if (splits.test.size() == 0) std::swap(splits.test, splits.validation);
+  const std::int64_t images = splits.train.size();
+  const std::int64_t by_default =
+      std::max<std::int64_t>(1, std::min(kDefaultValidation, images / 10));
+  const std::int64_t validation = options.validation_size.value_or(by_default);
+  const std::int64_t test = splits.test.size() == 0 ? by_default : 0;
+  if (splits.validation.size() == 0 && images <= validation + test) {
+    throw Error(folder.string() + ": expected more than " + std::to_string(validation + test) +
+                " training images, the size of the validation" +
+                (test > 0 ? " and test splits" : " split") + ", got " + std::to_string(images));
+  }
+  Dataset dataset{.name = name, .enlarged = found.enlarged};
+  dataset.train = splits.train;
+  dataset.validation = splits.validation.size() > 0
+                           ? splits.validation
+                           : hold_out(dataset.train, validation, options.seed);
+  dataset.test = test > 0 ? hold_out(dataset.train, test, options.seed) : splits.test;
+  if (options.image_size > 0) {
+    for (ImageSet* set : {&dataset.train, &dataset.validation, &dataset.test}) {
+      *set = set->resized(options.image_size);
+    }
+  }
+  dataset.normalization = channel_statistics(
+      found.photographs
+          ? dataset.train.view(fixed_subset(dataset.train.size(), kStatisticsPhotographs, 0))
+          : dataset.train);
+  return dataset;
+}
+
+fs::path data_folder(const KnownDataset& known, const DatasetOptions& options) {
+  const bool is_default = options.data_dir.empty();
+  const fs::path& folder = is_default ? options.cache_dir / known.default_dir : options.data_dir;
+  std::error_code ignored;
+  if (fs::is_directory(folder, ignored)) return folder;
+  throw Error(folder.string() + ": no such folder: " +
+              (is_default ? known.how_to_get + " or pass --data-dir"
+                          : "expected the files of " + known.name));
+}
+
+/// What a folder of somebody's own is called in files: its own name.
+std::string folder_name(const fs::path& folder) {
+  std::error_code error;
+  const fs::path whole = fs::canonical(folder, error);
+  const std::string name = (error ? folder : whole).filename().string();
+  return name.empty() ? folder.string() : name;
+}
+
 }  // namespace
 
-std::span<const DatasetSource> dataset_sources() {
-  static const std::vector<DatasetSource> kSources{
+std::span<const KnownDataset> known_datasets() {
+  static const std::vector<KnownDataset> kKnown{
       {.name = "fashion-mnist",
        .default_dir = "/usr/share/datasets/fashion-mnist",
-       .package = "dataset-fashion-mnist",
+       .how_to_get = "install the package dataset-fashion-mnist",
        .read = read_fashion_mnist},
+      {.name = "cifar-10",
+       .default_dir = "cifar-10",
+       .how_to_get = "run scripts/get_cifar10.sh",
+       .read = read_cifar10},
+      {.name = "cifar-100",
+       .default_dir = "cifar-100",
+       .how_to_get = "unpack its binary version there",
+       .read = read_cifar100},
   };
-  return kSources;
+  return kKnown;
 }
 
-Dataset load_dataset(const std::string& name, const DatasetOptions& options) {
+bool is_dataset_name(const std::string& name) {
+  const std::span<const KnownDataset> known = known_datasets();
+  return std::any_of(known.begin(), known.end(), [&](const auto& k) { return k.name == name; });
+}
+
+Dataset open_dataset(const std::string& name_or_folder, const DatasetOptions& options) {
   std::vector<std::string> names;
-  for (const DatasetSource& source : dataset_sources()) {
-    if (source.name == name) return load_dataset(source, options);
-    names.push_back(source.name);
+  for (const KnownDataset& known : known_datasets()) {
+    if (known.name == name_or_folder) return open_dataset(known, options);
+    names.push_back(known.name);
   }
-  throw Error("unknown data set \"" + name + "\": " + nearest_names(name, names));
+  check(options);
+  std::error_code ignored;
+  const fs::path folder = name_or_folder;
+  if (!fs::is_directory(folder, ignored)) {
+    if (folder.has_parent_path()) throw Error(name_or_folder + ": no such folder of images");
+    throw Error("unknown data set \"" + name_or_folder +
+                "\": " + nearest_names(name_or_folder, names));
+  }
+  if (!options.data_dir.empty()) {
+    throw Error(name_or_folder + ": is a folder: --data-dir is for data sets known by name, got " +
+                options.data_dir.string());
+  }
+  return split(folder_name(folder), folder, read_folder(folder, options.image_size, options.strict),
+               options);
 }
 
-Dataset load_dataset(const DatasetSource& source, const DatasetOptions& options) {
-  if (options.validation_size <= 0) {
-    throw std::invalid_argument("[data::load_dataset] validation_size must be > 0, got " +
-                                std::to_string(options.validation_size));
-  }
-  const fs::path folder = data_folder(source, options);
-  Dataset dataset;
-  dataset.name = source.name;
-  ImageArray train, test;
-  source.read(folder, train, test);
-  if (train.height != train.width) {
-    throw Error(folder.string() + ": expected square images, got " + shape_text(train));
-  }
-  if (shape_text(train) != shape_text(test)) {
-    throw Error(folder.string() + ": expected test images of " + shape_text(train) +
-                ", as the training images, got " + shape_text(test));
-  }
-  if (train.size() <= options.validation_size) {
-    throw Error(
-        folder.string() + ": expected more than " + std::to_string(options.validation_size) +
-        " training images, the size of the validation split, got " + std::to_string(train.size()));
-  }
-  const std::vector<std::int64_t> held_out =
-      stratified_sample(train.labels, train.num_classes, options.validation_size, options.seed);
-  const ImageSet all(std::move(train));
-  dataset.validation = all.view(held_out);
-  dataset.train = all.view(all_but(all.size(), held_out));
-  dataset.test = ImageSet(std::move(test));
-  dataset.normalization = channel_statistics(dataset.train);
-  return dataset;
+Dataset open_dataset(const KnownDataset& known, const DatasetOptions& options) {
+  check(options);
+  const fs::path folder = data_folder(known, options);
+  return split(known.name, folder, {.splits = known.read(folder)}, options);
 }
 
 }  // namespace lathe::data

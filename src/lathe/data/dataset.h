@@ -1,9 +1,11 @@
-// Labelled images, split into training, validation and test.
+// Labelled images, split into training, validation and test; opened by name or from a folder whose
+// format is recognised.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -16,37 +18,55 @@ struct Dataset {
   ImageSet train;       ///< without the validation images
   ImageSet validation;  ///< held out of the training images, in their order
   ImageSet test;
-  Normalization normalization;  ///< of the pixels of `train`
+  Normalization normalization;  ///< of the pixels of `train`; of photographs, of some of them
+  std::int64_t enlarged = 0;    ///< photographs smaller than they are read at
 };
 
 struct DatasetOptions {
-  std::filesystem::path data_dir;  ///< where the files are; empty: where the system's package is
-  std::int64_t validation_size = 5000;  ///< images held out, in total
-  std::uint64_t seed = 0;               ///< draws the images held out
+  std::filesystem::path data_dir;  ///< a named data set's files; empty: in their usual place
+  /// Where data sets lie that no system package has, a folder each; empty: nowhere.
+  std::filesystem::path cache_dir;
+  /// Images held out, in total. Nothing: 5,000 or a tenth, whichever is less.
+  std::optional<std::int64_t> validation_size;
+  std::uint64_t seed = 0;  ///< draws the images held out
+  /// Height and width that images are read at. 0: of small images, their own; of photographs, the
+  /// median of their shorter sides, rounded down to a multiple of 32, from 32 to 224.
+  int image_size = 0;
+  bool strict = false;  ///< an unreadable or too small photograph is an error
 };
 
-/// A data set that can be loaded: where it is by default, and how its files are read.
-struct DatasetSource {
+/// What a folder holds; empty sets are held out of the training images.
+struct Splits {
+  ImageSet train, validation, test;
+};
+
+/// A data set known by name: where it is by default, and how its files are read.
+struct KnownDataset {
   std::string name;
-  std::filesystem::path default_dir;
-  std::string package;  ///< the system's package that fills `default_dir`
-  /// Reads the files of a folder. @throws Error naming the file at fault.
-  std::function<void(const std::filesystem::path& folder, ImageArray& train, ImageArray& test)>
-      read;
+  std::filesystem::path default_dir;  ///< relative: in DatasetOptions::cache_dir
+  std::string how_to_get;             ///< `install the package ...`
+  /// @throws Error naming the file at fault.
+  std::function<Splits(const std::filesystem::path& folder)> read;
 };
 
 /// The data sets known by name: the one place to add another.
-std::span<const DatasetSource> dataset_sources();
+std::span<const KnownDataset> known_datasets();
 
-/// Loads a data set by name and holds out its validation split.
-/// @throws Error if the name is unknown (with the nearest names), and as the other overload.
-Dataset load_dataset(const std::string& name, const DatasetOptions& options = {});
+/// Opens a data set by name, or the folder of that path: idx files, CIFAR's binary files, or a
+/// folder of images for each class (ImageNet's layout, with or without train, val and test).
+/// Images that are held out are stratified. Where there is no test split, it is held out too, as
+/// many images as are for validation by default; a `val` without `test` is the test split.
+/// docs/data.md describes the formats.
+/// @throws Error if there is no such name (with the nearest) or folder, the format isn't
+/// recognised, a file is bad, or there are too few images; std::invalid_argument if an option is
+/// out of range.
+Dataset open_dataset(const std::string& name_or_folder, const DatasetOptions& options = {});
 
-/// Loads `source`. The split depends on the labels, the size and the seed only: the same for every
+/// Opens `known`. The split depends on the labels, the size and the seed only: the same for every
 /// caller, whatever else is drawn.
-/// @throws Error if the folder is missing (with the package to install), a file is bad, or fewer
-/// training images than validation_size + 1 are there; std::invalid_argument if validation_size is
-/// not > 0.
-Dataset load_dataset(const DatasetSource& source, const DatasetOptions& options);
+Dataset open_dataset(const KnownDataset& known, const DatasetOptions& options);
+
+/// Whether `name` is a data set's.
+bool is_dataset_name(const std::string& name);
 
 }  // namespace lathe::data

@@ -19,6 +19,7 @@ namespace {
 constexpr std::uint32_t kImagesMagic = 0x00000803;  // unsigned bytes, three dimensions
 constexpr std::uint32_t kLabelsMagic = 0x00000801;  // unsigned bytes, one dimension
 constexpr std::uint32_t kLongestSide = 4096;
+constexpr std::uint32_t kMostImages = 1U << 26;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
 constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 17;
 
@@ -140,6 +141,9 @@ IdxImages read_idx_images(const std::filesystem::path& path) {
   if (size_bytes == 0 || size_bytes > kMostBytes) {
     input.fail("expected 1 to " + std::to_string(kMostBytes) + " bytes of pixels, got " + shape);
   }
+  if (count > kMostImages) {
+    input.fail("expected at most " + std::to_string(kMostImages) + " images, got " + shape);
+  }
   images.pixels = input.read_rest(size_bytes, std::to_string(size_bytes) + " bytes, " + shape);
   return images;
 }
@@ -152,7 +156,10 @@ std::vector<int> read_idx_labels(const std::filesystem::path& path, int num_clas
   Input input(path);
   input.require_magic(kLabelsMagic, "idx labels");
   const std::uint64_t count = input.read_number("a number of labels");
-  if (count == 0) input.fail("expected at least 1 label, got 0");
+  if (count == 0 || count > kMostImages) {
+    input.fail("expected 1 to " + std::to_string(kMostImages) + " labels, got " +
+               std::to_string(count));
+  }
   const std::vector<std::uint8_t> bytes = input.read_rest(count, std::to_string(count) + " labels");
   const auto bad = std::find_if(bytes.begin(), bytes.end(),
                                 [&](std::uint8_t label) { return label >= num_classes; });

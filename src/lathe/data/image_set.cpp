@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lathe/core/random.h"
+#include "lathe/data/image_file.h"
 
 namespace lathe::data {
 namespace {
@@ -70,8 +71,15 @@ Normalization channel_statistics(const ImageSet& set) {
   Rng unused(0);
   // Sums of integers: exact in any order.
   std::vector<std::uint64_t> sums(channels), squares(channels);
+  std::size_t num_read = 0;
   for (std::int64_t index = 0; index < set.size(); ++index) {
-    set.source().read(set.source_index(index), set.image_size(), nullptr, unused, pixels);
+    try {
+      set.source().read(set.source_index(index), set.image_size(), nullptr, unused, pixels);
+    } catch (const UnreadableImage&) {
+      if (index + 1 == set.size() && num_read == 0) throw;
+      continue;
+    }
+    ++num_read;
     for (std::size_t i = 0; i < pixels.size(); i += channels) {
       for (std::size_t c = 0; c < channels; ++c) {
         const std::uint64_t pixel = pixels[i + c];
@@ -80,8 +88,7 @@ Normalization channel_statistics(const ImageSet& set) {
       }
     }
   }
-  const double count =
-      static_cast<double>(static_cast<std::size_t>(set.size()) * pixels.size() / channels);
+  const double count = static_cast<double>(num_read * pixels.size() / channels);
   Normalization result;
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = static_cast<double>(sums[c]) / count;

@@ -63,7 +63,8 @@ struct Normalization {
 };
 
 /// Mean and standard deviation of each channel; a constant channel has standard deviation 1.
-/// Reads every image. @throws std::invalid_argument if `set` is empty.
+/// Reads every image that can
+/// be read. @throws std::invalid_argument if `set` is empty; UnreadableImage if it has none.
 Normalization channel_statistics(const ImageSet& set);
 
 /// The sorted indices of `count` images whose classes are in the proportion of `labels` (largest

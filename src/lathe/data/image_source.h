@@ -37,10 +37,13 @@ class ImageSource {
   /// Writes the image as bytes: out: [size, size, channels()]. With `augment`, cropped and flipped
   /// as drawn from `rng`; without, as it is (a photograph resized, and its middle cropped), and
   /// nothing is drawn. The bytes follow from the arguments alone.
-  /// @throws Error naming the file if it can't be read; std::invalid_argument if size is not one
-  /// that the source can give.
+  /// @throws UnreadableImage (image_file.h) if another image may take its place, Error if none may,
+  /// both naming the file; std::invalid_argument if size is not > 0.
   virtual void read(std::int64_t index, int size, const AugmentOptions* augment, Rng& rng,
                     std::span<std::uint8_t> out) const = 0;
+
+  /// How many images turned out to be unreadable until now, each counted once.
+  virtual std::int64_t num_unreadable() const { return 0; }
 };
 
 }  // namespace lathe::data

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lathe/data/resize.h"
+
 namespace lathe::data {
 namespace {
 
@@ -73,12 +75,18 @@ MemorySource::MemorySource(ImageArray images) : images_(std::move(images)) {
 
 void MemorySource::read(std::int64_t index, int size, const AugmentOptions* augment, Rng& rng,
                         std::span<std::uint8_t> out) const {
-  if (size != images_.height) {
-    fail("size must be " + std::to_string(images_.height) + ", got " + std::to_string(size));
-  }
+  if (size < 1) fail("size must be > 0, got " + std::to_string(size));
   const Placement placement = augment ? draw_placement(*augment, rng) : Placement{};
-  place(images_.pixels.data() + static_cast<std::size_t>(index) * images_.image_size_bytes(), size,
-        images_.channels, placement, out.data());
+  const std::uint8_t* pixels =
+      images_.pixels.data() + static_cast<std::size_t>(index) * images_.image_size_bytes();
+  if (size == images_.height) {
+    place(pixels, size, images_.channels, placement, out.data());
+    return;
+  }
+  std::vector<std::uint8_t> resized(out.size());
+  resize_region({pixels, images_.height, images_.width, images_.channels},
+                {0, 0, images_.height, images_.width}, size, resized);
+  place(resized.data(), size, images_.channels, placement, out.data());
 }
 
 }  // namespace lathe::data

@@ -26,7 +26,8 @@ struct ImageArray {
   }
 };
 
-/// An ImageArray as a source. Training images are shifted over black by at most
+/// An ImageArray as a source. Images are resized if another size is asked for; then training images
+/// are shifted over black by at most
 /// `AugmentOptions::crop_padding` and flipped.
 class MemorySource : public ImageSource {
  public:

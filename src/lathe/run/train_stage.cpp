@@ -47,6 +47,22 @@ std::shared_ptr<const space::Space> open_for(const std::string& name,
                                   .input_size = dataset.train.image_size()});
 }
 
+std::string space_of(const TrainJob& job, const data::Dataset& dataset) {
+  return job.space.empty() ? default_space(dataset.train.image_size()) : job.space;
+}
+
+/// What is not as it should be with the images, as a part of a sentence.
+std::string oddities(const data::Dataset& dataset) {
+  std::string text;
+  if (const std::int64_t skipped = dataset.train.source().num_unreadable(); skipped > 0) {
+    text += fmt::format(", {} unreadable files skipped", skipped);
+  }
+  if (dataset.enlarged > 0) {
+    text += fmt::format(", {} small images enlarged", dataset.enlarged);
+  }
+  return text;
+}
+
 /// The weights that training begins with.
 std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
   const nn::WeightOptions options{.seed = job.seed,
@@ -102,22 +118,22 @@ double epochs_within(const Trained& trained, const TrainJob& job,
 nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
                                    const RunFolder& folder) {
   const bool own = space::is_space_file(job.space);
-  nlohmann::ordered_json json{{"version", kVersion},
-                              {"method", trained.method},
-                              {"space", own ? folder.space_file().filename().string() : job.space},
-                              {"arch", nullptr},
-                              {"dataset",
-                               {{"name", job.dataset},
-                                {"data_dir", job.data_dir.string()},
-                                {"validation_size", job.validation_size}}},
-                              {"augment",
-                               {{"crop_padding", job.train.augment.crop_padding},
-                                {"horizontal_flip", job.train.augment.horizontal_flip},
-                                {"cutout", job.train.augment.cutout}}},
-                              {"normalization",
-                               {{"mean", trained.dataset.normalization.mean},
-                                {"stddev", trained.dataset.normalization.stddev}}},
-                              {"seed", trained.seed}};
+  nlohmann::ordered_json json{
+      {"version", kVersion},
+      {"method", trained.method},
+      {"space", own ? folder.space_file().filename().string() : space_of(job, trained.dataset)},
+      {"arch", nullptr},
+      {"dataset",
+       {{"name", job.dataset},
+        {"data_dir", job.data.data_dir.string()},
+        {"cache_dir", job.data.cache_dir.string()},
+        {"validation_size", trained.dataset.validation.size()},
+        {"image_size", trained.dataset.train.image_size()}}},
+      {"augment", data::to_json(job.train.augment)},
+      {"normalization",
+       {{"mean", trained.dataset.normalization.mean},
+        {"stddev", trained.dataset.normalization.stddev}}},
+      {"seed", trained.seed}};
   if (trained.arch) {
     json["arch"] = trained.space->to_json(*trained.arch);
   }
@@ -134,22 +150,24 @@ graph::Graph Trained::graph(const space::Arch& of) const {
   return space->graph(of);
 }
 
+std::string default_space(int image_size) {
+  constexpr int kLargestSmallImage = 48;
+  return image_size <= kLargestSmallImage ? "mbv3_28" : "mbv3_photo";
+}
+
 int threads_of(int threads) {
   return threads > 0 ? threads
                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
 Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress) {
-  Trained trained{
-      .dataset = data::load_dataset(
-          job.dataset,
-          {.data_dir = job.data_dir, .validation_size = job.validation_size, .seed = 0}),
-      .method = job.method.name,
-      .seed = job.seed,
-      .augment = job.train.augment};
+  Trained trained{.dataset = data::open_dataset(job.dataset, job.data),
+                  .method = job.method.name,
+                  .seed = job.seed,
+                  .augment = job.train.augment};
   // Whether there are images enough is better known now than after minutes of measuring.
   train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
-  trained.space = open_for(kept_space(job.space, folder), trained.dataset);
+  trained.space = open_for(kept_space(space_of(job, trained.dataset), folder), trained.dataset);
   const bool supernet = train::trains_supernet(job.method.name);
   if (supernet && !trained.space->weights_nest()) {
     throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
@@ -162,10 +180,12 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
   }
   trained.weights = new_weights(trained, job);
   progress({"data", 0, 0,
-            fmt::format("{}: {} training, {} validation and {} test images; space {} of 10^{:.1f} "
-                        "nets",
+            fmt::format("{}: {} training, {} validation and {} test images of {} classes, "
+                        "{}x{}{}; space {} of 10^{:.1f} nets",
                         trained.dataset.name, trained.dataset.train.size(),
                         trained.dataset.validation.size(), trained.dataset.test.size(),
+                        trained.dataset.train.num_classes(), trained.dataset.train.image_size(),
+                        trained.dataset.train.image_size(), oddities(trained.dataset),
                         trained.space->name(), trained.space->log10_num_nets())});
   return trained;
 }
@@ -195,7 +215,13 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
   const auto strategy = train::make_strategy(*trained.space, job.method,
                                              train::steps_of(epochs, options.batch_size, images),
                                              images / options.batch_size, trained.arch, job.seed);
+  const std::int64_t before = trained.dataset.train.source().num_unreadable();
   train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
+  if (const std::int64_t now = trained.dataset.train.source().num_unreadable(); now > before) {
+    progress({"data", 0, 0,
+              fmt::format("{} more unreadable files: in their place came others of their class",
+                          now - before)});
+  }
 }
 
 Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir) {
@@ -209,18 +235,24 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   const nlohmann::json json = read_json(path);
   const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };
   const nlohmann::json dataset = part("dataset"), augment = part("augment");
-  const auto dir = json_member<std::string>(dataset, "data_dir", where);
+  auto source = json_member<std::string>(dataset, "name", where);
+  std::filesystem::path dir = json_member<std::string>(dataset, "data_dir", where);
+  if (!data_dir.empty()) {
+    if (data::is_dataset_name(source)) {
+      dir = data_dir;
+    } else {
+      source = data_dir.string();
+    }
+  }
   Trained trained{
-      .dataset = data::load_dataset(
-          json_member<std::string>(dataset, "name", where),
-          {.data_dir = data_dir.empty() ? std::filesystem::path(dir) : data_dir,
-           .validation_size = json_member<std::int64_t>(dataset, "validation_size", where),
-           .seed = 0}),
+      .dataset = data::open_dataset(
+          source, {.data_dir = dir,
+                   .cache_dir = json_member<std::string>(dataset, "cache_dir", where),
+                   .validation_size = json_member<std::int64_t>(dataset, "validation_size", where),
+                   .image_size = json_member<int>(dataset, "image_size", where)}),
       .method = json_member<std::string>(json, "method", where),
       .seed = json_member<std::uint64_t>(json, "seed", where),
-      .augment = {.crop_padding = json_member<int>(augment, "crop_padding", where),
-                  .horizontal_flip = json_member<bool>(augment, "horizontal_flip", where),
-                  .cutout = json_member<int>(augment, "cutout", where)}};
+      .augment = data::augment_options_from_json(augment, where)};
   const auto name = json_member<std::string>(json, "space", where);
   trained.space =
       open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);

@@ -20,10 +20,9 @@ namespace lathe::run {
 
 /// What is trained, on what and how.
 struct TrainJob {
-  std::string dataset = "fashion-mnist";
-  std::filesystem::path data_dir;       ///< empty: where the system's package is
-  std::int64_t validation_size = 5000;  ///< training images held out, always the same ones
-  std::string space = "mbv3_28";        ///< a built-in one or a .json file
+  std::string dataset = "fashion-mnist";  ///< a name or a folder
+  data::DatasetOptions data;              ///< its seed stays: always the same images are held out
+  std::string space;  ///< a built-in one or a .json file; empty: default_space()
   /// JSON file of the net that the method "plain" trains; empty: the space's largest.
   std::filesystem::path arch_file;
   /// A finished run whose weights of that net are where training begins; empty: random ones.
@@ -52,6 +51,10 @@ struct Trained {
   /// another net alone.
   graph::Graph graph(const space::Arch& of) const;
 };
+
+/// The space that nets for images of that size are taken from, unless another is asked for:
+/// mbv3_28 up to 48 pixels, mbv3_photo above. Both train in minutes on two cores.
+std::string default_space(int image_size);
 
 /// Threads for everything but measuring: `threads`, or all cores if that is 0.
 int threads_of(int threads);

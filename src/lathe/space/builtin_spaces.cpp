@@ -114,6 +114,16 @@ MobileSpec compofa_mbv3_elastic_kernel(const std::string& name) {
   return spec;
 }
 
+MobileStage small_stage(int channels, int stride, Activation activation, bool squeeze_excite) {
+  return {.channels = channels,
+          .stride = stride,
+          .activation = activation,
+          .squeeze_excite = squeeze_excite,
+          .depths = {1, 2, 3},
+          .kernels = {3, 5},
+          .expansions = {2, 3, 4}};
+}
+
 /// MobileNetV3's blocks for 28x28 grey images: sized so that a supernet trains in minutes on a
 /// CPU.
 MobileSpec mbv3_28(const std::string& name) {
@@ -124,17 +134,23 @@ MobileSpec mbv3_28(const std::string& name) {
                   .first_channels = 16,
                   .head_channels = 224,
                   .feature_channels = 0};
-  const auto stage = [](int channels, int stride, Activation activation, bool squeeze_excite) {
-    return MobileStage{.channels = channels,
-                       .stride = stride,
-                       .activation = activation,
-                       .squeeze_excite = squeeze_excite,
-                       .depths = {1, 2, 3},
-                       .kernels = {3, 5},
-                       .expansions = {2, 3, 4}};
-  };
-  spec.stages = {stage(24, 2, Activation::kRelu, false), stage(32, 2, Activation::kRelu, true),
-                 stage(40, 1, Activation::kHSwish, true), stage(48, 1, Activation::kHSwish, true)};
+  spec.stages = {
+      small_stage(24, 2, Activation::kRelu, false), small_stage(32, 2, Activation::kRelu, true),
+      small_stage(40, 1, Activation::kHSwish, true), small_stage(48, 1, Activation::kHSwish, true)};
+  return spec;
+}
+
+/// The same for colour photographs of 64 to 224 pixels.
+MobileSpec mbv3_photo(const std::string& name) {
+  MobileSpec spec{.name = name,
+                  .stem_channels = 16,
+                  .first_channels = 16,
+                  .head_channels = 320,
+                  .feature_channels = 0};
+  spec.stages = {
+      small_stage(24, 2, Activation::kRelu, false), small_stage(32, 2, Activation::kRelu, true),
+      small_stage(48, 2, Activation::kHSwish, true), small_stage(64, 1, Activation::kHSwish, true),
+      small_stage(96, 2, Activation::kHSwish, true)};
   return spec;
 }
 
@@ -296,6 +312,7 @@ const std::map<std::string, SpaceSpec (*)(const std::string&)>& specs() {
       {"compofa_mbv3_elastic_kernel", spec_of<compofa_mbv3_elastic_kernel>},
       {"deps_mbv3", spec_of<deps_mbv3>},
       {"mbv3_28", spec_of<mbv3_28>},
+      {"mbv3_photo", spec_of<mbv3_photo>},
       {"mobilenet_v1_widths", spec_of<mobilenet_v1_widths>},
       {"ofa_mbv3_w1.0", spec_of<ofa_mbv3_w10>},
       {"ofa_mbv3_w1.2", spec_of<ofa_mbv3_w12>},

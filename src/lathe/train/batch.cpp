@@ -2,18 +2,29 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 namespace lathe::train {
 
 Batch make_batch(const data::ImageSet& set, std::span<const std::int64_t> indices,
                  const std::optional<data::Augmentation>& augmentation,
                  const data::Normalization& normalization) {
-  const auto count = static_cast<std::int64_t>(indices.size());
-  const at::Tensor nhwc =
-      at::empty({count, set.image_size(), set.image_size(), set.channels()}, at::kFloat);
-  const at::Tensor labels = at::empty({count}, at::kLong);
-  data::fill_batch(set, indices, augmentation, normalization, nhwc.data_ptr<float>(),
-                   labels.data_ptr<std::int64_t>());
-  return {nhwc.permute({0, 3, 1, 2}), labels};
+  return make_batch(data::load_batch(set, indices, augmentation, normalization));
+}
+
+Batch make_batch(data::ImageBatch batch) {
+  const std::int64_t n = batch.count, size = batch.size;
+  Batch result;
+  result.labels = at::tensor(batch.labels, at::kLong);
+  if (!batch.targets.empty()) {
+    result.targets = at::tensor(batch.targets, at::kFloat).view({n, batch.num_classes});
+  }
+  float* pixels = batch.pixels.release();
+  const at::Tensor nhwc = at::from_blob(
+      pixels, {n, size, size, batch.channels},
+      [](void* floats) { data::FreeFloats()(static_cast<float*>(floats)); }, at::kFloat);
+  result.images = nhwc.permute({0, 3, 1, 2});
+  return result;
 }
 
 at::Tensor resized(const at::Tensor& images, const graph::Shape& input) {

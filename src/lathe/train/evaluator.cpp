@@ -45,7 +45,8 @@ std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
   const auto batches = data::Batches::over(
       data::fixed_subset(dataset_.train.size(), options_.calibration_images, options_.seed),
       batch_size(dataset_.train));
-  const data::Augmentation augmentation{options_.augment, options_.seed, 0};
+  data::Augmentation augmentation{options_.augment, options_.seed, 0};
+  augmentation.options.mixup = augmentation.options.cutmix = 0;  // nets are used on whole images
   for (std::int64_t b = 0; b < batches.count(); ++b) {
     const at::Tensor images =
         make_batch(dataset_.train, batches[b], augmentation, dataset_.normalization)

@@ -64,7 +64,7 @@ Step::Step(nn::SharedWeights& weights, const StepOptions& options)
 void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
                      const Teacher& teacher) {
   const at::Tensor images = batch.images.to(weights_.device());
-  const at::Tensor labels = batch.labels.to(weights_.device());
+  const at::Tensor labels = batch.target().to(weights_.device());
   if (teacher.net != nullptr) {
     const c10::NoGradGuard no_grad;
     shard.teacher_logits = teacher.net->forward(teacher.weights->bind(teacher.net->graph()),

@@ -129,9 +129,8 @@ nlohmann::json Run::settings() const {
           {"optimizer", to_json(options_.optimizer)},
           {"average_decay", options_.average_decay},
           {"label_smoothing", options_.label_smoothing},
-          {"crop_padding", options_.augment.crop_padding},
-          {"horizontal_flip", options_.augment.horizontal_flip},
-          {"cutout", options_.augment.cutout},
+          {"augment", data::to_json(options_.augment)},
+          {"image_size", dataset_.train.image_size()},
           {"seed", options_.seed}};
 }
 
@@ -286,7 +285,10 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
     const auto images = (*batches_)[step % steps_per_epoch_].subspan(
         static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
     return make_batch(dataset_.train, images,
-                      data::Augmentation{options_.augment, options_.seed, epoch_},
+                      data::Augmentation{.options = options_.augment,
+                                         .seed = options_.seed,
+                                         .epoch = epoch_,
+                                         .batch = step * options_.shards + shard},
                       dataset_.normalization);
   };
   return step_.run(step, step_passes, batch_of, teacher);

@@ -132,7 +132,7 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
   AccuracyOptions accuracy_options = options.accuracy;
   accuracy_options.threads = train_threads(options);
   const accuracy::PerceptronPredictor predictor = predict_accuracy(
-      supernet, *space, table, evaluator, accuracy_options, options.seed, folder, progress);
+      supernet, dataset, table, evaluator, accuracy_options, options.seed, folder, progress);
 
   Rng rng = Rng::derived(options.seed, {0x736561});
   const search::SearchResult found = search::search_targets(

@@ -25,6 +25,11 @@ std::string read_file(const std::filesystem::path& path);
 /// @throws Error `<path>: cannot write: <the system's reason>`.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
+/// Adds `bytes` at the end of a file, which is made if it is missing, with its parent folders.
+/// Given to the system, not synced to the disk. Leaves the file as it was if they can't be written
+/// whole. @throws Error as write_file_atomic().
+void append_to_file(const std::filesystem::path& path, std::string_view bytes);
+
 /// `text` as JSON; `where` begins the error's text. Safe on hostile text: nesting is limited to
 /// 200, so that neither reading nor using the value can exhaust the stack.
 /// @throws Error `<where>: not valid JSON at line 2, column 5`.

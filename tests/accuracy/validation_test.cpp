@@ -3,11 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <set>
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
-#include "lathe/core/random.h"
 #include "lathe/graph/counts.h"
 #include "space_fixtures/tiny_space.h"
 
@@ -21,12 +19,9 @@ using lathe::testing::TinySpace;
 template <typename AccuracyOf>
 std::vector<AccuracySample> samples_of(const space::Space& space, std::size_t count,
                                        AccuracyOf accuracy_of) {
-  Rng rng(1);
   std::vector<AccuracySample> samples;
-  std::set<space::Arch> seen;
-  while (samples.size() < count) {
-    const space::Arch arch = space.sample(rng);
-    if (seen.insert(arch).second) samples.push_back({arch, accuracy_of(arch)});
+  for (const space::Arch& arch : lathe::testing::distinct_archs(space, count, 1)) {
+    samples.push_back({arch, accuracy_of(arch)});
   }
   return samples;
 }

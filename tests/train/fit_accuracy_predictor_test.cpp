@@ -32,12 +32,8 @@ FitAccuracyOptions small(std::uint64_t seed = 0) {
 template <typename AccuracyOf>
 std::vector<AccuracySample> samples_of(const space::Space& space, std::size_t nets,
                                        std::size_t times, AccuracyOf accuracy_of) {
-  Rng rng(3);
   std::vector<AccuracySample> samples;
-  std::set<space::Arch> seen;
-  while (seen.size() < nets) {
-    const space::Arch arch = space.sample(rng);
-    if (!seen.insert(arch).second) continue;
+  for (const space::Arch& arch : lathe::testing::distinct_archs(space, nets, 3)) {
     samples.insert(samples.end(), times, {arch, accuracy_of(arch)});
   }
   return samples;

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <set>
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
@@ -82,11 +81,8 @@ std::vector<LatencySample> repeated_samples(const space::Space& space, std::size
                                             int times) {
   Rng rng(5);
   std::vector<LatencySample> samples;
-  std::set<space::Arch> seen;
-  while (seen.size() < nets) {
-    const space::Arch arch = space.sample(rng);
+  for (const space::Arch& arch : lathe::testing::distinct_archs(space, nets, 5)) {
     const double ms = 1.0 + rng.uniform();
-    if (!seen.insert(arch).second) continue;
     samples.insert(samples.end(), static_cast<std::size_t>(times),
                    {.arch = arch, .median_ms = ms, .p90_ms = ms, .repeats = 1});
   }

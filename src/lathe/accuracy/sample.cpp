@@ -10,15 +10,6 @@ namespace {
 
 constexpr const char* kConditions = "conditions";
 
-template <typename T>
-T positive_member(const nlohmann::json& json, const std::string& key, const std::string& where) {
-  const T value = json_member<T>(json, key, where);
-  if (value <= 0) {
-    throw Error(where + ": \"" + key + "\": must be > 0, got " + std::to_string(value));
-  }
-  return value;
-}
-
 bool plausible(double accuracy) { return accuracy >= 0 && accuracy <= 1; }
 
 std::string line_name(const std::filesystem::path& path, std::size_t line) {
@@ -72,24 +63,17 @@ nlohmann::ordered_json to_json(const Conditions& c) {
 
 Conditions conditions_from_json(const nlohmann::json& json, const std::string& where) {
   return {.space = json_member<std::string>(json, "space", where),
-          .task = {.in_channels = positive_member<int>(json, "in_channels", where),
-                   .num_classes = positive_member<int>(json, "num_classes", where),
-                   .input_size = positive_member<int>(json, "input_size", where)},
+          .task = {.in_channels = positive_json_member<int>(json, "in_channels", where),
+                   .num_classes = positive_json_member<int>(json, "num_classes", where),
+                   .input_size = positive_json_member<int>(json, "input_size", where)},
           .dataset = json_member<std::string>(json, "dataset", where),
           .weights = json_member<std::string>(json, "weights", where),
-          .validation_images = positive_member<std::int64_t>(json, "validation_images", where),
+          .validation_images = positive_json_member<std::int64_t>(json, "validation_images", where),
           .seed = json_member<std::uint64_t>(json, "seed", where)};
 }
 
 std::optional<std::string> difference(const Conditions& a, const Conditions& b) {
-  const auto left = to_json(a);
-  const auto right = to_json(b);
-  for (const auto& [key, value] : left.items()) {
-    if (value != right.at(key)) {
-      return key + ": " + value.dump() + " against " + right.at(key).dump();
-    }
-  }
-  return std::nullopt;
+  return json_difference(to_json(a), to_json(b));
 }
 
 AccuracySamples read_samples(const std::filesystem::path& path, const space::Space& space) {

@@ -213,6 +213,17 @@ void write_json(const fs::path& path, const nlohmann::ordered_json& value) {
   write_file_atomic(path, dumped(value, 2) + "\n");
 }
 
+std::optional<std::string> json_difference(const nlohmann::ordered_json& a,
+                                           const nlohmann::ordered_json& b) {
+  for (const auto& [key, value] : a.items()) {
+    const nlohmann::ordered_json other = b.value(key, nlohmann::ordered_json());
+    if (value != other) {
+      return key + ": " + dumped(value, -1) + " against " + dumped(other, -1);
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<nlohmann::json> JsonLines::read() const {
   std::error_code error;
   if (!fs::exists(path_, error) && !error) return {};

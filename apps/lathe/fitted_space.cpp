@@ -3,28 +3,36 @@
 #include <fmt/format.h>
 
 #include <limits>
-#include <set>
 #include <span>
 
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
+#include "lathe/space/same_net.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::app {
 
-std::unique_ptr<space::Space> space_of(const latency::Fingerprint& fingerprint,
+std::unique_ptr<space::Space> space_of(const std::string& name, const space::Task& task,
                                        const std::string& space, const std::string& where) {
-  const std::string& name = space.empty() ? fingerprint.space : space;
-  space::TaskOverrides overrides{.in_channels = fingerprint.in_channels,
-                                 .num_classes = fingerprint.num_classes};
+  const std::string& own = space.empty() ? name : space;
+  space::TaskOverrides overrides{.in_channels = task.in_channels, .num_classes = task.num_classes};
   try {
-    if (space::open_space(name)->task().input_size != fingerprint.input_size) {
-      overrides.input_size = fingerprint.input_size;
+    if (space::open_space(own)->task().input_size != task.input_size) {
+      overrides.input_size = task.input_size;
     }
-    return space::open_space(name, overrides);
+    return space::open_space(own, overrides);
   } catch (const Error& error) {
     throw Error(where + ": " + error.what());
   }
+}
+
+std::unique_ptr<space::Space> space_of(const latency::Fingerprint& fingerprint,
+                                       const std::string& space, const std::string& where) {
+  return space_of(fingerprint.space,
+                  {.in_channels = fingerprint.in_channels,
+                   .num_classes = fingerprint.num_classes,
+                   .input_size = fingerprint.input_size},
+                  space, where);
 }
 
 void add_own_space_option(CLI::App& command, std::string& space) {
@@ -52,25 +60,22 @@ SampleSplit split(const space::Space& space, std::vector<latency::LatencySample>
   }
   Rng rng(options.seed);
   shuffle(std::span(samples), rng);
-  std::set<space::Arch> seen;
-  SampleSplit result;
-  for (latency::LatencySample& sample : samples) {
-    const space::Arch representative = space.equivalents(sample.arch).front();
-    if (result.train.size() < count) {
-      seen.insert(representative);
-      result.train.push_back(std::move(sample));
-    } else if (!seen.contains(representative)) {
-      result.rest.push_back(std::move(sample));
-    }
-  }
+  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(count);
+  SampleSplit result{.train = {samples.begin(), middle}, .rest = {}};
+  result.rest = space::without_nets_of(result.train, space,
+                                       std::vector<latency::LatencySample>(middle, samples.end()));
   return result;
+}
+
+void warn_unfinished(const std::filesystem::path& path) {
+  fmt::print(stderr, "{}: the last line is unfinished and was left out\n", path.string());
 }
 
 latency::LatencySamples read_whole_samples(const std::filesystem::path& path,
                                            const space::Space& space) {
   latency::LatencySamples samples = latency::read_samples(path, space);
   if (samples.unfinished) {
-    fmt::print(stderr, "{}: the last line is unfinished and was left out\n", path.string());
+    warn_unfinished(path);
   }
   return samples;
 }

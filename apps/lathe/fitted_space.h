@@ -14,9 +14,12 @@
 
 namespace lathe::app {
 
-/// The space, for the task that `fingerprint` was measured for: `space` (a name or file) if that
-/// isn't empty, else the built-in one that the fingerprint names.
-/// @throws Error naming `where` if there is none.
+/// The space for `task`: `space` (a name or file) if that isn't empty, else the built-in one of
+/// that name. @throws Error naming `where` if there is none.
+std::unique_ptr<space::Space> space_of(const std::string& name, const space::Task& task,
+                                       const std::string& space, const std::string& where);
+
+/// The same of the space and task that `fingerprint` was measured for.
 std::unique_ptr<space::Space> space_of(const latency::Fingerprint& fingerprint,
                                        const std::string& space, const std::string& where);
 
@@ -41,6 +44,9 @@ struct SampleSplit {
 /// @throws Error naming `where` if there are not so many.
 SampleSplit split(const space::Space& space, std::vector<latency::LatencySample> samples,
                   const TrainOptions& options, const std::string& where);
+
+/// The word on standard error when a file's unfinished last line was left out.
+void warn_unfinished(const std::filesystem::path& path);
 
 /// read_samples(), and a word on standard error if an unfinished last line was left out.
 latency::LatencySamples read_whole_samples(const std::filesystem::path& path,

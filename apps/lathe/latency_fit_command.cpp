@@ -83,7 +83,7 @@ Fitted fit_kind(const space::Space& space, const latency::Fingerprint& fingerpri
   } else if (options.recipe != "published" && samples.train.size() >= 2 * kMinHeldOut) {
     fitted.model->set_validation(
         train::cross_validated_error(kind, space, samples.train, kFolds, fit));
-    fitted.validated_on = fmt::format("{} parts, each left out once", kFolds);
+    fitted.validated_on = fmt::format("{} parts of the nets, each left out once", kFolds);
   }
   return fitted;
 }

@@ -11,6 +11,8 @@
 #include "lathe/latency/baselines.h"
 #include "lathe/latency/drift.h"
 #include "lathe/latency/stored_model.h"
+#include "lathe/regress/cross_validation.h"
+#include "lathe/space/same_net.h"
 
 namespace lathe::app {
 namespace {
@@ -30,7 +32,7 @@ std::optional<latency::BaselineErrors> baselines(const space::Space& space,
   if (samples.train.size() >= 10) {
     return latency::baseline_errors(space, samples.train, samples.rest);
   }
-  if (samples.rest.size() >= 20) {
+  if (regress::num_groups(number_nets(space, samples.rest)) >= latency::kMinCrossValidatedNets) {
     return latency::cross_validated_baselines(space, samples.rest);
   }
   return std::nullopt;
@@ -59,9 +61,19 @@ latency::ModelError without_drift(const latency::LatencyModel& model,
 SampleSplit samples_of(const space::Space& space, const ValidateOptions& options) {
   auto samples = read_whole_samples(options.samples, space).samples;
   if (!options.train_samples.empty()) {
-    auto train = read_whole_samples(options.train_samples, space).samples;
-    return {.train = split(space, std::move(train), options.train, options.train_samples).train,
-            .rest = std::move(samples)};
+    SampleSplit result = split(space, read_whole_samples(options.train_samples, space).samples,
+                               options.train, options.train_samples);
+    const std::size_t all = samples.size();
+    result.rest = space::without_nets_of(result.train, space, std::move(samples));
+    if (result.rest.empty() && all > 0) {
+      throw Error(options.samples + ": every net of it is in " + options.train_samples +
+                  " too; measure others to validate on");
+    }
+    if (result.rest.size() < all) {
+      fmt::print(stderr, "{}: {} samples of training nets are left out\n", options.samples,
+                 all - result.rest.size());
+    }
+    return result;
   }
   if (options.train.train_count > 0) {
     SampleSplit result = split(space, std::move(samples), options.train, options.samples);
@@ -163,8 +175,9 @@ void add_latency_validate_command(CLI::App& app) {
       "validate", "a model's error on measured nets, beside baselines and repeatability");
   command->add_option("--model", options->model, "latency model")->required();
   command->add_option("--samples", options->samples, "measured nets, JSON lines")->required();
-  command->add_option("--train-samples", options->train_samples,
-                      "those that the model was fitted to: the baselines get the same");
+  command->add_option(
+      "--train-samples", options->train_samples,
+      "those that the model was fitted to: left out, and the baselines get the same");
   add_own_space_option(*command, options->space);
   add_train_options(*command, options->train);
   command->get_option("--train-count")

@@ -30,10 +30,10 @@ void ProgressReporter::line(const std::string& text) {
   bar_shown_ = false;
 }
 
-void ProgressReporter::bar(const Progress& p) {
+void ProgressReporter::bar(const Progress& p, const std::string& left) {
   const int filled = static_cast<int>(kBarWidth * p.done / p.total);
-  fmt::print(stderr, "\r\033[K{:<9} [{:#<{}}{:.<{}}] {:3}%  {}/{}  {}", p.stage, "", filled, "",
-             kBarWidth - filled, 100 * p.done / p.total, p.done, p.total, p.message);
+  fmt::print(stderr, "\r\033[K{:<9} [{:#<{}}{:.<{}}] {:3}%  {}/{}{}  {}", p.stage, "", filled, "",
+             kBarWidth - filled, 100 * p.done / p.total, p.done, p.total, left, p.message);
   std::fflush(stderr);
   bar_shown_ = true;
 }
@@ -44,6 +44,8 @@ void ProgressReporter::operator()(const Progress& p) {
     return;
   }
   const Clock::time_point now = Clock::now();
+  const auto seconds_left =
+      pace_.seconds_left(p.done, p.total, std::chrono::duration<double>(now - start_).count());
   const bool new_stage = p.stage != stage_;
   const bool due = terminal_ ? now - last_ >= kBarEvery : now - last_ >= kLineEvery;
   if (!new_stage && !due && p.done != p.total) {
@@ -51,10 +53,12 @@ void ProgressReporter::operator()(const Progress& p) {
   }
   stage_ = p.stage;
   last_ = now;
+  const std::string left =
+      seconds_left && p.done < p.total ? "  " + clock_text(*seconds_left) + " left" : "";
   if (terminal_) {
-    bar(p);
+    bar(p, left);
   } else if (!new_stage || p.done == p.total) {
-    line(fmt::format("{:<9} {}/{}  {}", p.stage, p.done, p.total, p.message));
+    line(fmt::format("{:<9} {}/{}{}  {}", p.stage, p.done, p.total, left, p.message));
   }
 }
 

@@ -1,9 +1,11 @@
-// Progress for people: a bar on a terminal, plain lines elsewhere, both on standard error.
+// Progress for people: a bar on a terminal, plain lines elsewhere, both on standard error and with
+// the time that is left of the stage.
 #pragma once
 
 #include <chrono>
 #include <string>
 
+#include "lathe/core/pace.h"
 #include "lathe/core/progress.h"
 
 namespace lathe::app {
@@ -20,11 +22,12 @@ class ProgressReporter {
  private:
   using Clock = std::chrono::steady_clock;
   void line(const std::string& text);
-  void bar(const Progress& progress);
+  void bar(const Progress& progress, const std::string& left);
 
   bool terminal_;
   bool bar_shown_ = false;
   std::string stage_;
+  Pace pace_;
   Clock::time_point start_;
   Clock::time_point last_;
 };

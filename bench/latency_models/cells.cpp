@@ -18,6 +18,7 @@
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
 #include "lathe/latency/validation.h"
+#include "lathe/regress/cross_validation.h"
 #include "lathe/regress/ridge.h"
 #include "lathe/train/latency_perceptron.h"
 
@@ -137,19 +138,16 @@ std::vector<double> perceptron(std::span<const Cell> all, std::size_t count, std
   return sum(std::vector<double>(all.size()), fit, inputs);
 }
 
-/// What a ridge of the others predicts for each fifth of `train`.
+/// What a ridge of the others predicts for each fifth of `train`. Every cell is there once.
 std::vector<double> out_of_fold(std::span<const Cell> train, std::size_t device) {
-  constexpr std::size_t kFolds = 5;
-  std::vector<double> predicted(train.size());
-  for (std::size_t fold = 0; fold < kFolds; ++fold) {
-    std::vector<Cell> rest;
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      if (i % kFolds != fold) rest.push_back(train[i]);
-    }
-    const std::vector<double> all = ridge(rest, train, device);
-    for (std::size_t i = fold; i < train.size(); i += kFolds) predicted[i] = all[i];
-  }
-  return predicted;
+  std::vector<std::size_t> groups(train.size());
+  std::iota(groups.begin(), groups.end(), std::size_t{0});
+  const auto folds = regress::grouped_folds(groups, /*folds=*/5);
+  return regress::out_of_fold(std::span(folds), [&](std::span<const std::size_t> chosen) {
+    return [all = ridge(regress::at_indices(train, chosen), train, device)](std::size_t i) {
+      return all[i];
+    };
+  });
 }
 
 std::vector<double> residual(std::span<const Cell> all, std::size_t count, std::size_t device,

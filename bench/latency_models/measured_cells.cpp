@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "lathe/core/random.h"
 #include "lathe/latency/baselines.h"
 #include "lathe/latency/calibrate.h"
+#include "lathe/space/same_net.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/fit_latency_model.h"
 
@@ -37,16 +37,6 @@ Measured read(const std::filesystem::path& path) {
                                                      .input_size = fingerprint.input_size});
   auto samples = latency::read_samples(path, *space).samples;
   return {std::move(space), std::move(samples)};
-}
-
-/// Drops those that are a net of `others` under other labels.
-void drop_equivalents(const space::Space& space, std::span<const LatencySample> others,
-                      std::vector<LatencySample>& samples) {
-  std::set<space::Arch> seen;
-  for (const LatencySample& other : others) seen.insert(space.equivalents(other.arch).front());
-  std::erase_if(samples, [&](const LatencySample& sample) {
-    return seen.contains(space.equivalents(sample.arch).front());
-  });
 }
 
 struct Contender {
@@ -95,8 +85,9 @@ void print_measured_cells(const std::filesystem::path& path) {
   Rng rng(1);
   shuffle(std::span(cells.samples), rng);
   const std::vector<LatencySample> test(cells.samples.begin(), cells.samples.begin() + kTest);
-  std::vector<LatencySample> train(cells.samples.begin() + kTest, cells.samples.end());
-  drop_equivalents(*cells.space, test, train);
+  const std::vector<LatencySample> train = space::without_nets_of(
+      test, *cells.space,
+      std::vector<LatencySample>(cells.samples.begin() + kTest, cells.samples.end()));
   fmt::print(
       "\nTested on {} other cells, whose turns differ by {:.2f}%; {:.1f} ms timed a cell.\n\n",
       kTest, 100 * latency::repeatability(test).between_turns.value_or(0),

@@ -164,6 +164,39 @@ TEST(LatencyFitTest, JudgesByNoCellThatItHasSeenUnderOtherLabels) {
                      ": --train-count leaves no sample to validate on that is no training net");
 }
 
+TEST(LatencyFitTest, ValidatesOnNoTrainingNetOfAnotherFile) {
+  const TemporaryFolder dir;
+  const auto file = [&](const char* name) { return quoted((dir / name).string()); };
+  // The same seed: the 40 nets of the second are the first 40 of the first.
+  write_csv(dir / "a.csv", 0.02, 70);
+  write_csv(dir / "b.csv", 0.05, 40);
+  for (const char* name : {"a", "b"}) {
+    const std::string base = (dir / name).string();
+    ASSERT_EQ(run_lathe("latency import --space mbv3_28 --column phone --csv " +
+                        quoted(base + ".csv") + " --out " + quoted(base + ".jsonl"))
+                  .exit_code,
+              0);
+  }
+  ASSERT_EQ(
+      run_lathe("latency fit --model linear --samples " + file("b.jsonl") + " --out " + file("m"))
+          .exit_code,
+      0);
+  const std::string validate = "latency validate --json --model " + file("m");
+  const Outcome outcome =
+      run_lathe(validate + " --train-samples " + file("b.jsonl") + " --samples " + file("a.jsonl"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out).at("samples"), 30);
+  EXPECT_NE(
+      outcome.err.find((dir / "a.jsonl").string() + ": 40 samples of training nets are left out"),
+      std::string::npos)
+      << outcome.err;
+  expect_failure(
+      run_lathe(validate + " --train-samples " + file("a.jsonl") + " --samples " + file("b.jsonl")),
+      1,
+      (dir / "b.jsonl").string() + ": every net of it is in " + (dir / "a.jsonl").string() +
+          " too; measure others to validate on");
+}
+
 TEST(LatencyFitTest, LeavesOutATornLineAndSaysSo) {
   const TemporaryFolder dir;
   const auto file = [&](const char* name) { return quoted((dir / name).string()); };

@@ -214,6 +214,31 @@ TEST(FileLock, KeepsOthersAwayUntilItIsGone) {
   EXPECT_EQ(JsonLines(folder / "kept").read().size(), 1U);
 }
 
+TEST(PositiveJsonMember, RefusesZeroAndLess) {
+  const nlohmann::json object{{"a", 3}, {"b", 0}, {"c", -2}};
+  EXPECT_EQ(positive_json_member<int>(object, "a", "f"), 3);
+  EXPECT_EQ(text_thrown<Error>([&] { positive_json_member<int>(object, "b", "f"); }),
+            "f: \"b\": must be > 0, got 0");
+  EXPECT_EQ(text_thrown<Error>([&] { positive_json_member<int>(object, "c", "f"); }),
+            "f: \"c\": must be > 0, got -2");
+}
+
+TEST(JsonDifference, NamesTheFirstMemberThatIsAnother) {
+  const nlohmann::ordered_json a{{"x", 1}, {"y", "b"}, {"z", 2}};
+  EXPECT_EQ(json_difference(a, a), std::nullopt);
+  EXPECT_EQ(json_difference(a, {{"z", 3}, {"y", "c"}, {"x", 1}}), "y: \"b\" against \"c\"");
+  EXPECT_EQ(json_difference(a, {{"x", 1}}), "y: \"b\" against null");
+}
+
+TEST(AppendToFile, AddsAtTheEndAndMakesWhatIsMissing) {
+  const TemporaryFolder folder;
+  append_to_file(folder / "new/a", "one");
+  append_to_file(folder / "new/a", "two");
+  EXPECT_EQ(read_file(folder / "new/a"), "onetwo");
+  EXPECT_EQ(text_thrown<Error>([] { append_to_file("/dev/full", "x"); }),
+            "/dev/full: cannot write: No space left on device");
+}
+
 TEST(JsonLines, AppendsAndReads) {
   const TemporaryFolder folder;
   JsonLines lines(folder / "runs" / "m.jsonl");

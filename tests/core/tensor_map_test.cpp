@@ -47,6 +47,22 @@ std::string error_for(const std::string& bytes) {
   return text.substr(std::min(text.size(), path.string().size() + 2));
 }
 
+TEST(ContentHash, TellsNamesShapesAndValuesApart) {
+  const TensorMap tensors = example().tensors;
+  // A golden value: files that hold one must be recognised by later versions.
+  EXPECT_EQ(content_hash(tensors), "3cb0209d3f05d874");
+  EXPECT_EQ(content_hash({}), "cbf29ce484222325");
+  TensorMap renamed = tensors;
+  renamed["other"] = renamed.extract("bias").mapped();
+  TensorMap reshaped = tensors;
+  reshaped["conv.weight"].shape = {3, 2};
+  TensorMap changed = tensors;
+  changed["conv.weight"].values[4] = 0.0F;  // from -0
+  for (const TensorMap& other : {renamed, reshaped, changed}) {
+    EXPECT_NE(content_hash(other), content_hash(tensors));
+  }
+}
+
 TEST(Safetensors, RoundTrips) {
   const TemporaryFolder folder;
   const SafetensorsFile file = example();

@@ -64,6 +64,19 @@ TEST(AdaptTest, AnotherBalanceNeedsTheRidge) {
   EXPECT_GT(model_error(*adapted, validation).spearman, 0.995);
 }
 
+TEST(AdaptTest, ManySamplesOfFewNetsAreNotEnoughForTheRidge) {
+  const auto space = space::make_space("mbv3_28");
+  const BlockTable launches = device(*space, 0.05, 1e-7, 1e-7);
+  const BlockTable memory = device(*space, 0.001, 1e-7, 1e-5);
+  const auto four = samples_of(*space, memory, 4, 1);
+  std::vector<LatencySample> repeated;
+  for (int i = 0; i < 10; ++i) repeated.insert(repeated.end(), four.begin(), four.end());
+  const auto adapted = adapt(launches, *space, {}, repeated);
+  // A factor and an offset keep the order.
+  const auto others = samples_of(*space, launches, 50, 2);
+  EXPECT_DOUBLE_EQ(model_error(*adapted, others).spearman, 1.0);
+}
+
 TEST(AdaptTest, OtherKindsAreScaled) {
   const auto space = space::make_space("mbv3_28");
   LinearCosts costs{.bias_ms = 1.0};

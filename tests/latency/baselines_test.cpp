@@ -54,9 +54,10 @@ TEST(BaselinesTest, TheMeanIsTheConstantOfLeastRelativeError) {
 
 TEST(BaselinesTest, RefusesTooLittle) {
   const TinySpace space;
-  const auto samples = samples_of(space, 19, [](const space::Arch&) { return 1.0; });
+  auto samples = samples_of(space, 19, [](const space::Arch&) { return 1.0; });
+  samples.insert(samples.end(), 10, samples.front());  // more samples, but not more nets
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { cross_validated_baselines(space, samples); }),
-            "[latency::cross_validated_baselines] needs at least 20 samples, got 19");
+            "[latency::cross_validated_baselines] needs samples of at least 20 nets, got 19");
 }
 
 TEST(RepeatabilityTest, FromNetsMeasuredAgain) {

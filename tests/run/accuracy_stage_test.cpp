@@ -8,6 +8,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/train/fit_accuracy_predictor.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::run {
@@ -22,7 +23,7 @@ using lathe::testing::text_thrown;
 class AccuracyStageTest : public ::testing::Test {
  protected:
   accuracy::PerceptronPredictor predict(std::uint64_t seed, const AccuracyOptions& options) {
-    return predict_accuracy(supernet_, *space_, table_, evaluator_, options, seed, folder_,
+    return predict_accuracy(supernet_, *space_, dataset_, table_, evaluator_, options, seed, folder_,
                             [&](const Progress& p) { evaluated_ += p.total > 0 ? 1 : 0; });
   }
   accuracy::PerceptronPredictor predict(std::uint64_t seed = 0) { return predict(seed, few()); }
@@ -45,19 +46,28 @@ class AccuracyStageTest : public ::testing::Test {
   int evaluated_ = 0;  ///< subnets, by the progress reports
 };
 
-TEST_F(AccuracyStageTest, EvaluatesSubnetsAndKeepsThem) {
-  const auto predictor = predict();
+TEST_F(AccuracyStageTest, EvaluatesSubnetsAndFitsAPredictorToThem) {
+  const auto predictor = predict(3);
   EXPECT_EQ(evaluated_, 12);
-  const auto lines = JsonLines(folder_.accuracy_samples()).read();
-  ASSERT_EQ(lines.size(), 12U);
-  for (const nlohmann::json& line : lines) {
-    const space::Arch arch = space_->from_json(line.at("arch"), "line");
-    EXPECT_EQ(line.at("accuracy").get<double>(),
-              evaluator_.validation_top1(supernet_, space_->graph(arch), 40));
-    EXPECT_EQ(line.at("predicted_ms").get<double>(), table_.predict_ms(arch));
+  const auto read = accuracy::read_samples(folder_.accuracy_samples(), *space_);
+  EXPECT_EQ(read.conditions.weights, content_hash(supernet_.state()));
+  EXPECT_EQ(read.conditions.validation_images, 40);
+  EXPECT_EQ(read.conditions.dataset, dataset_.name);
+  EXPECT_EQ(read.conditions.seed, 3U);
+  ASSERT_EQ(read.samples.size(), 12U);
+  double last_ms = 0.0;
+  for (const accuracy::AccuracySample& sample : read.samples) {
+    EXPECT_EQ(sample.accuracy, evaluator_.validation_top1(supernet_, space_->graph(sample.arch), 40));
+    EXPECT_GE(table_.predict_ms(sample.arch), last_ms);  // evenly over the range, ascending
+    last_ms = table_.predict_ms(sample.arch);
   }
-  EXPECT_EQ(predictor.fit().samples, 12);
-  EXPECT_GT(predictor.fit().rmse, 0);
+  EXPECT_EQ(read.samples.front().arch, space_->smallest());
+  EXPECT_EQ(read.samples.back().arch, space_->largest());
+  // The fit is that of the samples alone, with the run's seed.
+  const train::FitAccuracyOptions options{.perceptron = few().fit, .folds = 3, .seed = 3};
+  EXPECT_EQ(predictor.fit(), train::fit_accuracy_predictor(*space_, read.samples, options));
+  EXPECT_EQ(accuracy::PerceptronPredictor::load(*space_, folder_.accuracy_predictor()).fit(),
+            predictor.fit());
 }
 
 TEST_F(AccuracyStageTest, DoesNotDependOnTheNumberOfThreads) {
@@ -82,9 +92,9 @@ TEST_F(AccuracyStageTest, IsNotDoneAgain) {
 TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
   const auto whole = predict();
   const std::string all = read_file(folder_.accuracy_samples());
-  // Cut within the eighth line, as a crash while appending leaves it.
+  // Cut within the ninth line, as a crash while appending leaves it.
   std::size_t end = 0;
-  for (int i = 0; i < 7; ++i) {
+  for (int i = 0; i < 8; ++i) {
     end = all.find('\n', end) + 1;
   }
   write_file_atomic(folder_.accuracy_samples(), all.substr(0, end + 10));
@@ -96,22 +106,32 @@ TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
   EXPECT_EQ(resumed.fit(), whole.fit());
 }
 
-TEST_F(AccuracyStageTest, RefusesTheSubnetsOfAnotherSeed) {
+TEST_F(AccuracyStageTest, RefusesTheSubnetsOfAnotherSeedOrOtherWeights) {
   predict(0);
   std::filesystem::remove(folder_.accuracy_predictor());
-  const std::string text = text_thrown<Error>([&] { predict(1); });
-  EXPECT_EQ(text.rfind(folder_.accuracy_samples().string() + ": line ", 0), 0U) << text;
-  EXPECT_NE(text.find("is not the subnet this run draws; use another --out"), std::string::npos);
+  const std::string begin =
+      folder_.accuracy_samples().string() + ": evaluated under other conditions: ";
+  EXPECT_EQ(text_thrown<Error>([&] { predict(1); }),
+            begin + "seed: 0 against 1; name another file");
+  const std::string before = content_hash(supernet_.state());
+  TensorMap state = supernet_.state();
+  state.begin()->second.values.front() += 1.0F;
+  supernet_.load_state(state, "changed");
+  EXPECT_EQ(text_thrown<Error>([&] { predict(0); }),
+            begin + "weights: \"" + before + "\" against \"" + content_hash(supernet_.state()) +
+                "\"; name another file");
 }
 
 TEST_F(AccuracyStageTest, RefusesMoreSubnetsThanItWouldDraw) {
   predict();
   std::filesystem::remove(folder_.accuracy_predictor());
   const std::string all = read_file(folder_.accuracy_samples());
-  write_file_atomic(folder_.accuracy_samples(), all + all.substr(0, all.find('\n') + 1));
+  const std::size_t second = all.find('\n') + 1;
+  write_file_atomic(folder_.accuracy_samples(),
+                    all + all.substr(second, all.find('\n', second) + 1 - second));
   EXPECT_EQ(text_thrown<Error>([&] { predict(); }),
             folder_.accuracy_samples().string() +
-                ": line 13 is not the subnet this run draws; use another --out");
+                ":14: is not the subnet that is drawn here; name another file");
 }
 
 TEST_F(AccuracyStageTest, RefusesTooFewSubnets) {

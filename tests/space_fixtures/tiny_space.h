@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "lathe/core/random.h"
 #include "lathe/space/space.h"
 
 namespace lathe::testing {
@@ -122,6 +124,21 @@ inline std::vector<space::Arch> all_archs(const space::Space& space) {
     }
   }
   return found;
+}
+
+/// `count` different nets, uniform. The space must have as many.
+inline std::vector<space::Arch> distinct_archs(const space::Space& space, std::size_t count,
+                                               std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<space::Arch> archs;
+  std::unordered_set<space::Arch> seen;
+  while (archs.size() < count) {
+    const space::Arch arch = space.sample(rng);
+    if (seen.insert(arch).second) {
+      archs.push_back(arch);
+    }
+  }
+  return archs;
 }
 
 }  // namespace lathe::testing

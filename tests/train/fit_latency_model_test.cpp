@@ -9,6 +9,8 @@
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/perceptron_model.h"
+#include "lathe/regress/cross_validation.h"
+#include "lathe/space/same_net.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::train {
@@ -53,16 +55,68 @@ TEST(FitLatencyModelTest, EveryKindFits) {
   EXPECT_LT(error["residual"], error["linear"] / 2);
 }
 
-TEST(FitLatencyModelTest, CrossValidates) {
+TEST(FitLatencyModelTest, CrossValidationIsFitsWithoutEachPart) {
   const TinySpace space;
-  const auto samples = samples_of(space, 100, 1);
-  const auto error = cross_validated_error(LatencyModelKind::kLinear, space, samples, 5);
-  EXPECT_EQ(error.samples, 100);
-  EXPECT_LT(error.mape, 0.1);
+  const auto samples = samples_of(space, 60, 1);
+  std::vector<double> predicted(samples.size());
+  std::vector<double> measured;
+  for (const LatencySample& sample : samples) measured.push_back(sample.median_ms);
+  for (const auto& fold : regress::grouped_folds(space::number_nets(space, samples), 4, 9)) {
+    std::vector<LatencySample> rest;
+    for (const std::size_t i : fold.train) rest.push_back(samples[i]);
+    const auto model = fit_latency_model(LatencyModelKind::kLinear, space, {}, rest);
+    for (const std::size_t i : fold.test) predicted[i] = model->predict_ms(samples[i].arch);
+  }
+  const auto error =
+      cross_validated_error(LatencyModelKind::kLinear, space, samples, 4, {.seed = 9});
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(*error, latency::model_error(predicted, measured));
   EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { cross_validated_error(LatencyModelKind::kLinear, space, samples, 1); }),
-            "[train::cross_validated_error] needs at least 2 folds and a sample for each, got 1 "
-            "and 100");
+            "[train::cross_validated_error] needs at least 2 folds, got 1");
+}
+
+/// As many samples of each of `nets` nets one after the other, whose latencies follow no rule.
+std::vector<LatencySample> repeated_samples(const space::Space& space, std::size_t nets,
+                                            int times) {
+  Rng rng(5);
+  std::vector<LatencySample> samples;
+  for (const space::Arch& arch : lathe::testing::distinct_archs(space, nets, 5)) {
+    const double ms = 1.0 + rng.uniform();
+    samples.insert(samples.end(), static_cast<std::size_t>(times),
+                   {.arch = arch, .median_ms = ms, .p90_ms = ms, .repeats = 1});
+  }
+  return samples;
+}
+
+TEST(FitLatencyModelTest, NothingIsLearnedByHeart) {
+  const TinySpace space;
+  const auto samples = repeated_samples(space, 40, 3);
+  const auto kind = LatencyModelKind::kPerceptron;
+  // What a model that has seen the net can say of it, and one that has not.
+  EXPECT_LT(model_error(*fit_latency_model(kind, space, {}, samples), samples).mape, 0.12);
+  const auto error = cross_validated_error(kind, space, samples, 5);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_GT(error->mape, 0.15);
+}
+
+TEST(FitLatencyModelTest, TooFewNetsCantBeCrossValidated) {
+  const TinySpace space;
+  const auto four = repeated_samples(space, 4, 20);
+  EXPECT_FALSE(cross_validated_error(LatencyModelKind::kLinear, space, four, 5).has_value());
+  EXPECT_TRUE(cross_validated_error(LatencyModelKind::kLinear, space, four, 4).has_value());
+  // 60 samples, of which 45 or 48 are left for the perceptron's 50.
+  EXPECT_FALSE(
+      cross_validated_error(LatencyModelKind::kPerceptron, space, repeated_samples(space, 20, 3), 5)
+          .has_value());
+  EXPECT_EQ(
+      text_thrown<Error>([&] { fit_latency_model(LatencyModelKind::kResidual, space, {}, four); }),
+      "a residual model needs samples of at least 5 nets, got 4");
+  auto mostly_one = repeated_samples(space, 5, 1);
+  mostly_one.insert(mostly_one.end(), 50, mostly_one.front());
+  EXPECT_EQ(text_thrown<Error>(
+                [&] { fit_latency_model(LatencyModelKind::kResidual, space, {}, mostly_one); }),
+            "a residual model needs at least 10 samples beside those of any one net, got 4");
 }
 
 TEST(FitLatencyModelTest, RefusesTooFewSamples) {

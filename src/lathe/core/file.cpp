@@ -118,6 +118,22 @@ std::uint64_t complete_size(int fd, std::uint64_t size) {
   return 0;
 }
 
+/// Cuts off what follows the last newline, if the file is there.
+void drop_torn_line(const fs::path& path) {
+  Descriptor descriptor(open_file(path, O_RDWR));
+  struct stat status {};
+  if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) {
+    if (errno == ENOENT) return;
+    fail_write(path, errno);
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t complete =
+      S_ISREG(status.st_mode) ? complete_size(descriptor.get(), size) : size;
+  if (complete < size && ::ftruncate(descriptor.get(), static_cast<off_t>(complete)) != 0) {
+    fail_write(path, errno);
+  }
+}
+
 template <typename Json>
 std::string dumped(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -157,6 +173,21 @@ void write_file_atomic(const fs::path& path, std::string_view bytes) {
   if (const int folder_error = sync_folder(folder_of(path))) fail_write(path, folder_error);
 }
 
+void append_to_file(const fs::path& path, std::string_view bytes) {
+  make_parent_folders(path);
+  Descriptor descriptor(open_file(path, O_RDWR | O_CREAT | O_APPEND));
+  struct stat status {};
+  if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) fail_write(path, errno);
+  if (const int error = write_all(descriptor.get(), bytes)) {
+    if (S_ISREG(status.st_mode)) {
+      // As it was; where even that fails, readers find a torn end.
+      (void)!::ftruncate(descriptor.get(), status.st_size);
+    }
+    fail_write(path, error);
+  }
+  if (const int error = descriptor.close()) fail_write(path, error);
+}
+
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   using nlohmann::json;
   const auto limit_depth = [&](int depth, json::parse_event_t, const json&) {
@@ -182,6 +213,17 @@ void write_json(const fs::path& path, const nlohmann::ordered_json& value) {
   write_file_atomic(path, dumped(value, 2) + "\n");
 }
 
+std::optional<std::string> json_difference(const nlohmann::ordered_json& a,
+                                           const nlohmann::ordered_json& b) {
+  for (const auto& [key, value] : a.items()) {
+    const nlohmann::ordered_json other = b.value(key, nlohmann::ordered_json());
+    if (value != other) {
+      return key + ": " + dumped(value, -1) + " against " + dumped(other, -1);
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<nlohmann::json> JsonLines::read() const {
   std::error_code error;
   if (!fs::exists(path_, error) && !error) return {};
@@ -196,26 +238,12 @@ std::vector<nlohmann::json> JsonLines::read() const {
 }
 
 void JsonLines::append(const nlohmann::ordered_json& value) {
-  const std::string line = dumped(value, -1) + "\n";
-  make_parent_folders(path_);
-  Descriptor descriptor(open_file(path_, O_RDWR | O_CREAT | O_APPEND));
-  struct stat status {};
-  if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0) fail_write(path_, errno);
-  const bool regular = S_ISREG(status.st_mode);
-  auto size = static_cast<std::uint64_t>(status.st_size);
-  if (regular && !repaired_) {
-    const std::uint64_t complete = complete_size(descriptor.get(), size);
-    if (complete < size && ::ftruncate(descriptor.get(), static_cast<off_t>(complete)) != 0) {
-      fail_write(path_, errno);
-    }
-    size = complete;
+  const bool repaired = std::exchange(repaired_, false);  // a failure may leave half a line
+  if (!repaired) {
+    drop_torn_line(path_);
   }
+  append_to_file(path_, dumped(value, -1) + "\n");
   repaired_ = true;
-  if (const int error = write_all(descriptor.get(), line)) {
-    if (regular && ::ftruncate(descriptor.get(), static_cast<off_t>(size)) != 0) repaired_ = false;
-    fail_write(path_, error);
-  }
-  if (const int error = descriptor.close()) fail_write(path_, error);
 }
 
 FileLock::FileLock(const fs::path& path) : path_(path) {

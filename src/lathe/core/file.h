@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -25,6 +26,11 @@ std::string read_file(const std::filesystem::path& path);
 /// @throws Error `<path>: cannot write: <the system's reason>`.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
+/// Adds `bytes` at the end of a file, which is made if it is missing, with its parent folders.
+/// Given to the system, not synced to the disk. Leaves the file as it was if they can't be written
+/// whole. @throws Error as write_file_atomic().
+void append_to_file(const std::filesystem::path& path, std::string_view bytes);
+
 /// `text` as JSON; `where` begins the error's text. Safe on hostile text: nesting is limited to
 /// 200, so that neither reading nor using the value can exhaust the stack.
 /// @throws Error `<where>: not valid JSON at line 2, column 5`.
@@ -40,6 +46,23 @@ void write_json(const std::filesystem::path& path, const nlohmann::ordered_json&
 /// @throws Error `<where>: "<key>": expected ..., got ...` if it is missing or of another type.
 template <typename T>
 T json_member(const nlohmann::json& object, const std::string& key, const std::string& where);
+
+/// The same of a number that must be > 0. @throws Error also `<where>: "<key>": must be > 0, got
+/// 0`.
+template <typename T>
+T positive_json_member(const nlohmann::json& object, const std::string& key,
+                       const std::string& where) {
+  const T value = json_member<T>(object, key, where);
+  if (value <= 0) {
+    throw Error(where + ": \"" + key + "\": must be > 0, got " + std::to_string(value));
+  }
+  return value;
+}
+
+/// The first member of `a` that is another in `b`, `threads: 1 against 4`; nothing if there is
+/// none.
+std::optional<std::string> json_difference(const nlohmann::ordered_json& a,
+                                           const nlohmann::ordered_json& b);
 
 /// One JSON value a line, flushed to the system at each append (not synced to the disk). The first
 /// append of an object drops a torn last line. Makes missing parent folders.

@@ -6,10 +6,12 @@
 #include <fstream>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/hash.h"
 
 namespace lathe {
 namespace {
@@ -162,6 +164,24 @@ void require_consistent(const std::string& name, const FloatTensor& tensor) {
 }
 
 }  // namespace
+
+std::string content_hash(const TensorMap& tensors) {
+  std::string text;
+  for (const auto& [name, tensor] : tensors) {
+    text += std::to_string(name.size()) + ":" + name;
+    for (const std::int64_t size : tensor.shape) {
+      text += " " + std::to_string(size);
+    }
+    const std::string_view bytes(reinterpret_cast<const char*>(tensor.values.data()),
+                                 tensor.values.size() * sizeof(float));
+    text += "=" + std::to_string(fnv1a(bytes)) + "\n";
+  }
+  std::string digits;
+  for (std::uint64_t hash = fnv1a(text); digits.size() < 16; hash <<= 4) {
+    digits += "0123456789abcdef"[hash >> 60];
+  }
+  return digits;
+}
 
 const std::string& metadata_text(const Metadata& metadata, const std::string& key,
                                  const std::string& where) {

@@ -20,6 +20,10 @@ struct FloatTensor {
 /// Ordered by name, so that equal maps give equal bytes.
 using TensorMap = std::map<std::string, FloatTensor>;
 
+/// 16 hexadecimal digits that tell maps with other names, shapes or values apart, the same on every
+/// machine (fnv1a()).
+std::string content_hash(const TensorMap& tensors);
+
 /// What a safetensors file says of itself, by name.
 using Metadata = std::map<std::string, std::string>;
 

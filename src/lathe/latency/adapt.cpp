@@ -1,5 +1,6 @@
 #include "lathe/latency/adapt.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -8,11 +9,13 @@
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/calibrate.h"
 #include "lathe/latency/ridge.h"
+#include "lathe/regress/cross_validation.h"
+#include "lathe/space/same_net.h"
 
 namespace lathe::latency {
 namespace {
 
-constexpr std::size_t kFolds = 5;
+constexpr int kFolds = 5;
 
 using Samples = std::span<const LatencySample>;
 
@@ -48,24 +51,31 @@ std::unique_ptr<StoredLatencyModel> with_ridge(const BlockTable& model, const sp
   return std::make_unique<BlockTable>(space, std::move(sum));
 }
 
+/// The MAPE of samples that `fit` did not see, nor others of the same net.
 template <typename Fit>
-double left_out_error(Samples samples, Fit fit) {
-  std::vector<double> predicted;
+double left_out_error(std::span<const regress::Fold> folds, Samples samples, Fit fit) {
+  const auto predicted = regress::out_of_fold(folds, [&](std::span<const std::size_t> train) {
+    return [&, model = fit(regress::at_indices(samples, train))](std::size_t i) {
+      return model->predict_ms(samples[i].arch);
+    };
+  });
   std::vector<double> measured;
-  for (std::size_t fold = 0; fold < kFolds; ++fold) {
-    std::vector<LatencySample> rest;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (i % kFolds != fold) {
-        rest.push_back(samples[i]);
-      }
-    }
-    const auto model = fit(rest);
-    for (std::size_t i = fold; i < samples.size(); i += kFolds) {
-      predicted.push_back(model->predict_ms(samples[i].arch));
-      measured.push_back(samples[i].median_ms);
-    }
+  for (const LatencySample& sample : samples) {
+    measured.push_back(sample.median_ms);
   }
   return mean_absolute_percentage_error(predicted, measured);
+}
+
+/// None where a fold less would not be enough for the ridge.
+std::vector<regress::Fold> folds_for_ridge(const space::Space& space, Samples samples) {
+  const std::vector<std::size_t> nets = number_nets(space, samples);
+  if (regress::num_groups(nets) < std::size_t{kFolds}) {
+    return {};
+  }
+  std::vector<regress::Fold> folds = regress::grouped_folds(nets, kFolds);
+  const bool enough = std::ranges::all_of(
+      folds, [](const regress::Fold& fold) { return fold.train.size() >= kMinRidgeSamples; });
+  return enough ? folds : std::vector<regress::Fold>();
 }
 
 }  // namespace
@@ -81,10 +91,11 @@ std::unique_ptr<StoredLatencyModel> adapt(const StoredLatencyModel& model,
   const auto by_scale = [&](Samples some) { return scaled(model, some); };
   std::unique_ptr<StoredLatencyModel> adapted = by_scale(samples);
   const auto* table = dynamic_cast<const BlockTable*>(&model);
-  // A fold less must still be enough for the ridge.
-  if (table != nullptr && samples.size() * (kFolds - 1) >= kFolds * kMinRidgeSamples) {
+  const auto folds =
+      table != nullptr ? folds_for_ridge(space, samples) : std::vector<regress::Fold>();
+  if (!folds.empty()) {
     const auto by_ridge = [&](Samples some) { return with_ridge(*table, space, some); };
-    if (left_out_error(samples, by_ridge) < left_out_error(samples, by_scale)) {
+    if (left_out_error(folds, samples, by_ridge) < left_out_error(folds, samples, by_scale)) {
       adapted = by_ridge(samples);
     }
   }

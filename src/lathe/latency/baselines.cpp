@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,11 +13,13 @@
 #include "lathe/graph/counts.h"
 #include "lathe/latency/calibrate.h"
 #include "lathe/latency/linear_model.h"
+#include "lathe/regress/cross_validation.h"
+#include "lathe/space/same_net.h"
 
 namespace lathe::latency {
 namespace {
 
-constexpr std::size_t kFolds = 10;
+constexpr int kFolds = 10;
 
 /// The constant of least relative error: the median weighted by 1 / latency.
 double best_constant(std::vector<double> values) {
@@ -51,31 +54,59 @@ std::vector<double> macs_of(const space::Space& space, std::span<const LatencySa
   return macs;
 }
 
-struct Predictions {
-  std::vector<double> mean;
-  std::vector<double> macs_linear;
-  std::vector<double> ridge;
+/// What the baselines look at, worked out once.
+struct Table {
+  Table(const space::Space& its_space, std::span<const LatencySample> its_samples)
+      : space(its_space),
+        samples(its_samples),
+        ms(latencies_of(its_samples)),
+        macs(macs_of(its_space, its_samples)) {}
 
-  void add(const space::Space& space, std::span<const LatencySample> train,
-           std::span<const LatencySample> validation) {
-    const std::vector<double> known_ms = latencies_of(train);
-    const double constant = best_constant(known_ms);
-    const Correction line = fit_correction(macs_of(space, train), known_ms);
-    const LinearModel linear = fit_linear_model(space, {}, train);
-    const std::vector<double> macs = macs_of(space, validation);
-    for (std::size_t i = 0; i < validation.size(); ++i) {
-      mean.push_back(constant);
-      macs_linear.push_back(line.apply(macs[i]));
-      ridge.push_back(linear.predict_ms(validation[i].arch));
-    }
-  }
-
-  BaselineErrors errors(const std::vector<double>& measured) const {
-    return {.mean = model_error(mean, measured),
-            .macs_linear = model_error(macs_linear, measured),
-            .ridge = model_error(ridge, measured)};
-  }
+  const space::Space& space;
+  std::span<const LatencySample> samples;
+  std::vector<double> ms;
+  std::vector<double> macs;
 };
+
+struct Prediction {
+  double mean = 0.0;
+  double macs_linear = 0.0;
+  double ridge = 0.0;
+};
+
+/// Baselines fitted to the rows `train` of a table: they predict any row of any.
+class Baselines {
+ public:
+  Baselines(const Table& table, std::span<const std::size_t> train)
+      : constant_(best_constant(regress::at_indices(table.ms, train))),
+        line_(fit_correction(regress::at_indices(table.macs, train),
+                             regress::at_indices(table.ms, train))),
+        linear_(fit_linear_model(table.space, {}, regress::at_indices(table.samples, train))) {}
+
+  Prediction predict(const Table& table, std::size_t i) const {
+    return {.mean = constant_,
+            .macs_linear = line_.apply(table.macs[i]),
+            .ridge = linear_.predict_ms(table.samples[i].arch)};
+  }
+
+ private:
+  double constant_;
+  Correction line_;
+  LinearModel linear_;
+};
+
+BaselineErrors errors(std::span<const Prediction> predictions, std::span<const double> measured) {
+  const auto error = [&](double Prediction::*of) {
+    std::vector<double> predicted;
+    for (const Prediction& prediction : predictions) {
+      predicted.push_back(prediction.*of);
+    }
+    return model_error(predicted, measured);
+  };
+  return {.mean = error(&Prediction::mean),
+          .macs_linear = error(&Prediction::macs_linear),
+          .ridge = error(&Prediction::ridge)};
+}
 
 /// Between the medians of the even and of the odd turns, relative; nothing with fewer than 2 turns.
 std::optional<double> difference_of_turns(const LatencySample& sample) {
@@ -102,31 +133,34 @@ nlohmann::ordered_json to_json(const BaselineErrors& errors) {
 
 BaselineErrors baseline_errors(const space::Space& space, std::span<const LatencySample> train,
                                std::span<const LatencySample> validation) {
-  Predictions predictions;
-  predictions.add(space, train, validation);
-  return predictions.errors(latencies_of(validation));
+  std::vector<std::size_t> all(train.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const Baselines baselines(Table(space, train), all);
+  const Table table(space, validation);
+  std::vector<Prediction> predictions;
+  for (std::size_t i = 0; i < validation.size(); ++i) {
+    predictions.push_back(baselines.predict(table, i));
+  }
+  return errors(predictions, table.ms);
 }
 
 BaselineErrors cross_validated_baselines(const space::Space& space,
                                          std::span<const LatencySample> validation) {
-  if (validation.size() < 2 * kFolds) {
-    throw std::invalid_argument("[latency::cross_validated_baselines] needs at least " +
-                                std::to_string(2 * kFolds) + " samples, got " +
-                                std::to_string(validation.size()));
+  const std::vector<std::size_t> nets = number_nets(space, validation);
+  if (regress::num_groups(nets) < kMinCrossValidatedNets) {
+    throw std::invalid_argument("[latency::cross_validated_baselines] needs samples of at least " +
+                                std::to_string(kMinCrossValidatedNets) + " nets, got " +
+                                std::to_string(regress::num_groups(nets)));
   }
-  Predictions predictions;
-  std::vector<double> measured;
-  for (std::size_t fold = 0; fold < kFolds; ++fold) {
-    std::vector<LatencySample> rest;
-    std::vector<LatencySample> part;
-    for (std::size_t i = 0; i < validation.size(); ++i) {
-      (i % kFolds == fold ? part : rest).push_back(validation[i]);
-    }
-    predictions.add(space, rest, part);
-    const std::vector<double> ms = latencies_of(part);
-    measured.insert(measured.end(), ms.begin(), ms.end());
-  }
-  return predictions.errors(measured);
+  const Table table(space, validation);
+  const auto folds = regress::grouped_folds(nets, kFolds);
+  const auto predictions =
+      regress::out_of_fold(std::span(folds), [&](std::span<const std::size_t> train) {
+        return [&, baselines = Baselines(table, train)](std::size_t i) {
+          return baselines.predict(table, i);
+        };
+      });
+  return errors(predictions, table.ms);
 }
 
 nlohmann::ordered_json to_json(const Repeatability& r) {

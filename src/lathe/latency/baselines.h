@@ -2,6 +2,7 @@
 // measurements themselves allow.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 
@@ -25,8 +26,11 @@ nlohmann::ordered_json to_json(const BaselineErrors& errors);
 BaselineErrors baseline_errors(const space::Space& space, std::span<const LatencySample> train,
                                std::span<const LatencySample> validation);
 
+inline constexpr std::size_t kMinCrossValidatedNets = 20;
+
 /// The same without training samples: each of ten parts of `validation` is predicted by baselines
-/// fitted to the others. @throws std::invalid_argument with fewer than 20 samples.
+/// fitted to the others; all samples of a net, under any name, are in the same part.
+/// @throws std::invalid_argument with fewer than kMinCrossValidatedNets nets.
 BaselineErrors cross_validated_baselines(const space::Space& space,
                                          std::span<const LatencySample> validation);
 

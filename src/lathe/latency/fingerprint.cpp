@@ -6,14 +6,6 @@
 namespace lathe::latency {
 namespace {
 
-int positive_member(const nlohmann::json& json, const std::string& key, const std::string& where) {
-  const int value = json_member<int>(json, key, where);
-  if (value <= 0) {
-    throw Error(where + ": \"" + key + "\": must be > 0, got " + std::to_string(value));
-  }
-  return value;
-}
-
 std::string task_text(const Fingerprint& f) {
   return "\"" + f.space + "\" with " + std::to_string(f.in_channels) + " input channels, " +
          std::to_string(f.num_classes) + " classes and input size " + std::to_string(f.input_size);
@@ -34,24 +26,17 @@ Fingerprint fingerprint_from_json(const nlohmann::json& json, const std::string&
   fingerprint.device = json_member<std::string>(json, "device", where);
   fingerprint.runtime = json_member<std::string>(json, "runtime", where);
   fingerprint.precision = json_member<std::string>(json, "precision", where);
-  fingerprint.batch = positive_member(json, "batch", where);
-  fingerprint.threads = positive_member(json, "threads", where);
+  fingerprint.batch = positive_json_member<int>(json, "batch", where);
+  fingerprint.threads = positive_json_member<int>(json, "threads", where);
   fingerprint.space = json_member<std::string>(json, "space", where);
-  fingerprint.in_channels = positive_member(json, "in_channels", where);
-  fingerprint.num_classes = positive_member(json, "num_classes", where);
-  fingerprint.input_size = positive_member(json, "input_size", where);
+  fingerprint.in_channels = positive_json_member<int>(json, "in_channels", where);
+  fingerprint.num_classes = positive_json_member<int>(json, "num_classes", where);
+  fingerprint.input_size = positive_json_member<int>(json, "input_size", where);
   return fingerprint;
 }
 
 std::optional<std::string> difference(const Fingerprint& a, const Fingerprint& b) {
-  const auto left = to_json(a);
-  const auto right = to_json(b);
-  for (const auto& [key, value] : left.items()) {
-    if (value != right.at(key)) {
-      return key + ": " + value.dump() + " against " + right.at(key).dump();
-    }
-  }
-  return std::nullopt;
+  return json_difference(to_json(a), to_json(b));
 }
 
 void require_space(const Fingerprint& fingerprint, const space::Space& space,

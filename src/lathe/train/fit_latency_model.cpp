@@ -9,6 +9,8 @@
 #include "lathe/latency/linear_model.h"
 #include "lathe/latency/perceptron_model.h"
 #include "lathe/latency/ridge.h"
+#include "lathe/regress/cross_validation.h"
+#include "lathe/space/same_net.h"
 
 namespace lathe::train {
 namespace {
@@ -23,6 +25,8 @@ constexpr std::pair<LatencyModelKind, const char*> kKinds[] = {
     {LatencyModelKind::kLinear, "linear"},
     {LatencyModelKind::kPerceptron, "perceptron"},
     {LatencyModelKind::kResidual, "residual"}};
+
+constexpr int kResidualFolds = 5;
 
 /// As Space::for_each_assignment() sees it.
 bool blocks_can_be_listed(const space::Space& space) {
@@ -46,24 +50,14 @@ std::unique_ptr<StoredLatencyModel> fit_ridge(const space::Space& space,
       latency::fit_linear_model(space, fingerprint, samples));
 }
 
-/// What the base predicts for samples that it was not fitted to: its in-sample errors would teach
-/// the perceptron too small a residual.
+/// What the base predicts for nets that it was not fitted to: its in-sample errors would teach the
+/// perceptron too small a residual.
 std::vector<double> out_of_fold_ms(const space::Space& space, Samples samples, std::uint64_t seed) {
-  constexpr std::size_t kFolds = 5;
-  std::vector<double> predicted(samples.size());
-  for (std::size_t fold = 0; fold < kFolds; ++fold) {
-    std::vector<LatencySample> rest;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (i % kFolds != fold) {
-        rest.push_back(samples[i]);
-      }
-    }
-    const auto model = fit_ridge(space, {}, rest, seed);
-    for (std::size_t i = fold; i < samples.size(); i += kFolds) {
-      predicted[i] = model->predict_ms(samples[i].arch);
-    }
-  }
-  return predicted;
+  const auto folds = regress::grouped_folds(number_nets(space, samples), kResidualFolds, seed);
+  return regress::out_of_fold(std::span(folds), [&](std::span<const std::size_t> train) {
+    return [&, model = fit_ridge(space, {}, regress::at_indices(samples, train), seed)](
+               std::size_t i) { return model->predict_ms(samples[i].arch); };
+  });
 }
 
 /// A perceptron for the latencies, or with a base for what that leaves of them.
@@ -94,6 +88,34 @@ std::unique_ptr<StoredLatencyModel> fit_perceptron_model(const space::Space& spa
       on_ridge ? fit_ridge(space, fingerprint, samples, options.seed) : nullptr);
 }
 
+/// Why the samples don't suffice for the kind; nothing if they do.
+std::optional<std::string> too_little(LatencyModelKind kind, const space::Space& space,
+                                      Samples samples) {
+  const bool learned = kind == LatencyModelKind::kPerceptron || kind == LatencyModelKind::kResidual;
+  const std::size_t least = learned                               ? kMinPerceptronSamples
+                            : kind == LatencyModelKind::kAdditive ? latency::kMinAdditiveSamples
+                                                                  : kMinLatencySamples;
+  if (samples.size() < least) {
+    return "a " + to_string(kind) + " model needs at least " + std::to_string(least) +
+           " samples, got " + std::to_string(samples.size());
+  }
+  if (kind != LatencyModelKind::kResidual) {
+    return std::nullopt;
+  }
+  const std::vector<std::size_t> nets = number_nets(space, samples);
+  if (regress::num_groups(nets) < std::size_t{kResidualFolds}) {
+    return "a residual model needs samples of at least " + std::to_string(kResidualFolds) +
+           " nets, got " + std::to_string(regress::num_groups(nets));
+  }
+  for (const regress::Fold& fold : regress::grouped_folds(nets, kResidualFolds)) {
+    if (fold.train.size() < kMinLatencySamples) {
+      return "a residual model needs at least " + std::to_string(kMinLatencySamples) +
+             " samples beside those of any one net, got " + std::to_string(fold.train.size());
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string to_string(LatencyModelKind kind) {
@@ -122,13 +144,8 @@ std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
                                                       const latency::Fingerprint& fingerprint,
                                                       Samples samples,
                                                       const FitLatencyOptions& options) {
-  const bool learned = kind == LatencyModelKind::kPerceptron || kind == LatencyModelKind::kResidual;
-  const std::size_t least = learned                               ? kMinPerceptronSamples
-                            : kind == LatencyModelKind::kAdditive ? latency::kMinAdditiveSamples
-                                                                  : kMinLatencySamples;
-  if (samples.size() < least) {
-    throw Error("a " + to_string(kind) + " model needs at least " + std::to_string(least) +
-                " samples, got " + std::to_string(samples.size()));
+  if (const auto reason = too_little(kind, space, samples)) {
+    throw Error(*reason);
   }
   switch (kind) {
     case LatencyModelKind::kAdditive:
@@ -147,29 +164,34 @@ std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
   throw std::invalid_argument("[train::fit_latency_model] unknown kind");
 }
 
-latency::ModelError cross_validated_error(LatencyModelKind kind, const space::Space& space,
-                                          Samples samples, int folds,
-                                          const FitLatencyOptions& options) {
-  if (folds < 2 || samples.size() < static_cast<std::size_t>(folds)) {
-    throw std::invalid_argument(
-        "[train::cross_validated_error] needs at least 2 folds and a sample for each, got " +
-        std::to_string(folds) + " and " + std::to_string(samples.size()));
+std::optional<latency::ModelError> cross_validated_error(LatencyModelKind kind,
+                                                         const space::Space& space, Samples samples,
+                                                         int folds,
+                                                         const FitLatencyOptions& options) {
+  if (folds < 2) {
+    throw std::invalid_argument("[train::cross_validated_error] needs at least 2 folds, got " +
+                                std::to_string(folds));
   }
-  const auto parts = static_cast<std::size_t>(folds);
-  std::vector<double> predicted;
+  const std::vector<std::size_t> nets = number_nets(space, samples);
+  if (regress::num_groups(nets) < static_cast<std::size_t>(folds)) {
+    return std::nullopt;
+  }
+  const auto parts = regress::grouped_folds(nets, folds, options.seed);
+  for (const regress::Fold& part : parts) {
+    if (too_little(kind, space, regress::at_indices(samples, part.train))) {
+      return std::nullopt;
+    }
+  }
+  const std::vector<double> predicted =
+      regress::out_of_fold(std::span(parts), [&](std::span<const std::size_t> train) {
+        return [&, model = fit_latency_model(kind, space, {}, regress::at_indices(samples, train),
+                                             options)](std::size_t i) {
+          return model->predict_ms(samples[i].arch);
+        };
+      });
   std::vector<double> measured;
-  for (std::size_t fold = 0; fold < parts; ++fold) {
-    std::vector<LatencySample> rest;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (i % parts != fold) {
-        rest.push_back(samples[i]);
-      }
-    }
-    const auto model = fit_latency_model(kind, space, {}, rest, options);
-    for (std::size_t i = fold; i < samples.size(); i += parts) {
-      predicted.push_back(model->predict_ms(samples[i].arch));
-      measured.push_back(samples[i].median_ms);
-    }
+  for (const LatencySample& sample : samples) {
+    measured.push_back(sample.median_ms);
   }
   return latency::model_error(predicted, measured);
 }

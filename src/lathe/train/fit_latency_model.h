@@ -39,16 +39,20 @@ inline constexpr std::size_t kMinLatencySamples = 10;
 inline constexpr std::size_t kMinPerceptronSamples = 50;
 
 /// The model, not validated. `space` must outlive it.
-/// @throws Error if there are too few samples for the kind, both numbers named;
+/// @throws Error if there are too few samples (for a residual model also: nets) for the kind, both
+/// numbers named;
 /// std::invalid_argument if a latency is not > 0.
 std::unique_ptr<latency::StoredLatencyModel> fit_latency_model(
     LatencyModelKind kind, const space::Space& space, const latency::Fingerprint& fingerprint,
     std::span<const latency::LatencySample> samples, const FitLatencyOptions& options = {});
 
 /// The error to expect of the above: each of `folds` parts is predicted by a model fitted to the
-/// others. @throws as above, of the largest part left in.
-latency::ModelError cross_validated_error(LatencyModelKind kind, const space::Space& space,
-                                          std::span<const latency::LatencySample> samples,
-                                          int folds, const FitLatencyOptions& options = {});
+/// others, all samples of a net (under any of its names) being in the same part. Nothing if there
+/// are fewer nets than parts, or too few samples without one of them.
+/// @throws std::invalid_argument if `folds` is less than 2 or a latency is not > 0.
+std::optional<latency::ModelError> cross_validated_error(
+    LatencyModelKind kind, const space::Space& space,
+    std::span<const latency::LatencySample> samples, int folds,
+    const FitLatencyOptions& options = {});
 
 }  // namespace lathe::train

@@ -1,0 +1,56 @@
+#include "lathe/train/collect_accuracy.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "lathe/core/error.h"
+#include "lathe/nn/threads.h"
+
+namespace lathe::train {
+namespace {
+
+void require_begins(std::span<const space::Arch> archs, const accuracy::SampleLog& log) {
+  for (std::size_t i = 0; i < log.samples().size(); ++i) {
+    if (i == archs.size() || log.samples()[i].arch != archs[i]) {
+      // The file's first line holds the conditions.
+      throw Error(log.path().string() + ":" + std::to_string(i + 2) +
+                  ": is not the subnet that is drawn here; name another file");
+    }
+  }
+}
+
+std::string points(double accuracy) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "top-1 %.2f%%", 100 * accuracy);
+  return text;
+}
+
+}  // namespace
+
+std::vector<accuracy::AccuracySample> collect_accuracy(std::span<const space::Arch> archs,
+                                                       const EvaluateFn& evaluate, int threads,
+                                                       accuracy::SampleLog& log,
+                                                       const ProgressFn& progress) {
+  require_begins(archs, log);
+  nn::Workers workers(threads, /*threads_each=*/1);
+  while (log.samples().size() < archs.size()) {
+    const auto rest = archs.subspan(log.samples().size());
+    const auto next = rest.first(std::min(rest.size(), static_cast<std::size_t>(threads)));
+    std::vector<double> found(next.size());
+    workers.run([&](int worker) {
+      const auto at = static_cast<std::size_t>(worker);
+      if (at < next.size()) {
+        found[at] = evaluate(next[at]);
+      }
+    });
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      log.append({.arch = next[i], .accuracy = found[i]});
+    }
+    progress({"accuracy", static_cast<std::int64_t>(log.samples().size()),
+              static_cast<std::int64_t>(archs.size()), points(found.back())});
+  }
+  return log.samples();
+}
+
+}  // namespace lathe::train

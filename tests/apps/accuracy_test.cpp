@@ -1,0 +1,176 @@
+// lathe accuracy fit and lathe accuracy validate.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "apps/program.h"
+#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/sample.h"
+#include "lathe/accuracy/validation.h"
+#include "lathe/core/random.h"
+#include "lathe/space/builtin_spaces.h"
+
+namespace lathe {
+namespace {
+
+using lathe::testing::expect_failure;
+using lathe::testing::lines_of;
+using lathe::testing::Outcome;
+using lathe::testing::quoted;
+using lathe::testing::run_lathe;
+using lathe::testing::TemporaryFolder;
+
+class AccuracyTest : public ::testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return (dir_ / name).string(); }
+  std::string file(const std::string& name) const { return quoted(path(name)); }
+
+  /// More of anything helps, by as much as a seed says, up to noise.
+  void write_samples(const std::string& name, int count, std::uint64_t seed) const {
+    accuracy::SampleLog log(dir_ / name, *space_,
+                            {.space = space_->name(),
+                             .task = space_->task(),
+                             .dataset = "made up",
+                             .weights = "none",
+                             .validation_images = 1000,
+                             .seed = 0});
+    Rng rng(seed);
+    for (int i = 0; i < count; ++i) {
+      const space::Arch arch = space_->sample(rng);
+      double accuracy = 0.6 + 0.002 * rng.normal();
+      for (std::size_t d = 0; d < arch.choices.size(); ++d) {
+        if (space_->alive(arch, static_cast<int>(d))) {
+          accuracy += 0.002 * static_cast<double>(1 + d % 3) * arch.choices[d];
+        }
+      }
+      log.append({arch, accuracy});
+    }
+  }
+
+  TemporaryFolder dir_;
+  std::unique_ptr<space::Space> space_ =
+      space::make_space("mbv3_28", {.in_channels = 3, .num_classes = 5, .input_size = 32});
+};
+
+TEST_F(AccuracyTest, FromEvaluatedSubnetsToAValidatedPredictor) {
+  write_samples("train.jsonl", 80, 1);
+  write_samples("other.jsonl", 60, 2);
+  const std::string fit = "accuracy fit --samples " + file("train.jsonl") + " --out " + file("m");
+  const Outcome fitted = run_lathe(fit + " --json");
+  ASSERT_EQ(fitted.exit_code, 0) << fitted.err;
+  EXPECT_EQ(fitted.err, "");
+  const auto said = nlohmann::json::parse(fitted.out);
+  EXPECT_EQ(said.at("samples"), 80);
+  EXPECT_EQ(said.at("nets"), 80);
+  EXPECT_EQ(said.at("space"), "mbv3_28");
+  EXPECT_GT(said.at("kendall"), 0.5);
+  const auto predictor = accuracy::PerceptronPredictor::load(*space_, dir_ / "m");
+  EXPECT_EQ(said.at("rmse_points"), 100 * predictor.fit().rmse);
+  EXPECT_EQ(said.at("kendall"), predictor.fit().kendall_tau);
+
+  const std::string validate = "accuracy validate --model " + file("m") + " --samples ";
+  const Outcome outcome = run_lathe(validate + file("other.jsonl") + " --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto error = nlohmann::json::parse(outcome.out);
+  const auto others = accuracy::read_samples(dir_ / "other.jsonl", *space_).samples;
+  const auto expected = accuracy::predictor_error(predictor, others);
+  EXPECT_EQ(error.at("samples"), 60);
+  EXPECT_EQ(error.at("rmse_points"), 100 * expected.rmse);
+  EXPECT_EQ(error.at("bias_points"), 100 * expected.bias);
+  EXPECT_EQ(error.at("kendall"), expected.kendall);
+  EXPECT_EQ(error.at("spearman"), expected.spearman);
+  EXPECT_LT(error.at("rmse_points"), error.at("baselines").at("constant").at("rmse_points"));
+  EXPECT_EQ(error.at("baselines").at("constant").at("kendall"), 0.0);
+  EXPECT_GT(error.at("baselines").at("macs").at("kendall"), 0.2);
+
+  const auto lines = lines_of(run_lathe(validate + file("other.jsonl")).out);
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[0], "60 samples of mbv3_28");
+  EXPECT_EQ(lines[2].rfind("predictor ", 0), 0U);
+  EXPECT_EQ(lines[3].rfind("best constant ", 0), 0U);
+  EXPECT_EQ(lines[4].rfind("MACs alone ", 0), 0U);
+}
+
+TEST_F(AccuracyTest, TheSeedDecides) {
+  write_samples("s.jsonl", 20, 1);
+  const auto fitted = [&](const std::string& seed) {
+    EXPECT_EQ(run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("m") +
+                        " --seed " + seed)
+                  .exit_code,
+              0);
+    return read_file(dir_ / "m");
+  };
+  const std::string first = fitted("1");
+  EXPECT_EQ(fitted("1"), first);
+  EXPECT_NE(fitted("2"), first);
+}
+
+TEST_F(AccuracyTest, ValidatesOnNoTrainingNet) {
+  write_samples("train.jsonl", 20, 1);
+  write_samples("both.jsonl", 35, 1);  // begins with the same nets
+  ASSERT_EQ(
+      run_lathe("accuracy fit --samples " + file("train.jsonl") + " --out " + file("m")).exit_code,
+      0);
+  const std::string validate = "accuracy validate --json --model " + file("m");
+  const Outcome outcome = run_lathe(validate + " --train-samples " + file("train.jsonl") +
+                                    " --samples " + file("both.jsonl"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out).at("samples"), 15);
+  EXPECT_EQ(outcome.err, path("both.jsonl") + ": 20 samples of training nets are left out\n");
+  expect_failure(run_lathe(validate + " --train-samples " + file("both.jsonl") + " --samples " +
+                           file("train.jsonl")),
+                 1,
+                 path("train.jsonl") + ": every net of it is in " + path("both.jsonl") +
+                     " too; evaluate others to validate on");
+}
+
+TEST_F(AccuracyTest, FewNetsHaveNoBaselines) {
+  write_samples("train.jsonl", 20, 1);
+  write_samples("few.jsonl", 4, 2);
+  ASSERT_EQ(
+      run_lathe("accuracy fit --samples " + file("train.jsonl") + " --out " + file("m")).exit_code,
+      0);
+  const std::string validate =
+      "accuracy validate --model " + file("m") + " --samples " + file("few.jsonl");
+  const auto lines = lines_of(run_lathe(validate).out);
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines.back(), "too few nets for baselines: they need 10");
+  EXPECT_TRUE(nlohmann::json::parse(run_lathe(validate + " --json").out).at("baselines").is_null());
+}
+
+TEST_F(AccuracyTest, SaysWhatIsWrongAndOverwritesNothing) {
+  write_samples("s.jsonl", 9, 1);
+  write_file_atomic(dir_ / "m", "precious");
+  const std::string fit = "accuracy fit --out " + file("m") + " --samples ";
+  expect_failure(
+      run_lathe(fit + file("s.jsonl")), 1,
+      path("s.jsonl") + ": an accuracy predictor needs samples of at least 10 nets, got 9");
+  expect_failure(run_lathe(fit + file("none")), 1,
+                 path("none") + ": cannot read: No such file or directory");
+  write_file_atomic(dir_ / "latency.jsonl", "{\"fingerprint\": {}}\n");
+  expect_failure(run_lathe(fit + file("latency.jsonl")), 1,
+                 path("latency.jsonl") + ":1: \"conditions\": expected another type, got nothing");
+  write_samples("s.jsonl", 20, 1);
+  expect_failure(
+      run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("s.jsonl")), 1,
+      path("s.jsonl") + ": holds the samples; name another file with --out");
+  expect_failure(
+      run_lathe("accuracy validate --model " + file("m") + " --samples " + file("s.jsonl")), 1,
+      path("m") +
+          ": not a safetensors file: a header of 8319678385066701424 bytes, at most 16777216 are "
+          "allowed");
+  EXPECT_EQ(read_file(dir_ / "m"), "precious");
+  EXPECT_EQ(run_lathe("accuracy fit --samples " + file("s.jsonl")).exit_code, 2);
+  EXPECT_EQ(run_lathe("accuracy validate --samples " + file("s.jsonl")).exit_code, 2);
+  std::ofstream(dir_ / "s.jsonl", std::ios::app) << "{\"arch";
+  const Outcome torn =
+      run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("n"));
+  EXPECT_EQ(torn.exit_code, 0);
+  EXPECT_EQ(torn.err, path("s.jsonl") + ": the last line is unfinished and was left out\n");
+}
+
+}  // namespace
+}  // namespace lathe

@@ -140,6 +140,22 @@ TEST_P(Sums, OfTheEngineAreRight) {
 
 INSTANTIATE_TEST_SUITE_P(Worlds, Sums, ::testing::Values(1, 2, 3, 4));
 
+TEST_P(Sums, OfSeveralTermsAreThoseOfOneProcessToTheBit) {
+  constexpr int kEach = 2;
+  Job job(GetParam());
+  job.start("sums_of_several", GetParam());
+  job.expect_success();
+  std::vector<at::Tensor> terms;
+  for (int i = 0; i < kEach * GetParam(); ++i) {
+    terms.push_back(input(i, 100003, at::kFloat));
+  }
+  sum_by_tree(terms);
+  for (int rank = 0; rank < GetParam(); ++rank) {
+    EXPECT_TRUE(job.bytes("sum", rank) == bytes_of(terms[0])) << rank;
+    EXPECT_TRUE(job.bytes("other", rank) == bytes_of(at::zeros({100003})));
+  }
+}
+
 TEST_F(Ranks, BroadcastsAndGathers) {
   constexpr int kRanks = 3;
   Job job(kRanks);
@@ -280,6 +296,11 @@ TEST(ProcessGroup, OfOneIsUsedAlike) {
     EXPECT_EQ(group.world_size(), 1);
     const at::Tensor array = input(0, 100, at::kFloat);
     group.all_reduce_sum(array).wait();
+    const at::Tensor second = input(1, 100, at::kFloat);
+    const at::Tensor first = array.clone();
+    group.all_reduce_sum({first, second}).wait();
+    EXPECT_TRUE(first.equal(array + input(1, 100, at::kFloat)));
+    EXPECT_TRUE(second.equal(at::zeros({100})));
     group.broadcast(array);
     group.barrier();
     group.require_same({{"a", 1}});
@@ -295,21 +316,17 @@ TEST(ProcessGroup, OfOneIsUsedAlike) {
 TEST(ProcessGroup, RefusesWhatItCannotSend) {
   ProcessGroup group;
   const auto refused = [](auto&& call) { return text_thrown<std::invalid_argument>(call); };
-  EXPECT_EQ(refused([&] { group.all_reduce_sum(at::zeros({2}, at::kLong)); }),
-            "[dist::ProcessGroup::all_reduce_sum] the array must be contiguous and float32 or "
-            "float64, got Long[2]");
-  EXPECT_EQ(refused([&] {
-              group.all_reduce_sum(at::zeros({2, 3}).t());
-            }),
-            "[dist::ProcessGroup::all_reduce_sum] the array must be contiguous and float32 or "
-            "float64, got Float[3, 2]");
-  EXPECT_EQ(refused([&] {
-              group.broadcast(at::zeros({2, 3}).t());
-            }),
+  const at::Tensor turned = at::zeros({2, 3}).t();
+  EXPECT_EQ(refused([&] { group.all_reduce_sum(turned); }),
+            "[dist::sum_by_tree] terms must be contiguous, of one size and all float32 or float64, "
+            "got Float of 6 elements, not contiguous");
+  EXPECT_EQ(refused([&] { group.broadcast(turned); }),
             "[dist::ProcessGroup::broadcast] the tensor must be contiguous");
-  EXPECT_EQ(refused([&] { group.broadcast(at::zeros({2}), 1); }),
+  const at::Tensor tensor = at::zeros({2});
+  EXPECT_EQ(refused([&] { group.broadcast(tensor, 1); }),
             "[dist::ProcessGroup::broadcast] root must be in [0, 1), got 1");
-  EXPECT_EQ(refused([&] { ProcessGroup({}, {.timeout_s = 0}); }),
+  const ProcessGroup::Options options{.timeout_s = 0};
+  EXPECT_EQ(refused([&] { ProcessGroup(Launch{}, options); }),
             "[dist::ProcessGroup::ProcessGroup] timeout_s and connect_timeout_s must be > 0, got "
             "0.000000 and 120.000000");
 }

@@ -64,15 +64,26 @@ TEST(SumByTree, OfSumsIsTheSumOfAll) {
 
 TEST(SumByTree, RefusesWhatItCannotAdd) {
   const std::string text =
-      "[dist::sum_by_tree] terms must be contiguous, of one size and all float32 or float64";
+      "[dist::sum_by_tree] terms must be contiguous, of one size and all float32 or float64, got ";
   const auto refused = [&](const std::vector<at::Tensor>& terms) {
     return text_thrown<std::invalid_argument>([&] { sum_by_tree(terms); });
   };
   EXPECT_EQ(refused({}), "[dist::sum_by_tree] needs at least one term");
-  EXPECT_EQ(refused({at::zeros({2}), at::zeros({3})}), text);
-  EXPECT_EQ(refused({at::zeros({2}), at::zeros({2}, at::kDouble)}), text);
-  EXPECT_EQ(refused({at::zeros({2}, at::kLong)}), text);
-  EXPECT_EQ(refused({at::zeros({2, 3}).t()}), text);
+  EXPECT_EQ(refused({at::zeros({2}), at::zeros({3})}), text + "Float of 3 elements");
+  EXPECT_EQ(refused({at::zeros({2}), at::zeros({2}, at::kDouble)}), text + "Double of 2 elements");
+  EXPECT_EQ(refused({at::zeros({2}, at::kLong)}), text + "Long of 2 elements");
+  EXPECT_EQ(refused({at::zeros({2, 3}).t()}), text + "Float of 6 elements, not contiguous");
+}
+
+TEST(SumByTree, ClearsTheOthersIfAsked) {
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    std::vector<at::Tensor> terms = inputs(5, 9000, type);
+    sum_by_tree(terms, Others::kZero);
+    EXPECT_TRUE(terms[0].equal(tree_sum(inputs(5, 9000, type))));
+    for (std::size_t i = 1; i < terms.size(); ++i) {
+      EXPECT_TRUE(terms[i].equal(at::zeros_like(terms[i])));
+    }
+  }
 }
 
 TEST(ShardsOf, SharesThemInOrder) {

@@ -49,6 +49,15 @@ void sums(const Place& place, bool twice) {
   }
 }
 
+void sums_of_several(const Place& place) {
+  const int rank = place.group.rank();
+  const at::Tensor a = input(2 * rank, 100003, at::kFloat);
+  const at::Tensor b = input(2 * rank + 1, 100003, at::kFloat);
+  place.group.all_reduce_sum({a, b}).wait();
+  place.write("sum", bytes_of(a));
+  place.write("other", bytes_of(b));
+}
+
 void others(const Place& place) {
   ProcessGroup& group = place.group;
   for (int root = 0; root < group.world_size(); ++root) {
@@ -80,6 +89,8 @@ void run(const std::string& scenario, const Place& place) {
   ProcessGroup& group = place.group;
   if (scenario == "sums" || scenario == "native_sums") {
     sums(place, /*twice=*/true);
+  } else if (scenario == "sums_of_several") {
+    sums_of_several(place);
   } else if (scenario == "others") {
     others(place);
   } else if (scenario == "sum_until_it_fails") {

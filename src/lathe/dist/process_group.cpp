@@ -236,14 +236,25 @@ int ProcessGroup::rank() const { return state_ ? state_->launch.rank : 0; }
 int ProcessGroup::world_size() const { return state_ ? state_->launch.world_size : 1; }
 
 ProcessGroup::Pending ProcessGroup::all_reduce_sum(const at::Tensor& flat) {
-  require(
-      flat.is_contiguous() &&
-          (flat.scalar_type() == at::kFloat || flat.scalar_type() == at::kDouble),
-      "all_reduce_sum] the array must be contiguous and float32 or float64, got " + describe(flat));
-  if (!state_ || flat.numel() == 0) return {};
+  return all_reduce_sum(std::vector<at::Tensor>{flat});
+}
+
+ProcessGroup::Pending ProcessGroup::all_reduce_sum(std::vector<at::Tensor> terms) {
+  check_terms(terms);
+  if (!state_) {
+    sum_by_tree(terms, Others::kZero);
+    return {};
+  }
+  const at::Tensor sum = terms.front();
+  if (sum.numel() == 0) return {};
   State& state = *state_;
-  return start("a sum", flat, [&state, flat] {
-    state.options.deterministic ? state.reduction.run(flat) : state.engine->all_reduce(flat);
+  return start("a sum", sum, [&state, terms = std::move(terms)] {
+    sum_by_tree(terms, Others::kZero);
+    if (state.options.deterministic) {
+      state.reduction.run(terms.front());
+    } else {
+      state.engine->all_reduce(terms.front());
+    }
   });
 }
 

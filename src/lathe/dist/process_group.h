@@ -82,6 +82,12 @@ class ProcessGroup {
   /// @throws std::invalid_argument if it is not contiguous or neither float32 nor float64.
   Pending all_reduce_sum(const at::Tensor& flat);
 
+  /// The same where each rank has several terms, all of one size: the first of each rank becomes
+  /// the sum of all ranks' terms, its others become zero. A rank's own terms are added by
+  /// sum_by_tree() as well, before they go out.
+  /// @throws std::invalid_argument as sum_by_tree.
+  Pending all_reduce_sum(std::vector<at::Tensor> terms);
+
   /// Replaces `tensor` by root's, which has the same shape and type.
   /// @throws std::invalid_argument if it is not contiguous, or there is no such root.
   void broadcast(const at::Tensor& tensor, int root = 0);

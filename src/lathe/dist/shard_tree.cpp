@@ -1,7 +1,5 @@
 #include "lathe/dist/shard_tree.h"
 
-#include <ATen/ops/add.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -27,7 +25,7 @@ void walk_tree(std::size_t terms, const Add& add) {
 }
 
 template <typename T>
-void sum_blocks(std::span<const at::Tensor> terms) {
+void sum_blocks(std::span<const at::Tensor> terms, Others others) {
   std::vector<T*> data;
   for (const at::Tensor& term : terms) {
     data.push_back(term.data_ptr<T>());
@@ -37,9 +35,12 @@ void sum_blocks(std::span<const at::Tensor> terms) {
     const std::int64_t count = std::min(kBlock, size - begin);
     walk_tree(terms.size(), [&](std::size_t a, std::size_t b) {
       T* into = data[a] + begin;
-      const T* from = data[b] + begin;
+      T* from = data[b] + begin;
       for (std::int64_t i = 0; i < count; ++i) {
         into[i] += from[i];
+      }
+      if (others == Others::kZero) {
+        std::fill_n(from, count, T{0});
       }
     });
   }
@@ -68,7 +69,7 @@ bool sums_alike(int world_size, int shards) {
   return world_size == 1 || std::has_single_bit(static_cast<unsigned>(shards / world_size));
 }
 
-void sum_by_tree(std::span<const at::Tensor> terms) {
+void check_terms(std::span<const at::Tensor> terms) {
   if (terms.empty()) {
     throw std::invalid_argument("[dist::sum_by_tree] needs at least one term");
   }
@@ -78,15 +79,26 @@ void sum_by_tree(std::span<const at::Tensor> terms) {
         !term.is_contiguous() ||
         (term.scalar_type() != at::kFloat && term.scalar_type() != at::kDouble)) {
       throw std::invalid_argument(
-          "[dist::sum_by_tree] terms must be contiguous, of one size and all float32 or float64");
+          "[dist::sum_by_tree] terms must be contiguous, of one size and all float32 or float64, "
+          "got " +
+          std::string(toString(term.scalar_type())) + " of " + std::to_string(term.numel()) +
+          " elements" + (term.is_contiguous() ? "" : ", not contiguous"));
     }
   }
+}
+
+void sum_by_tree(std::span<const at::Tensor> terms, Others others) {
+  check_terms(terms);
+  const at::Tensor& first = terms.front();
   if (!first.is_cpu()) {
-    walk_tree(terms.size(), [&](std::size_t a, std::size_t b) { terms[a].add_(terms[b]); });
+    walk_tree(terms.size(), [&](std::size_t a, std::size_t b) {
+      terms[a].add_(terms[b]);
+      if (others == Others::kZero) terms[b].zero_();
+    });
   } else if (first.scalar_type() == at::kFloat) {
-    sum_blocks<float>(terms);
+    sum_blocks<float>(terms, others);
   } else {
-    sum_blocks<double>(terms);
+    sum_blocks<double>(terms, others);
   }
 }
 

@@ -27,10 +27,14 @@ bool sums_alike(int world_size, int shards);
 /// terms[0] becomes the sum of all, added by pairs: neighbours first, (0+1), (2+3), ..., then the
 /// sums of neighbours, and so on; an odd last one waits for the next round. So the sum over the
 /// sums of consecutive groups of 2^k terms is the sum over all terms. The other terms are left with
-/// parts of the sum. Single thread on the CPU, in blocks that stay in the cache: one pass over the
-/// memory.
+/// parts of the sum, or become zero. Single thread on the CPU, in blocks that stay in the cache:
+/// one pass over the memory.
 /// @throws std::invalid_argument if there is no term, or they are not contiguous, of one size, and
 /// all float32 or all float64.
-void sum_by_tree(std::span<const at::Tensor> terms);
+enum class Others { kParts, kZero };
+void sum_by_tree(std::span<const at::Tensor> terms, Others others = Others::kParts);
+
+/// @throws std::invalid_argument as sum_by_tree().
+void check_terms(std::span<const at::Tensor> terms);
 
 }  // namespace lathe::dist

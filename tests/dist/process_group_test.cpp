@@ -23,6 +23,7 @@ using lathe::testing::bytes_of;
 using lathe::testing::free_port;
 using lathe::testing::input;
 using lathe::testing::kSizes;
+using lathe::testing::last_line;
 using lathe::testing::Process;
 using lathe::testing::rank_variables;
 using lathe::testing::TemporaryFolder;
@@ -72,12 +73,6 @@ class Job {
   TemporaryFolder folder_;
   std::vector<std::unique_ptr<Process>> processes_;
 };
-
-/// The last line of what a process printed: its own, after what LibTorch may log.
-std::string last_line(const std::string& text) {
-  const std::string lines = text.substr(0, text.find_last_not_of('\n') + 1);
-  return lines.substr(lines.rfind('\n') + 1);
-}
 
 /// Tests of several processes.
 class Ranks : public ::testing::Test {

@@ -50,6 +50,12 @@ inline Variables rank_variables(int rank, int world_size, int port) {
           {"MASTER_PORT", std::to_string(port)}};
 }
 
+/// The last line of what a process printed: its own, after what LibTorch may log.
+inline std::string last_line(const std::string& text) {
+  const std::string lines = text.substr(0, text.find_last_not_of('\n') + 1);
+  return lines.substr(lines.rfind('\n') + 1);
+}
+
 /// One process; what is left of it is killed at the end.
 class Process {
  public:

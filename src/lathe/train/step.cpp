@@ -21,6 +21,9 @@ namespace {
 constexpr std::uint64_t kDropoutStream = 0x64726f70;
 
 void require_targets(std::span<const StepPass> passes, const Teacher& teacher) {
+  if (passes.empty()) {
+    throw std::invalid_argument("[train::Step] needs at least one pass");
+  }
   for (std::size_t i = 0; i < passes.size(); ++i) {
     for (const LossTerm& term : passes[i].losses) {
       if (term.target == Target::kTeacher && teacher.net == nullptr) {
@@ -38,7 +41,7 @@ void require_targets(std::span<const StepPass> passes, const Teacher& teacher) {
 
 /// What one shard has beside its batch.
 struct Step::Shard {
-  int index = 0;
+  int replica = 0;
   at::Generator dropout;
   at::Tensor first_logits;
   at::Tensor teacher_logits;
@@ -49,15 +52,17 @@ struct Step::Shard {
 Step::Step(nn::SharedWeights& weights, const StepOptions& options)
     : weights_(weights),
       options_(options),
-      workers_(std::max(1, std::min(options.shards, options.threads)),
-               std::max(1, options.threads / std::max(1, options.shards))) {
-  if (options.shards < 1 || options.threads < 1 ||
-      weights.parameters().replicas() != options.shards) {
+      group_(options.group != nullptr ? *options.group : alone_),
+      range_(dist::shards_of(group_.rank(), group_.world_size(), options.shards)),
+      workers_(std::max(1, std::min(range_.count, options.threads)),
+               std::max(1, options.threads / range_.count)),
+      reducer_(weights.parameters(), group_, options.reducer) {
+  if (options.threads < 1 || weights.parameters().replicas() != range_.count) {
     throw std::invalid_argument(
-        "[train::Step] shards and threads must be >= 1 and the weights have a replica per shard, "
-        "got " +
-        std::to_string(options.shards) + ", " + std::to_string(options.threads) + " and " +
-        std::to_string(weights.parameters().replicas()) + " replicas");
+        "[train::Step] threads must be >= 1 and the weights have a replica per shard of this "
+        "process, got " +
+        std::to_string(options.threads) + " threads, " + std::to_string(range_.count) +
+        " shards and " + std::to_string(weights.parameters().replicas()) + " replicas");
   }
 }
 
@@ -85,7 +90,7 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
   for (const StepPass& pass : passes) {
     const graph::Graph& graph = pass.net->graph();
     const at::Tensor logits =
-        pass.net->forward(weights_.bind(graph, shard.index), resized(images, graph.input_shape()),
+        pass.net->forward(weights_.bind(graph, shard.replica), resized(images, graph.input_shape()),
                           {.training = true,
                            .dropout = pass.dropout,
                            .generator = shard.dropout,
@@ -97,6 +102,9 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
       const at::Tensor scaled = part * (term.weight / options_.shards);
       sum = sum.defined() ? sum + scaled : scaled;
       loss += part.item<double>() * (pass.losses.size() > 1 ? term.weight : 1.0);
+    }
+    if (&pass == &passes.back()) {
+      reducer_.begin_last_backward(shard.replica, sum);
     }
     sum.backward();
     if (pass.observe) {
@@ -114,50 +122,68 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
   }
 }
 
-StepResult Step::run(std::int64_t step, std::span<const StepPass> passes,
-                     const ShardBatch& batch_of, const Teacher& teacher) {
-  require_targets(passes, teacher);
-  std::vector<Shard> shards(static_cast<std::size_t>(options_.shards));
-  workers_.run([&](int worker) {
-    for (int s = worker; s < options_.shards; s += workers_.count()) {
-      Shard& shard = shards[static_cast<std::size_t>(s)];
-      shard.index = s;
-      shard.dropout = at::detail::createCPUGenerator(
-          Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
-                                       static_cast<std::uint64_t>(s)})
-              .next());
-      run_shard(shard, passes, batch_of(s), teacher);
-    }
-  });
-  const nn::Parameters& parameters = weights_.parameters();
-  {
-    const c10::NoGradGuard no_grad;
-    for (int stride = 1; stride < options_.shards; stride *= 2) {
-      for (int s = 0; s + stride < options_.shards; s += 2 * stride) {
-        parameters.grads(s).add_(parameters.grads(s + stride));
-        parameters.grads(s + stride).zero_();
-      }
-    }
+/// Every process's losses and observations, of all shards in order.
+StepResult Step::gather(const std::vector<Shard>& shards, std::span<const StepPass> passes) {
+  // A row for each shard: its loss, then its images' losses in each observed pass. Rows of other
+  // processes are zero, so that the sum over the processes has all of them, unchanged.
+  std::int64_t width = 1;
+  for (const std::vector<float>& observed : shards.front().observed) {
+    width += static_cast<std::int64_t>(observed.size());
   }
-  std::vector<double> losses;
+  const at::Tensor rows =
+      at::zeros({options_.shards, width}, at::TensorOptions(at::kDouble).device(weights_.device()));
   for (const Shard& shard : shards) {
-    losses.push_back(shard.loss);
+    std::vector<double> row{shard.loss};
+    for (const std::vector<float>& observed : shard.observed) {
+      row.insert(row.end(), observed.begin(), observed.end());
+    }
+    rows[range_.first + shard.replica].copy_(at::tensor(row, at::kDouble));
+  }
+  dist::ProcessGroup::Pending pending = group_.all_reduce_sum(rows);
+  reducer_.finish(workers_);
+  pending.wait();
+  const at::Tensor all = rows.cpu();
+  const double* values = all.data_ptr<double>();
+  std::vector<double> losses;
+  for (int s = 0; s < options_.shards; ++s) {
+    losses.push_back(values[s * width]);
   }
   StepResult result{.loss = mean(losses), .observations = {}};
-  std::size_t observed = 0;
-  for (std::size_t pass = 0; pass < passes.size(); ++pass) {
+  std::int64_t begin = 1;
+  for (std::size_t pass = 0, observed = 0; pass < passes.size(); ++pass) {
     if (!passes[pass].observe) {
       continue;
     }
+    const auto size = static_cast<std::int64_t>(shards.front().observed[observed++].size());
     Observation observation{.pass = pass, .losses = {}};
-    for (const Shard& shard : shards) {
-      const std::vector<float>& part = shard.observed[observed];
-      observation.losses.insert(observation.losses.end(), part.begin(), part.end());
+    for (int s = 0; s < options_.shards; ++s) {
+      const double* part = values + s * width + begin;
+      observation.losses.insert(observation.losses.end(), part, part + size);
     }
+    begin += size;
     result.observations.push_back(std::move(observation));
-    ++observed;
   }
   return result;
+}
+
+StepResult Step::run(std::int64_t step, std::span<const StepPass> passes,
+                     const ShardBatch& batch_of, const Teacher& teacher) {
+  require_targets(passes, teacher);
+  reducer_.begin();
+  std::vector<Shard> shards(static_cast<std::size_t>(range_.count));
+  workers_.run([&](int worker) {
+    for (int replica = worker; replica < range_.count; replica += workers_.count()) {
+      Shard& shard = shards[static_cast<std::size_t>(replica)];
+      const int index = range_.first + replica;
+      shard.replica = replica;
+      shard.dropout = at::detail::createCPUGenerator(
+          Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
+                                       static_cast<std::uint64_t>(index)})
+              .next());
+      run_shard(shard, passes, batch_of(index), teacher);
+    }
+  });
+  return gather(shards, passes);
 }
 
 }  // namespace lathe::train

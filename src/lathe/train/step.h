@@ -7,10 +7,13 @@
 #include <span>
 #include <vector>
 
+#include "lathe/dist/process_group.h"
+#include "lathe/dist/shard_tree.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/nn/threads.h"
 #include "lathe/train/batch.h"
+#include "lathe/train/gradient_reducer.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -20,10 +23,15 @@ struct StepOptions {
   /// own, has batch-norm statistics of its own, and their gradients are averaged. The result
   /// depends on it, but not on how many threads there are to run them.
   int shards = 2;
-  int threads = 2;  ///< shared by the shards
+  int threads = 2;  ///< shared by the shards of this process
   double label_smoothing = 0.1;
   std::uint64_t seed = 0;  ///< of dropout, with the step and the shard
   nn::Kernels kernels = nn::Kernels::kLathe;
+  /// The processes that share the shards, each executing a run of them (dist::shards_of()); it must
+  /// outlive the step. None: this process alone. The result is the same to the bit where
+  /// dist::sums_alike() says so and each shard has as many threads.
+  dist::ProcessGroup* group = nullptr;
+  GradientReducerOptions reducer;
 };
 
 /// A net that takes part in a step, and how.
@@ -49,18 +57,20 @@ struct StepResult {
 /// Executes steps on `weights`, which must outlive it.
 class Step {
  public:
-  /// @throws std::invalid_argument if `weights` has not a replica per shard, or an option is < 1.
+  /// @throws std::invalid_argument if `weights` has not a replica per shard of this process, or an
+  /// option is < 1; Error if the processes can't share the shards evenly.
   Step(nn::SharedWeights& weights, const StepOptions& options);
 
-  /// Gives the images of a shard; called on the shard's thread.
+  /// Gives the images of a shard, as many for each; called on the shard's thread.
   using ShardBatch = std::function<Batch(int shard)>;
 
   /// Adds the mean over the shards of the passes' gradients to weights.parameters().grads(), the
-  /// other replicas' left zero, and updates the running statistics. Each pass's images are resized
-  /// (bilinear) where its net has another input than they. Shards' gradients are added in a fixed
-  /// tree, neighbours first. `step` decides dropout.
-  /// @throws std::invalid_argument if a pass's target is a teacher and there is none, or the first
-  /// pass's is the first pass.
+  /// other replicas' left zero, and updates the running statistics (on each process those of its
+  /// first shard). Each pass's images are resized (bilinear) where its net has another input than
+  /// they. Shards' gradients are added in a fixed tree, neighbours first. `step` decides dropout.
+  /// All processes get the same result.
+  /// @throws std::invalid_argument if there is no pass, a pass's target is a teacher and there is
+  /// none, or the first pass's is the first pass; Error if another process is lost.
   StepResult run(std::int64_t step, std::span<const StepPass> passes, const ShardBatch& batch_of,
                  const Teacher& teacher = {});
 
@@ -70,10 +80,15 @@ class Step {
   struct Shard;
   void run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
                  const Teacher& teacher);
+  StepResult gather(const std::vector<Shard>& shards, std::span<const StepPass> passes);
 
   nn::SharedWeights& weights_;
   StepOptions options_;
+  dist::ProcessGroup alone_;
+  dist::ProcessGroup& group_;
+  dist::ShardRange range_;  // of this process
   nn::Workers workers_;
+  GradientReducer reducer_;
 };
 
 }  // namespace lathe::train

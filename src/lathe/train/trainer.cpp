@@ -19,6 +19,7 @@
 #include "lathe/core/file.h"
 #include "lathe/nn/channel_sort.h"
 #include "lathe/train/checkpoint.h"
+#include "lathe/train/metrics.h"
 #include "lathe/train/step.h"
 #include "lathe/train/weight_average.h"
 
@@ -69,15 +70,18 @@ class Run {
         dataset_(dataset),
         options_(options),
         progress_(progress),
+        group_(options.group != nullptr ? *options.group : alone_),
         total_steps_(strategy.total_steps()),
         steps_per_epoch_(dataset.train.size() / options.batch_size),
         step_(weights, {.shards = options.shards,
                         .threads = options.threads,
                         .label_smoothing = options.label_smoothing,
-                        .seed = options.seed}),
+                        .seed = options.seed,
+                        .group = &group_,
+                        .reducer = options.reducer}),
         optimizer_(make_optimizer(weights.parameters(), options.optimizer)),
         evaluator_(dataset, {.augment = options.augment, .seed = options.seed}),
-        metrics_(options.folder / "metrics.jsonl") {
+        metrics_(options.folder) {
     if (options.average_decay > 0) {
       average_.emplace(weights.parameters(), options.average_decay);
     }
@@ -86,15 +90,20 @@ class Run {
   std::int64_t execute();
 
  private:
+  bool writes() const { return group_.rank() == 0; }
+  void require_agreement();
+  std::int64_t begin();
   std::int64_t restore();
   void restore_tensors(const Checkpoint& checkpoint);
   void save(std::int64_t steps_done) const;
-  void drop_metrics_after(std::int64_t step);
+  void share(const nn::SharedWeights& weights);
+  void share_weights();
   void prepare(const StepPlan& plan);
   double train_step(std::int64_t step);
   StepResult run_passes(std::int64_t step, const std::vector<Pass>& passes);
   void report(std::int64_t step);
   void finish_epoch(std::int64_t steps_done);
+  std::vector<double> validate(const std::vector<Strategy::Reported>& reported);
   nlohmann::json settings() const;
   std::vector<at::Tensor> companions() const;
   nn::SharedWeights& new_teacher();
@@ -105,6 +114,8 @@ class Run {
   const data::Dataset& dataset_;
   const TrainOptions& options_;
   const ProgressFn& progress_;
+  dist::ProcessGroup alone_;
+  dist::ProcessGroup& group_;
   std::int64_t total_steps_;
   std::int64_t steps_per_epoch_;
   Step step_;
@@ -112,7 +123,7 @@ class Run {
   std::optional<WeightAverage> average_;
   std::unique_ptr<nn::SharedWeights> teacher_;
   Evaluator evaluator_;
-  JsonLines metrics_;
+  Metrics metrics_;
   std::optional<data::Batches> batches_;
   std::int64_t epoch_ = -1;
   Tally since_report_, in_epoch_;
@@ -151,6 +162,79 @@ nn::SharedWeights& Run::new_teacher() {
                                                  space_.elastic_kernels(),
                                                  nn::WeightOptions{.device = weights_.device()});
   return *teacher_;
+}
+
+/// Processes that differ would wait for each other in vain, or train another net together.
+void Run::require_agreement() {
+  nlohmann::json all = settings();
+  all.update(dist::versions());
+  all["weights"] = weights_.name();
+  all["parameters"] = weights_.parameters().size();
+  all["total_steps"] = total_steps_;
+  all["validation_images"] = options_.validation_images;
+  group_.require_same(all);
+}
+
+/// Rank 0's tensors become everyone's.
+void Run::share(const nn::SharedWeights& weights) {
+  group_.broadcast(weights.parameters().values());
+  std::vector<at::Tensor> flat;
+  for (const auto& [name, statistic] : weights.statistics()) {
+    flat.push_back(statistic.reshape(-1));
+  }
+  if (flat.empty()) {
+    return;
+  }
+  const at::Tensor all = at::cat(flat);  // one message in place of hundreds
+  group_.broadcast(all);
+  std::int64_t begin = 0;
+  for (const at::Tensor& statistic : flat) {  // a view: they are contiguous
+    statistic.copy_(all.narrow(0, begin, statistic.numel()));
+    begin += statistic.numel();
+  }
+}
+
+void Run::share_weights() {
+  share(weights_);
+  for (const at::Tensor& flat : companions()) {
+    group_.broadcast(flat);
+  }
+}
+
+/// The step to go on with. Rank 0 alone reads its folder, which others may not see.
+std::int64_t Run::begin() {
+  nlohmann::json begun;
+  if (writes()) {
+    try {
+      const std::int64_t start = restore();
+      begun = {{"start", start},
+               {"strategy", strategy_.state()},
+               {"updates", optimizer_->updates()},
+               {"epoch_loss", in_epoch_.loss},
+               {"epoch_steps", in_epoch_.steps},
+               {"teacher", teacher_ != nullptr}};
+    } catch (const Error& error) {
+      begun = {{"error", error.what()}};
+    }
+  }
+  begun = parse_json(group_.all_gather(begun.dump()).front(), "what rank 0 goes on from");
+  if (begun.contains("error")) {
+    throw Error(begun.at("error").get<std::string>());
+  }
+  if (!writes()) {
+    strategy_.restore(begun.at("strategy"));
+    optimizer_->set_updates(begun.at("updates").get<std::int64_t>());
+    in_epoch_ = {.loss = begun.at("epoch_loss").get<double>(),
+                 .steps = begun.at("epoch_steps").get<std::int64_t>()};
+    if (begun.at("teacher").get<bool>()) {
+      new_teacher();
+    }
+  }
+  share_weights();
+  if (teacher_) {
+    share(*teacher_);
+  }
+  return begun.at("start").get<std::int64_t>();
 }
 
 void Run::save(std::int64_t steps_done) const {
@@ -204,27 +288,10 @@ void Run::restore_tensors(const Checkpoint& checkpoint) {
   }
 }
 
-/// A crash between the metrics line and the checkpoint leaves a line too many.
-void Run::drop_metrics_after(std::int64_t step) {
-  const std::filesystem::path path = options_.folder / "metrics.jsonl";
-  const std::vector<nlohmann::json> lines = metrics_.read();
-  std::string kept;
-  std::size_t num_kept = 0;
-  for (const nlohmann::json& line : lines) {
-    if (json_member<std::int64_t>(line, "step", path.string()) <= step) {
-      kept += line.dump() + "\n";
-      ++num_kept;
-    }
-  }
-  if (num_kept < lines.size()) {
-    write_file_atomic(path, kept);
-  }
-}
-
 std::int64_t Run::restore() {
   const std::filesystem::path path = checkpoint_path(options_.folder);
   if (!std::filesystem::exists(path)) {
-    drop_metrics_after(0);
+    metrics_.keep_until(0);
     return 0;
   }
   const Checkpoint checkpoint = load_checkpoint(path, weights_.name());
@@ -238,13 +305,14 @@ std::int64_t Run::restore() {
   restore_tensors(checkpoint);
   optimizer_->set_updates(updates);
   in_epoch_ = in_epoch;
-  drop_metrics_after(checkpoint.steps_done);
+  metrics_.keep_until(checkpoint.steps_done);
   return checkpoint.steps_done;
 }
 
 /// What a plan asks for before its passes.
 void Run::prepare(const StepPlan& plan) {
   if (plan.keep_teacher) {
+    share(weights_);  // other ranks' running statistics are those of their own shards
     new_teacher().load_state(weights_.state(), "[train::train] the new teacher");
   }
   if (plan.sort_channels) {
@@ -320,8 +388,38 @@ void Run::report(std::int64_t step) {
   text << "epoch " << epoch_ + 1 << "  loss " << since_report_.mean_loss() << "  lr "
        << learning_rate_ << "  " << std::llround(since_report_.images_per_s(options_.batch_size))
        << " images/s";
-  progress_({"train", step + 1, total_steps_, text.str()});
+  if (writes()) {
+    progress_({"train", step + 1, total_steps_, text.str()});
+  }
   since_report_ = {};
+}
+
+/// Validation accuracies; each process finds those of some of the nets.
+std::vector<double> Run::validate(const std::vector<Strategy::Reported>& reported) {
+  std::vector<std::size_t> own;
+  std::vector<graph::Graph> nets;
+  for (auto i = static_cast<std::size_t>(group_.rank()); i < reported.size();
+       i += static_cast<std::size_t>(group_.world_size())) {
+    own.push_back(i);
+    nets.push_back(space_.graph(reported[i].arch));
+  }
+  if (average_) {
+    average_->swap();
+  }
+  const std::vector<double> found =
+      evaluator_.validation_top1(weights_, nets, options_.validation_images, &step_.workers());
+  if (average_) {
+    average_->swap();
+  }
+  const at::Tensor all =
+      at::zeros({static_cast<std::int64_t>(reported.size())},
+                at::TensorOptions(at::kDouble).device(weights_.device()));
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    all[static_cast<std::int64_t>(own[i])].fill_(found[i]);
+  }
+  group_.all_reduce_sum(all).wait();
+  const at::Tensor top1 = all.cpu();
+  return {top1.data_ptr<double>(), top1.data_ptr<double>() + top1.numel()};
 }
 
 void Run::finish_epoch(std::int64_t steps_done) {
@@ -338,30 +436,22 @@ void Run::finish_epoch(std::int64_t steps_done) {
        << std::llround(line["images_per_s"].get<double>()) << " images/s";
   if (options_.validation_images > 0) {
     const std::vector<Strategy::Reported> reported = strategy_.reported();
-    std::vector<graph::Graph> nets;
-    for (const Strategy::Reported& net : reported) {
-      nets.push_back(space_.graph(net.arch));
-    }
-    if (average_) {
-      average_->swap();
-    }
-    const std::vector<double> top1 =
-        evaluator_.validation_top1(weights_, nets, options_.validation_images, &step_.workers());
-    if (average_) {
-      average_->swap();
-    }
+    const std::vector<double> top1 = validate(reported);
     for (std::size_t i = 0; i < reported.size(); ++i) {
       line[reported[i].name + "_top1"] = top1[i];
       text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% " << reported[i].name;
     }
   }
-  metrics_.append(line);
   in_epoch_ = {};
-  progress_({"train", 0, 0, text.str()});
+  if (writes()) {
+    metrics_.append(line);
+    progress_({"train", 0, 0, text.str()});
+  }
 }
 
 std::int64_t Run::execute() {
-  const std::int64_t start = restore();
+  require_agreement();
+  const std::int64_t start = begin();
   Clock::time_point saved = Clock::now();
   for (std::int64_t step = start; step < total_steps_; ++step) {
     if (step / steps_per_epoch_ != epoch_) {
@@ -377,10 +467,13 @@ std::int64_t Run::execute() {
     const bool last = step + 1 == total_steps_;
     const bool epoch_ends = (step + 1) % steps_per_epoch_ == 0 || last;
     if (epoch_ends) {
+      share_weights();
       finish_epoch(step + 1);
     }
-    if (epoch_ends || seconds_since(saved) >= options_.checkpoint_s ||
-        (options_.checkpoint_steps > 0 && (step + 1) % options_.checkpoint_steps == 0)) {
+    const bool due =
+        epoch_ends || seconds_since(saved) >= options_.checkpoint_s ||
+        (options_.checkpoint_steps > 0 && (step + 1) % options_.checkpoint_steps == 0);
+    if (due && writes()) {
       save(step + 1);
       saved = Clock::now();
     }

@@ -5,9 +5,11 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
+#include "lathe/dist/process_group.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/space/space.h"
 #include "lathe/train/evaluator.h"
+#include "lathe/train/gradient_reducer.h"
 #include "lathe/train/optimizer.h"
 #include "lathe/train/strategy.h"
 
@@ -16,7 +18,10 @@ namespace lathe::train {
 struct TrainOptions {
   std::int64_t batch_size = 128;
   int shards = 2;   ///< parts of a batch that are trained side by side, see StepOptions
-  int threads = 2;  ///< shared by the shards
+  int threads = 2;  ///< shared by the shards of this process
+  /// The processes that train together, as StepOptions; none: this one alone.
+  dist::ProcessGroup* group = nullptr;
+  GradientReducerOptions reducer;  ///< how their gradients are added
   OptimizerOptions optimizer;
   /// Of the weights' moving average, which then is the result; 0: the last weights are.
   double average_decay = 0;
@@ -34,14 +39,21 @@ struct TrainOptions {
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder);
 
 /// Trains `weights`, which hold the nets of those archs of `space` that the strategy plans: a
-/// supernet, or a single net. They need a replica per shard. Goes on from the folder's checkpoint
+/// supernet, or a single net. They need a replica per shard of this process. Goes on from the folder's checkpoint
 /// if there is one, bit for bit as if it had not stopped (on the CPU, with the same number of
 /// threads: library convolutions sum in an order that depends on it). At the end of every epoch a
 /// line of metrics is written: step, epoch, loss, learning_rate, nets_per_step, images_per_s, and
 /// validation top-1 of the nets that the strategy reports. At the end `weights` hold the result.
 /// Returns the steps done by this call.
+///
+/// Of several processes, all call it with the same arguments but for the replicas, and all get the
+/// result. Rank 0 alone reads and writes the folder and reports progress; its weights, whether
+/// those of its checkpoint or those it was called with, are where all begin, and what all have
+/// again after each epoch, should machines of different kinds have rounded differently. The count
+/// of processes is none of a checkpoint's settings: a run may go on with another.
 /// @throws std::invalid_argument if the batch is not a multiple of the shards, or as Step.
-/// @throws Error as load_checkpoint, and if the loss is not finite, naming the step.
+/// @throws Error as load_checkpoint (on every process), if the loss is not finite, naming the step,
+/// if the processes have other versions or options, or if one of them is lost.
 std::int64_t train(nn::SharedWeights& weights, const space::Space& space, Strategy& strategy,
                    const data::Dataset& dataset, const TrainOptions& options,
                    const ProgressFn& progress);

@@ -2,14 +2,15 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "lathe/nn/kernels/batch_norm_act.h"
 #include "lathe/nn/kernels/depthwise_conv.h"
+#include "lathe/nn/kernels/pointwise_conv.h"
 #include "lathe/nn/kernels/scale_channels.h"
+#include "lathe/nn/kernels/squeeze_excite.h"
 
 namespace lathe::nn {
 namespace {
@@ -65,36 +66,11 @@ at::Tensor drop(const at::Tensor& x, double rate, const std::optional<at::Genera
 
 }  // namespace
 
-Executor::Executor(graph::Graph graph) : graph_(std::move(graph)) {
-  const auto count = static_cast<std::size_t>(graph_.size());
-  std::vector<int> readers(count, 0);
-  for (const Node& node : graph_.nodes()) {
-    for (int input : node.inputs) {
-      ++readers[static_cast<std::size_t>(input)];
-    }
-  }
+Executor::Executor(graph::Graph graph)
+    : graph_(std::move(graph)), joined_(plan(graph_, true)), plain_(plan(graph_, false)) {
   for (int i = 1; i < graph_.size(); ++i) {
-    const Node& node = graph_[i];
-    const bool fused = node.op == Op::kActivation && !steps_.empty() &&
-                       steps_.back().node == node.inputs[0] &&
-                       graph_[node.inputs[0]].op == Op::kBatchNorm &&
-                       readers[static_cast<std::size_t>(node.inputs[0])] == 1;
     for (graph::ParameterSpec& spec : graph::parameters_of(graph_, i)) {
       expected_.push_back({i, std::move(spec)});
-    }
-    if (fused) {
-      steps_.back().activation = i;
-    } else {
-      steps_.push_back({.node = i});
-    }
-  }
-  std::vector<bool> seen(count, false);
-  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    for (int input : graph_[step->node].inputs) {
-      if (!seen[static_cast<std::size_t>(input)]) {
-        seen[static_cast<std::size_t>(input)] = true;
-        step->last.push_back(input);
-      }
     }
   }
 }
@@ -123,13 +99,59 @@ void Executor::check(const Binding& binding, const at::Tensor& x) const {
   }
 }
 
-at::Tensor Executor::execute(const Step& step, const Binding& binding,
-                             const std::vector<at::Tensor>& values,
+Normalised Executor::convolve_and_normalise(const Operation& operation, const Binding& binding,
+                                            const std::vector<Normalised>& values,
+                                            const ForwardOptions& options) const {
+  const Node& node = graph_[operation.node];
+  const NodeTensors& conv = binding[static_cast<std::size_t>(operation.node)];
+  const NodeTensors& norm = binding[static_cast<std::size_t>(operation.norm)];
+  const auto input = [&](std::size_t i) -> const Normalised& {
+    return values[static_cast<std::size_t>(operation.inputs[i])];
+  };
+  const ConvResult result =
+      node.groups > 1 ? depthwise_conv(input(0), conv.weight, node.stride, options.training)
+                      : pointwise_conv(input(0), conv.weight, options.training);
+  if (options.training) {
+    update_running(result.moments, result.z.numel() / result.z.size(1), options.momentum,
+                   norm.running_mean, norm.running_var);
+  }
+  const Normalised y{
+      result.z,
+      options.training ? result.moments : at::stack({norm.running_mean, norm.running_var}),
+      norm.weight,
+      norm.bias,
+      graph_[operation.norm].eps,
+      operation.activation < 0 ? Activation::kNone : graph_[operation.activation].activation};
+  if (operation.pending) return y;
+  return {apply(y, operation.add < 0 ? at::Tensor() : input(1).z)};
+}
+
+Normalised Executor::execute(const Operation& operation, const Binding& binding,
+                             const std::vector<Normalised>& values,
                              const ForwardOptions& options) const {
-  const Node& node = graph_[step.node];
-  const NodeTensors& t = binding[static_cast<std::size_t>(step.node)];
+  switch (operation.kind) {
+    case Operation::Kind::kConvolve:
+      return convolve_and_normalise(operation, binding, values, options);
+    case Operation::Kind::kSqueezeExcite: {
+      const NodeTensors& reduce = binding[static_cast<std::size_t>(operation.reduce)];
+      const NodeTensors& expand = binding[static_cast<std::size_t>(operation.expand)];
+      return {squeeze_excite(values[static_cast<std::size_t>(operation.inputs[0])],
+                             {reduce.weight, reduce.bias, expand.weight, expand.bias})};
+    }
+    case Operation::Kind::kNormalise:
+    case Operation::Kind::kNode:
+      break;
+  }
+  return {run_node(operation, binding, values, options)};
+}
+
+at::Tensor Executor::run_node(const Operation& operation, const Binding& binding,
+                              const std::vector<Normalised>& values,
+                              const ForwardOptions& options) const {
+  const Node& node = graph_[operation.node];
+  const NodeTensors& t = binding[static_cast<std::size_t>(operation.node)];
   const auto input = [&](std::size_t i) -> const at::Tensor& {
-    return values[static_cast<std::size_t>(node.inputs[i])];
+    return values[static_cast<std::size_t>(node.inputs[i])].z;
   };
   switch (node.op) {
     case Op::kInput:
@@ -138,7 +160,7 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
       return convolve(node, t, input(0), options.kernels);
     case Op::kBatchNorm: {
       const Activation activation =
-          step.activation < 0 ? Activation::kNone : graph_[step.activation].activation;
+          operation.activation < 0 ? Activation::kNone : graph_[operation.activation].activation;
       return normalise(node, activation, t, input(0), options);
     }
     case Op::kActivation:
@@ -177,17 +199,19 @@ at::Tensor Executor::execute(const Step& step, const Binding& binding,
 at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
                              const ForwardOptions& options) const {
   check(binding, x);
-  std::vector<at::Tensor> values(static_cast<std::size_t>(graph_.size()));
-  values[0] = x;
-  for (const Step& step : steps_) {
-    const int result = step.activation < 0 ? step.node : step.activation;
-    values[static_cast<std::size_t>(result)] = execute(step, binding, values, options);
-    for (int i : step.last) {
-      values[static_cast<std::size_t>(i)].reset();
+  const bool joined = options.kernels == Kernels::kLathe && kernels_run(x);
+  std::vector<Normalised> values(static_cast<std::size_t>(graph_.size()));
+  values[0].z = x;
+  for (const Operation& operation : joined ? joined_ : plain_) {
+    values[static_cast<std::size_t>(operation.result)] =
+        execute(operation, binding, values, options);
+    for (int i : operation.last) {
+      values[static_cast<std::size_t>(i)] = {};
     }
   }
   const graph::Shape out = graph_.output_shape();
-  return out.height == 1 && out.width == 1 ? values.back().flatten(1) : values.back();
+  const at::Tensor& y = values.back().z;
+  return out.height == 1 && out.width == 1 ? y.flatten(1) : y;
 }
 
 }  // namespace lathe::nn

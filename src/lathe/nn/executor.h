@@ -10,6 +10,8 @@
 
 #include "lathe/graph/graph.h"
 #include "lathe/nn/binding.h"
+#include "lathe/nn/fusion.h"
+#include "lathe/nn/kernels/normalised.h"
 
 namespace lathe::nn {
 
@@ -27,8 +29,9 @@ struct ForwardOptions {
   Kernels kernels = Kernels::kLathe;
 };
 
-/// A graph prepared for execution: batch norm fused with the activation after it, intermediate
-/// tensors freed after their last reader. Cheap to make (microseconds per node); thread-safe.
+/// A graph prepared for execution: nodes that run as one operation joined (see fusion.h),
+/// intermediate tensors freed after their last reader. Cheap to make (microseconds per node);
+/// thread-safe.
 class Executor {
  public:
   explicit Executor(graph::Graph graph);
@@ -42,23 +45,23 @@ class Executor {
                      const ForwardOptions& options = {}) const;
 
  private:
-  /// A node, and the activation node it is fused with (or -1); `last` are nodes to free after it.
-  struct Step {
-    int node = 0;
-    int activation = -1;
-    std::vector<int> last;
-  };
   /// A tensor that the binding must have for a node.
   struct Expected {
     int node = 0;
     graph::ParameterSpec spec;
   };
   void check(const Binding& binding, const at::Tensor& x) const;
-  at::Tensor execute(const Step& step, const Binding& binding,
-                     const std::vector<at::Tensor>& values, const ForwardOptions& options) const;
+  Normalised execute(const Operation& operation, const Binding& binding,
+                     const std::vector<Normalised>& values, const ForwardOptions& options) const;
+  at::Tensor run_node(const Operation& operation, const Binding& binding,
+                      const std::vector<Normalised>& values, const ForwardOptions& options) const;
+  Normalised convolve_and_normalise(const Operation& operation, const Binding& binding,
+                                    const std::vector<Normalised>& values,
+                                    const ForwardOptions& options) const;
 
   graph::Graph graph_;
-  std::vector<Step> steps_;
+  std::vector<Operation> joined_;  ///< for our kernels
+  std::vector<Operation> plain_;   ///< for all else
   std::vector<Expected> expected_;
 };
 

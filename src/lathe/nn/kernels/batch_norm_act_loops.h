@@ -25,6 +25,15 @@ struct BatchNormActLoops {
   void (*grad_input)(const float* x, const float* grad_y, std::int64_t rows, std::int64_t channels,
                      const float* mean, const float* scale, const float* bias, const float* slope,
                      const float* offset, float* grad_x);
+  /// grad_x = scale * grad_z, where grad_x may be grad_y, and writes the sums of grad_sums: the
+  /// backward pass of `forward` for given statistics.
+  void (*chain)(const float* x, const float* grad_y, std::int64_t rows, std::int64_t channels,
+                const float* mean, const float* scale, const float* bias, float* grad_x,
+                double* sums);
+  /// grad_x = grad + slope * d + offset: the gradient by way of the statistics added.
+  void (*add_moments_grad)(const float* x, const float* grad, std::int64_t rows,
+                           std::int64_t channels, const float* mean, const float* slope,
+                           const float* offset, float* grad_x);
 };
 
 /// The loops for `isa`, which the machine must have.

@@ -2,15 +2,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "lathe/nn/kernels/depthwise_conv_loops.h"
+#include "lathe/nn/kernels/normalised_autograd.h"
+#include "lathe/nn/kernels/normalised_rows.h"
 
 namespace lathe::nn {
 namespace {
@@ -18,9 +18,9 @@ namespace {
 /// Bytes of activations that a band of rows may touch, so that it stays in the second-level cache
 /// while the blocks of channels pass over it.
 constexpr std::int64_t kBandBytes = 256 * 1024;
-/// Sums for the kernel's gradient are kept apart for this many groups of images, whatever the
-/// number of threads, and then added in order.
-constexpr std::int64_t kGradWeightParts = 32;
+/// Sums are kept apart for this many groups of images, whatever the number of threads, and then
+/// added in order.
+constexpr std::int64_t kParts = 16;
 
 void check(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
   const std::string where = "[nn::depthwise_conv] ";
@@ -85,15 +85,6 @@ std::vector<float> pack_taps(const at::Tensor& weight, const DepthwiseShape& sha
   return taps;
 }
 
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-at::Tensor empty_like_image(const at::Tensor& x, std::int64_t height, std::int64_t width) {
-  return at::empty({x.size(0), x.size(1), height, width},
-                   x.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
-
 /// Rows of the output in a band.
 std::int64_t band_rows(const DepthwiseShape& s) {
   const std::int64_t row_bytes =
@@ -101,102 +92,187 @@ std::int64_t band_rows(const DepthwiseShape& s) {
   return std::clamp<std::int64_t>(kBandBytes / row_bytes, 1, s.out_height);
 }
 
-/// x must be channels-last.
-at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
-  const DepthwiseShape shape = shape_of(x, weight, stride);
-  const DepthwiseLoops loops = depthwise_loops(shape);
-  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, false);
-  at::Tensor y = empty_like_image(x, shape.out_height, shape.out_width);
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  const std::int64_t band = band_rows(shape);
-  const std::int64_t bands = (shape.out_height + band - 1) / band;
-  at::parallel_for(0, x.size(0) * bands, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t image = item / bands;
-      const std::int64_t row = item % bands * band;
-      loops.forward(shape, from + image * shape.height * shape.width * shape.channels, taps.data(),
-                    to + image * shape.out_height * shape.out_width * shape.channels, row,
-                    std::min(shape.out_height, row + band));
-    }
-  });
-  return y;
+/// The images of an input that may be pending, read a band of rows at a time.
+class InputImage {
+ public:
+  /// `z` is the image; a pending one is normalised into `buffer`.
+  InputImage(const NormalisedRows& norm, const float* z, std::int64_t width, float* buffer)
+      : norm_(norm), z_(z), row_size_(width * norm.channels()), width_(width), buffer_(buffer) {}
+  const float* data() const { return norm_.pending() ? buffer_ : z_; }
+  /// Rows before `end` are needed now.
+  void need(std::int64_t end) {
+    if (!norm_.pending() || end <= ready_) return;
+    norm_.read(z_ + ready_ * row_size_, (end - ready_) * width_, buffer_ + ready_ * row_size_);
+    ready_ = end;
+  }
+
+ private:
+  const NormalisedRows& norm_;
+  const float* z_;
+  std::int64_t row_size_;
+  std::int64_t width_;
+  float* buffer_;
+  std::int64_t ready_ = 0;
+};
+
+/// One past the last row of the input that rows of the output before `row_end` read.
+std::int64_t input_end(const DepthwiseShape& s, std::int64_t row_end) {
+  return std::min(s.height, (row_end - 1) * s.stride + s.kernel / 2 + 1);
 }
 
-/// [C, 1, k, k] from the sums [parts, blocks, k * k, lanes].
-at::Tensor unpack_grad(const std::vector<float>& sums, std::int64_t parts,
-                       const DepthwiseShape& shape, int lanes, const at::TensorOptions& options) {
+/// Calls body(image, part), in parallel over the parts.
+template <typename Body>
+void for_each_image(std::int64_t images, std::int64_t parts, const Body& body) {
+  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      for (std::int64_t i = part * images / parts; i < (part + 1) * images / parts; ++i) {
+        body(i, part);
+      }
+    }
+  });
+}
+
+/// z of x must be channels-last.
+ConvResult forward(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+                   bool with_moments) {
+  const DepthwiseShape shape = shape_of(x.z, weight, stride);
+  const DepthwiseLoops loops = depthwise_loops(shape);
+  const NormalisedRows norm(x);
+  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, false);
+  ConvResult to{empty_image(x.z, shape.channels, shape.out_height, shape.out_width), {}};
+  const float* from = x.z.data_ptr<float>();
+  float* result = to.z.data_ptr<float>();
+  const std::int64_t x_size = shape.height * shape.width * shape.channels;
+  const std::int64_t z_pixels = shape.out_height * shape.out_width;
+  const std::int64_t band = band_rows(shape);
+  const auto convolve = [&](std::int64_t image, std::int64_t rows) {
+    float* buffer = norm.pending() ? scratch(0, x_size) : nullptr;
+    InputImage input(norm, from + image * x_size, shape.width, buffer);
+    for (std::int64_t row = 0; row < rows; row += band) {
+      const std::int64_t row_end = std::min(rows, row + band);
+      input.need(input_end(shape, row_end));
+      loops.forward(shape, input.data(), taps.data(), result + image * z_pixels * shape.channels,
+                    row, row_end);
+    }
+  };
+  const std::int64_t images = x.z.size(0);
+  const std::int64_t parts = std::min(images, kParts);
+  if (!with_moments) {
+    for_each_image(images, parts,
+                   [&](std::int64_t image, std::int64_t) { convolve(image, shape.out_height); });
+    return to;
+  }
+  const std::int64_t first_rows =
+      std::min(shape.out_height, (MomentSums::kOriginRows + shape.out_width - 1) / shape.out_width);
+  convolve(0, first_rows);
+  MomentSums sums(result, std::min(first_rows * shape.out_width, MomentSums::kOriginRows),
+                  shape.channels, parts);
+  for_each_image(images, parts, [&](std::int64_t image, std::int64_t part) {
+    convolve(image, shape.out_height);
+    sums.add(result + image * z_pixels * shape.channels, z_pixels, part);
+  });
+  to.moments = sums.moments(images * z_pixels);
+  return to;
+}
+
+/// [C, 1, k, k] from the sums [parts, blocks, k * k, lanes], which are added up in place.
+at::Tensor unpack_grad(std::vector<float>& sums, std::int64_t parts, const DepthwiseShape& shape,
+                       int lanes) {
+  const std::size_t part_size = sums.size() / static_cast<std::size_t>(parts);
+  for (std::int64_t part = 1; part < parts; ++part) {
+    const float* from = sums.data() + static_cast<std::size_t>(part) * part_size;
+    for (std::size_t i = 0; i < part_size; ++i) sums[i] += from[i];
+  }
   const std::int64_t taps = std::int64_t{shape.kernel} * shape.kernel;
-  const std::int64_t blocks = blocks_of(shape, lanes);
-  at::Tensor grad = at::empty({shape.channels, 1, shape.kernel, shape.kernel}, options);
+  at::Tensor grad = at::empty({shape.channels, 1, shape.kernel, shape.kernel}, at::kFloat);
   float* to = grad.data_ptr<float>();
-  for (std::int64_t block = 0; block < blocks; ++block) {
+  for (std::int64_t block = 0; block < blocks_of(shape, lanes); ++block) {
     const std::int64_t channel = std::min(block * lanes, shape.channels - lanes);
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      for (std::int64_t lane = 0; lane < lanes; ++lane) {
-        const float* from = sums.data() + (block * taps + tap) * lanes + lane;
-        float sum = 0;
-        for (std::int64_t part = 0; part < parts; ++part) {
-          sum += from[part * blocks * taps * lanes];
-        }
-        to[(channel + lane) * taps + tap] = sum;
+    const float* from = sums.data() + block * taps * lanes;
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        to[(channel + lane) * taps + tap] = from[tap * lanes + lane];
       }
     }
   }
   return grad;
 }
 
-/// Gradients of x and weight, each only if needed; x and grad_y must be channels-last. Both are
-/// made from a band of rows while it is in the cache.
-std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& grad_y, const at::Tensor& x,
-                                           const at::Tensor& weight, std::int64_t stride,
-                                           bool needs_grad_x, bool needs_grad_weight) {
-  const DepthwiseShape shape = shape_of(x, weight, stride);
+struct Gradients {
+  at::Tensor z;
+  NormalisedRows::VectorGrads vectors;
+  at::Tensor weight;
+};
+
+/// z of x, and grad, must be channels-last. All gradients are made from a band of rows while it is
+/// in the cache.
+Gradients backward(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+                   const ConvResult& result, const at::Tensor& grad, const at::Tensor& grad_moments,
+                   bool needs_grad_x, bool needs_grad_weight) {
+  const DepthwiseShape shape = shape_of(x.z, weight, stride);
   const DepthwiseLoops loops = depthwise_loops(shape);
-  // At stride 1 the gradient of x is itself a convolution of grad_y, with the kernel turned round.
-  const auto grad_input = stride == 1 ? loops.forward : loops.grad_input;
-  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
-  const std::int64_t images = x.size(0);
-  const std::int64_t parts = std::min(images, kGradWeightParts);
-  const std::int64_t part_size = static_cast<std::int64_t>(taps.size());
-  std::vector<float> sums(needs_grad_weight ? static_cast<std::size_t>(parts * part_size) : 0);
-  at::Tensor grad_x;
-  if (needs_grad_x) grad_x = empty_like_image(x, shape.height, shape.width);
+  const NormalisedRows norm(x);
+  const std::int64_t images = x.z.size(0);
   const std::int64_t x_size = shape.height * shape.width * shape.channels;
   const std::int64_t y_size = shape.out_height * shape.out_width * shape.channels;
-  const float* from_x = x.data_ptr<float>();
-  const float* from_y = grad_y.data_ptr<float>();
-  float* to_x = needs_grad_x ? grad_x.data_ptr<float>() : nullptr;
+  const MomentsGrad join(result.moments, grad_moments, images * shape.out_height * shape.out_width);
+  // At stride 1 the gradient of x is itself a convolution of that of y, with the kernel turned
+  // round.
+  const auto grad_input = stride == 1 ? loops.forward : loops.grad_input;
+  const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
+  const std::int64_t parts = std::min(images, kParts);
+  const std::int64_t part_size = static_cast<std::int64_t>(taps.size());
+  std::vector<float> sums(needs_grad_weight ? static_cast<std::size_t>(parts * part_size) : 0);
+  PartSums norm_sums(parts, norm.pending() ? 2 * shape.channels : 0);
+  Gradients to;
+  if (needs_grad_x) to.z = empty_image(x.z, shape.channels, shape.height, shape.width);
+  const float* from_x = x.z.data_ptr<float>();
+  const float* from_z = result.z.data_ptr<float>();
+  const float* from_grad = grad.data_ptr<float>();
+  float* to_x = needs_grad_x ? to.z.data_ptr<float>() : nullptr;
   const std::int64_t band = band_rows(shape);
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) {
-      for (std::int64_t i = part * images / parts; i < (part + 1) * images / parts; ++i) {
-        for (std::int64_t row = 0; row < shape.out_height; row += band) {
-          const std::int64_t row_end = std::min(shape.out_height, row + band);
-          if (needs_grad_weight) {
-            loops.grad_weight(shape, from_x + i * x_size, from_y + i * y_size,
-                              sums.data() + part * part_size, row, row_end);
-          }
-          if (needs_grad_x) {
-            grad_input(shape, from_y + i * y_size, taps.data(), to_x + i * x_size, row * stride,
-                       std::min(shape.height, row_end * stride));
-          }
-        }
+  for_each_image(images, parts, [&](std::int64_t i, std::int64_t part) {
+    float* buffer = norm.pending() ? scratch(0, x_size) : nullptr;
+    InputImage input(norm, from_x + i * x_size, shape.width, buffer);
+    const float* g = join.read(from_z + i * y_size, from_grad + i * y_size,
+                               shape.out_height * shape.out_width, scratch(1, y_size));
+    for (std::int64_t row = 0; row < shape.out_height; row += band) {
+      const std::int64_t row_end = std::min(shape.out_height, row + band);
+      if (needs_grad_weight) {
+        input.need(input_end(shape, row_end));
+        loops.grad_weight(shape, input.data(), g, sums.data() + part * part_size, row, row_end);
+      }
+      if (!needs_grad_x) continue;
+      const std::int64_t begin = row * stride;
+      const std::int64_t end = std::min(shape.height, row_end * stride);
+      float* grad_x = to_x + i * x_size;
+      grad_input(shape, g, taps.data(), grad_x, begin, end);
+      if (norm.pending()) {
+        const std::int64_t first = begin * shape.width * shape.channels;
+        norm.chain(from_x + i * x_size + first, grad_x + first, (end - begin) * shape.width,
+                   grad_x + first, norm_sums.part(part));
       }
     }
   });
-  if (!needs_grad_weight) return {grad_x, at::Tensor()};
-  return {grad_x, unpack_grad(sums, parts, shape, loops.lanes, x.options())};
+  if (needs_grad_weight) to.weight = unpack_grad(sums, parts, shape, loops.lanes);
+  if (norm.pending() && needs_grad_x) to.vectors = norm.vector_grads(norm_sums.total());
+  return to;
 }
 
 class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, std::int64_t stride) {
-    const at::Tensor input = channels_last(x);
-    context->save_for_backward({input, weight});
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const at::Tensor& /*z*/,
+                                                const OptionalTensor& /*moments*/,
+                                                const OptionalTensor& /*norm_weight*/,
+                                                const OptionalTensor& /*norm_bias*/,
+                                                const at::Tensor& weight, const Normalised& x,
+                                                std::int64_t stride, bool with_moments) {
+    const ConvResult to = nn::forward(x, weight, stride, with_moments);
+    save_normalised(*context, x, {weight, to.z, to.moments});
     context->saved_data["stride"] = stride;
-    return nn::forward(input, weight, stride);
+    if (!with_moments) return {to.z};
+    return {to.z, to.moments};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -205,16 +281,39 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
       throw std::logic_error("[nn::depthwise_conv] gradients of gradients are not supported");
     }
     const torch::autograd::variable_list saved = context->get_saved_variables();
-    const std::int64_t stride = context->saved_data["stride"].toInt();
-    const at::Tensor grad_y = channels_last(grads[0]);
-    auto [grad_x, grad_weight] =
-        nn::backward(grad_y, saved[0], saved[1], stride, context->needs_input_grad(0),
-                     context->needs_input_grad(1));
-    return {grad_x, grad_weight, at::Tensor()};
+    const Normalised x = saved_normalised(*context, saved);
+    const ConvResult result{saved[5], saved[6]};
+    const at::Tensor grad = grads[0].defined() ? channels_last(grads[0]) : at::zeros_like(result.z);
+    // Only tensors that are there count as inputs.
+    const bool needs_grad_weight = context->needs_input_grad(x.pending() ? 4 : 1);
+    const bool needs_grad_x = context->needs_input_grad(0) || x.pending();
+    const Gradients to =
+        nn::backward(x, saved[4], context->saved_data["stride"].toInt(), result, grad,
+                     grads.size() > 1 ? grads[1] : at::Tensor(), needs_grad_x, needs_grad_weight);
+    return {to.z, to.vectors.moments, to.vectors.weight, to.vectors.bias, to.weight, {}, {}, {}};
   }
 };
 
 }  // namespace
+
+ConvResult depthwise_conv(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+                          bool with_moments) {
+  check(x.z, weight, stride);
+  check_normalised(x, "depthwise_conv");
+  if (!runs_here(x.z, weight, stride)) {
+    throw std::invalid_argument(
+        "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7 and stride 1 or 2");
+  }
+  Normalised input = x;
+  input.z = channels_last(x.z);
+  if (with_moments && input.z.size(0) * input.z.size(2) * input.z.size(3) == 1) {
+    throw std::invalid_argument("[nn::depthwise_conv] moments need more than one value a channel");
+  }
+  if (!needs_grad(input, {weight})) return forward(input, weight, stride, with_moments);
+  const auto results = DepthwiseConv::apply(input.z, optional(x.moments), optional(x.weight),
+                                            optional(x.bias), weight, input, stride, with_moments);
+  return {results[0], with_moments ? results[1] : at::Tensor()};
+}
 
 at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
   check(x, weight, stride);
@@ -222,10 +321,7 @@ at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, std::in
     const std::int64_t padding = weight.size(2) / 2;
     return at::conv2d(x, weight, {}, stride, padding, 1, x.size(1));
   }
-  if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
-    return DepthwiseConv::apply(x, weight, stride);
-  }
-  return forward(channels_last(x), weight, stride);
+  return depthwise_conv(Normalised{x}, weight, stride, false).z;
 }
 
 }  // namespace lathe::nn

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "lathe/nn/kernels/normalised.h"
+
 namespace lathe::nn {
 
 /// The depthwise convolution of x: [N, C, H, W] with weight: [C, 1, k, k] at padding k / 2, without
@@ -18,5 +20,14 @@ namespace lathe::nn {
 /// @throws std::invalid_argument if x is not 4-d, weight not [C, 1, k, k] with odd k, or
 /// stride < 1. The backward pass throws std::logic_error when asked for a differentiable gradient.
 at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride);
+
+/// The same of an input that may be pending; `with_moments` also gives the moments of the result.
+/// Differentiable in z, moments, weight and bias of x and in weight, once; of the forward pass only
+/// z of x and of the result are kept.
+///
+/// @throws std::invalid_argument also for what does not run here, or with_moments and one value a
+/// channel.
+ConvResult depthwise_conv(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+                          bool with_moments);
 
 }  // namespace lathe::nn

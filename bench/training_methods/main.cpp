@@ -29,8 +29,8 @@ struct Bucket {
   std::vector<space::Arch> archs;
 };
 
-/// Nets of a space in equal buckets between its smallest and largest MACs, these two among them; the
-/// same each time.
+/// Nets of a space in equal buckets between its smallest and largest MACs, these two among them;
+/// the same each time.
 std::vector<Bucket> draw(const space::Space& space, std::size_t per_bucket) {
   const auto macs = [&](const space::Arch& arch) {
     return static_cast<double>(graph::macs(space.graph(arch)));
@@ -75,16 +75,16 @@ void compare(const std::string& folder, std::size_t per_bucket, nn::Workers& wor
   for (std::size_t b = 0, begin = 0; b < ends.size(); begin = ends[b++]) {
     const auto first = validation.begin() + static_cast<std::ptrdiff_t>(begin);
     const auto last = validation.begin() + static_cast<std::ptrdiff_t>(ends[b]);
-    best.push_back(nets[static_cast<std::size_t>(std::max_element(first, last) -
-                                                 validation.begin())]);
+    best.push_back(
+        nets[static_cast<std::size_t>(std::max_element(first, last) - validation.begin())]);
   }
   best.push_back(nets.front());  // the smallest
   best.push_back(trained.space->graph(trained.space->largest()));
   std::vector<double> test;
   for (const graph::Graph& graph : best) {
     const nn::Executor net(graph);
-    test.push_back(evaluator.top1(net, evaluator.calibrated(*trained.weights, net),
-                                  trained.dataset.test));
+    test.push_back(
+        evaluator.top1(net, evaluator.calibrated(*trained.weights, net), trained.dataset.test));
   }
   fmt::print("{:<24}", folder);
   for (int b = 0; b < kBuckets; ++b) {
@@ -110,8 +110,9 @@ int main(int argc, char** argv) {
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   lathe::nn::set_num_threads(1);
   lathe::nn::Workers workers(threads, 1);
-  fmt::print("test top-1 in % (MMACs) of the best net by validation in each of six buckets | mean | "
-             "smallest | largest\n");
+  fmt::print(
+      "test top-1 in % (MMACs) of the best net by validation in each of six buckets | mean | "
+      "smallest | largest\n");
   try {
     for (; first < argc; ++first) {
       lathe::bench::compare(argv[first], per_bucket, workers);

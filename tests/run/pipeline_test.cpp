@@ -135,7 +135,7 @@ TEST_F(PipelineTest, GoesFromImagesToNetsAndIsNotDoneTwice) {
   const auto metrics = JsonLines(out("metrics.jsonl")).read();
   ASSERT_EQ(metrics.size(), 2U);  // epochs
   EXPECT_GT(metrics.back().at("images_per_s"), 0);
-  EXPECT_EQ(JsonLines(out("accuracy_samples.jsonl")).read().size(), 10U);
+  EXPECT_EQ(JsonLines(out("accuracy_samples.jsonl")).read().size(), 11U);  // and their conditions
 
   // Once more: everything is there, and the answer is the same.
   const std::string checkpoint = read_file(out("checkpoint/supernet.safetensors"));

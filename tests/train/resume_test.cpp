@@ -199,7 +199,7 @@ TEST_F(Resume, RefusesADamagedFile) {
   write_file_atomic(folder_ / "metrics.jsonl", "{\"loss\":1}\n");
   EXPECT_TRUE(text_thrown<Error>([&] {
                 train(folder_.path());
-              }).starts_with((folder_ / "metrics.jsonl").string() + ": \"step\": expected"));
+              }).starts_with((folder_ / "metrics.jsonl").string() + ":1: \"step\": expected"));
 }
 
 }  // namespace

@@ -253,8 +253,8 @@ TEST(Trainer, SaysWhatDoesNotFit) {
   };
   EXPECT_EQ(text(33, 2, 2), "[train::train] batch_size 33 must be a multiple of shards 2");
   EXPECT_EQ(text(32, 2, 1),
-            "[train::Step] shards and threads must be >= 1 and the weights have a replica per "
-            "shard, got 2, 2 and 1 replicas");
+            "[train::Step] threads must be >= 1 and the weights have a replica per shard of this "
+            "process, got 2 threads, 2 shards and 1 replicas");
   EXPECT_EQ(text(128, 1, 1), "[train::train] needs a batch of 128 training images, got 64");
 }
 

@@ -17,9 +17,9 @@
 #include "lathe/core/hash.h"
 #include "lathe/core/random.h"
 #include "lathe/dist/process_group.h"
-#include "lathe/dist/shard_tree.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/nn/threads.h"
+#include "lathe/train/step.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
 
@@ -87,7 +87,7 @@ int worker(const nlohmann::json& options) {
   const dist::Launch launch = dist::launch_from(variables);
   dist::ProcessGroup group(launch, {.connect_timeout_s = 20, .timeout_s = 1000});
   const int shards = options.at("shards");
-  const int own = dist::shards_of(group.rank(), group.world_size(), shards).count;
+  const int own = shards_here(&group, shards);
   nn::set_num_threads(1);
   const auto space = lathe::testing::pattern_space();
   const data::Dataset dataset = lathe::testing::pattern_dataset(128);

@@ -39,6 +39,11 @@ void require_targets(std::span<const StepPass> passes, const Teacher& teacher) {
 
 }  // namespace
 
+int shards_here(const dist::ProcessGroup* group, int shards) {
+  return group == nullptr ? shards
+                          : dist::shards_of(group->rank(), group->world_size(), shards).count;
+}
+
 /// What one shard has beside its batch.
 struct Step::Shard {
   int replica = 0;

@@ -34,6 +34,10 @@ struct StepOptions {
   GradientReducerOptions reducer;
 };
 
+/// How many of `shards` this process executes, which is how many replicas its weights need; all of
+/// them if `group` is null. @throws as dist::shards_of().
+int shards_here(const dist::ProcessGroup* group, int shards);
+
 /// A net that takes part in a step, and how.
 struct StepPass {
   const nn::Executor* net = nullptr;

@@ -24,9 +24,13 @@ constexpr std::size_t kFewestRuns = 3;
 StepBenchmark::StepBenchmark(std::shared_ptr<const space::Space> space, const StepWork& work)
     : work_(work),
       space_(std::move(space)),
-      weights_(space_, {.seed = work.seed, .replicas = work.shards}),
+      weights_(space_, {.seed = work.seed, .replicas = shards_here(work.group, work.shards)}),
       optimizer_(make_optimizer(weights_.parameters(), {})),
-      step_(weights_, {.shards = work.shards, .threads = work.threads, .kernels = work.kernels}) {
+      step_(weights_, {.shards = work.shards,
+                       .threads = work.threads,
+                       .kernels = work.kernels,
+                       .group = work.group,
+                       .reducer = work.reducer}) {
   if (work.batch_size < 1 || work.batch_size % work.shards != 0 || work.subnets < 1) {
     throw std::invalid_argument(
         "[train::StepBenchmark] batch_size must be a multiple of shards and subnets >= 1, got " +
@@ -68,7 +72,7 @@ void StepBenchmark::infer() {
   nn::Workers& workers = step_.workers();
   workers.run([&](int worker) {
     const c10::NoGradGuard no_grad;
-    for (int shard = worker; shard < work_.shards; shard += workers.count()) {
+    for (int shard = worker; shard < weights_.parameters().replicas(); shard += workers.count()) {
       nets_.front().forward(weights_.bind(nets_.front().graph(), shard),
                             batches_[static_cast<std::size_t>(shard)].images,
                             {.kernels = work_.kernels});

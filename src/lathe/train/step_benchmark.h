@@ -20,8 +20,10 @@ struct StepWork {
   int shards = 2;  ///< see StepOptions
   int threads = 2;
   nn::Kernels kernels = nn::Kernels::kLathe;
-  bool channels_last = true;  ///< memory layout of the images; else NCHW
-  std::uint64_t seed = 1;     ///< of weights, images and random nets
+  bool channels_last = true;            ///< memory layout of the images; else NCHW
+  std::uint64_t seed = 1;               ///< of weights, images and random nets
+  dist::ProcessGroup* group = nullptr;  ///< of the processes that share the shards, see StepOptions
+  GradientReducerOptions reducer;
 };
 
 /// One step is exactly what training does for a batch, augmentation apart: train::Step and SGD.
@@ -33,12 +35,13 @@ class StepBenchmark {
 
   /// A training step; gives the largest net's mean loss.
   double train();
-  /// The largest net's answers to a batch, shard by shard side by side; with its running
-  /// statistics, nothing is recorded.
+  /// The largest net's answers to a batch, shard by shard side by side (those of this process);
+  /// with its running statistics, nothing is recorded.
   void infer();
 
   /// Of all nets of a step, for one image.
   std::int64_t macs() const;
+  const nn::SharedWeights& weights() const { return weights_; }
 
  private:
   StepWork work_;

@@ -1,7 +1,9 @@
 // lathe train: weights, and nothing else.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "amount.h"
@@ -13,6 +15,7 @@
 #include "lathe/run/net_file.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/train/evaluator.h"
+#include "launched.h"
 #include "name_options.h"
 #include "terminal.h"
 #include "training_options.h"
@@ -22,6 +25,7 @@ namespace {
 
 struct TrainCommand {
   run::TrainJob job;
+  dist::ProcessGroup::Options launched;
   std::string out;
   bool resume = false;
   bool json = false;
@@ -76,13 +80,38 @@ std::string summary(const nlohmann::ordered_json& result) {
   return line("largest net", result["largest"]) + line("smallest net", result["smallest"]);
 }
 
+/// Rank 0 opens it; the others write nothing.
+run::RunFolder open_folder(const TrainCommand& command, const std::string& config,
+                           dist::ProcessGroup& group) {
+  std::optional<run::RunFolder> folder;
+  group.from_rank_0([&]() -> nlohmann::json {
+    folder = run::RunFolder::open(command.out, config, command.resume);
+    return nullptr;
+  });
+  return folder ? *folder : run::RunFolder::of_other_process(command.out);
+}
+
 void execute(const TrainCommand& command, const std::string& config) {
-  const run::RunFolder folder = run::RunFolder::open(command.out, config, command.resume);
+  dist::ProcessGroup group = meet_launched(command.launched);
+  const bool speaks = group.rank() == 0;
+  run::TrainJob job = command.job;
+  job.train.group = &group;
+  if (job.threads == 0) {
+    job.threads = std::max(1, run::threads_of(0) / processes_here(group));
+  }
+  const run::RunFolder folder = open_folder(command, config, group);
   ProgressReporter reporter;
-  const ProgressFn progress = [&](const Progress& p) { reporter(p); };
-  nn::set_num_threads(run::threads_of(command.job.threads));
-  run::Trained trained = run::prepare_training(command.job, folder, progress);
-  run::train_stage(trained, command.job, folder, progress);
+  const ProgressFn progress = [&](const Progress& p) {
+    if (speaks) {
+      reporter(p);
+    }
+  };
+  nn::set_num_threads(job.threads);
+  run::Trained trained = run::prepare_training(job, folder, progress);
+  run::train_stage(trained, job, folder, progress);
+  if (!speaks) {
+    return;
+  }
   const nlohmann::ordered_json result = result_of(trained, folder);
   write_json(folder.result(), result);
   if (command.json) {
@@ -101,6 +130,7 @@ void add_train_command(CLI::App& app) {
   // Left empty, it depends on the images.
   add_space_option(*command, options->job.space);
   add_training_options(*command, options->job);
+  add_launch_options(*command, options->launched);
   command
       ->add_option("--arch", options->job.arch_file,
                    "JSON file of the net that plain training trains; without it the largest")

@@ -167,6 +167,7 @@ TEST_F(Ranks, BroadcastsAndGathers) {
     }
     EXPECT_TRUE(job.bytes("gathered", rank) == bytes_of(at::stack(all).contiguous()));
     EXPECT_EQ(job.bytes("texts", rank), "|aaa|aaaaaa|");
+    EXPECT_EQ(job.bytes("told", rank), "yes");
   }
 }
 
@@ -240,6 +241,16 @@ TEST_F(Ranks, EndsAllRanksIfOneHasOtherOptions) {
   expect_all(shapes, "rank 1 has Float[3, 2] to gather, rank 0 Float[3, 1]" + next);
 }
 
+TEST_F(Ranks, EndsAllRanksOnAnErrorOfRank0) {
+  Job job(2);
+  job.start("error_of_rank_0", 2);
+  for (std::size_t rank = 0; rank < 2; ++rank) {
+    const Process::Result result = job[rank].wait();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_EQ(last_line(result.err), "x.json: cannot read");
+  }
+}
+
 TEST_F(Ranks, SaysWhoIsMissing) {
   Job job(4);
   job.start("barrier", 2, {{"CONNECT_TIMEOUT_S", "2"}});
@@ -299,6 +310,7 @@ TEST(ProcessGroup, OfOneIsUsedAlike) {
     group.broadcast(array);
     group.barrier();
     group.require_same({{"a", 1}});
+    EXPECT_EQ(group.from_rank_0([] { return nlohmann::json("x"); }), "x");
     EXPECT_TRUE(array.equal(input(0, 100, at::kFloat)));
     const std::vector<at::Tensor> all = group.all_gather(array);
     ASSERT_EQ(all.size(), 1U);

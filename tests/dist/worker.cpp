@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dist/worker_inputs.h"
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/dist/process_group.h"
 
@@ -73,6 +74,11 @@ void others(const Place& place) {
     texts += text + "|";
   }
   place.write("texts", texts);
+  const nlohmann::json told = group.from_rank_0([&]() -> nlohmann::json {
+    if (group.rank() != 0) throw std::logic_error("called on another rank");
+    return {{"third", 1.0 / 3}, {"none", nullptr}};
+  });
+  place.write("told", told == nlohmann::json{{"third", 1.0 / 3}, {"none", nullptr}} ? "yes" : "no");
   group.all_gather(at::empty({0}));
   group.require_same({{"batch_size", 8}, {"name", "x"}});
 }
@@ -115,6 +121,8 @@ void run(const std::string& scenario, const Place& place) {
     nlohmann::json options{{"lr", 0.5}};
     if (group.rank() == 1) options["cutout"] = 4;
     group.require_same(options);
+  } else if (scenario == "error_of_rank_0") {
+    group.from_rank_0([]() -> nlohmann::json { throw Error("x.json: cannot read"); });
   } else if (scenario == "other_shapes") {
     group.all_gather(at::empty({3, 1 + group.rank()}));
   } else {

@@ -318,6 +318,22 @@ std::vector<std::string> ProcessGroup::all_gather(const std::string& text) {
 
 void ProcessGroup::barrier() { all_gather(std::string()); }
 
+nlohmann::json ProcessGroup::from_rank_0(const std::function<nlohmann::json()>& make) {
+  nlohmann::json made;
+  if (rank() == 0) {
+    try {
+      made = {{"value", make()}};
+    } catch (const Error& error) {
+      made = {{"error", error.what()}};
+    }
+  }
+  made = parse_json(all_gather(made.dump()).front(), "what rank 0 says");
+  if (made.contains("error")) {
+    throw Error(made.at("error").get<std::string>());
+  }
+  return made.at("value");
+}
+
 void ProcessGroup::require_same(const nlohmann::json& object) {
   const std::vector<std::string> texts = all_gather(object.dump());
   std::vector<nlohmann::json> objects;

@@ -101,6 +101,10 @@ class ProcessGroup {
   /// Returns when every rank has called it.
   void barrier();
 
+  /// What `make` gives on rank 0, which alone calls it, on every rank: a JSON value, of whose
+  /// numbers none changes by being sent. @throws Error on every rank if `make` throws one.
+  nlohmann::json from_rank_0(const std::function<nlohmann::json()>& make);
+
   /// Compares a JSON object, member by member, with rank 0's.
   /// @throws Error on every rank if any differs, naming the first such member and both values.
   void require_same(const nlohmann::json& object);

@@ -25,6 +25,12 @@ class RunFolder {
   /// named).
   static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);
 
+  /// The same folder for a process that trains together with the one that opened it: nothing is
+  /// written, and it need not be there.
+  static RunFolder of_other_process(const std::filesystem::path& root) {
+    return {root, /*begun=*/true, nullptr};
+  }
+
   const std::filesystem::path& root() const { return root_; }
   /// Whether the run had anything to keep when it was opened.
   bool begun() const { return begun_; }

@@ -9,10 +9,12 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/dist/process_group.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/evaluator.h"
 #include "lathe/train/schedule.h"
+#include "lathe/train/step.h"
 
 namespace lathe::run {
 namespace {
@@ -40,6 +42,14 @@ std::string kept_space(const std::string& space, const RunFolder& folder) {
   return kept.string();
 }
 
+/// The same where several processes train: rank 0 keeps the copy, which others may not see.
+std::string kept_space(const std::string& space, const RunFolder& folder,
+                       dist::ProcessGroup& group) {
+  const nlohmann::json kept = group.from_rank_0([&] { return kept_space(space, folder); });
+  const auto path = kept.get<std::string>();
+  return space::is_space_file(space) && !std::filesystem::exists(path) ? space : path;
+}
+
 std::shared_ptr<const space::Space> open_for(const std::string& name,
                                              const data::Dataset& dataset) {
   return space::open_space(name, {.in_channels = dataset.train.channels(),
@@ -65,9 +75,10 @@ std::string oddities(const data::Dataset& dataset) {
 
 /// The weights that training begins with.
 std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
-  const nn::WeightOptions options{.seed = job.seed,
-                                  .zero_residual_gamma = trained.method == "bignas",
-                                  .replicas = job.train.shards};
+  const nn::WeightOptions options{
+      .seed = job.seed,
+      .zero_residual_gamma = trained.method == "bignas",
+      .replicas = train::shards_here(job.train.group, job.train.shards)};
   if (!trained.arch) {
     return std::make_unique<nn::Supernet>(trained.space, options);
   }
@@ -88,7 +99,8 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
   trained.weights->load_state(net.weights, from.string());
 }
 
-/// Epochs that fit into the budget, by the pace of some steps in a copy of the weights.
+/// Epochs that fit into the budget, by the pace of some steps in a copy of the weights. Of several
+/// processes, by rank 0's clock: the others' answers mean nothing.
 double epochs_within(const Trained& trained, const TrainJob& job,
                      const train::TrainOptions& options) {
   constexpr std::int64_t kWarm = 5, kTimed = 25;
@@ -106,13 +118,35 @@ double epochs_within(const Trained& trained, const TrainJob& job,
       warm = Clock::now();
     }
   };
-  std::filesystem::create_directories(trial.folder);
+  const bool writes = trial.group == nullptr || trial.group->rank() == 0;
+  if (writes) {
+    std::filesystem::create_directories(trial.folder);
+  }
   train::train(*weights, *trained.space, *strategy, trained.dataset, trial, note);
   const std::chrono::duration<double> seconds = Clock::now() - warm;
-  std::filesystem::remove_all(trial.folder);
+  if (writes) {
+    std::filesystem::remove_all(trial.folder);
+  }
   // Progress comes every ten steps: the first report ends the warm-up.
   const double steps_per_s = (kWarm + kTimed - 10) / seconds.count();
   return std::max(kSmallestEpochs, job.budget_s * steps_per_s / static_cast<double>(per_epoch));
+}
+
+/// Epochs for the budget: of a run that goes on those of before, whatever its pace now.
+double resolved_epochs(const Trained& trained, const TrainJob& job,
+                       const train::TrainOptions& options, const RunFolder& folder,
+                       dist::ProcessGroup& group) {
+  const nlohmann::json before = group.from_rank_0([&]() -> nlohmann::json {
+    if (!std::filesystem::exists(folder.training())) {
+      return nullptr;
+    }
+    return json_member<double>(read_json(folder.training()), "epochs", folder.training().string());
+  });
+  if (!before.is_null()) {
+    return before.get<double>();
+  }
+  const double now = epochs_within(trained, job, options);
+  return group.from_rank_0([&]() -> nlohmann::json { return now; }).get<double>();
 }
 
 nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
@@ -167,7 +201,10 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
                   .augment = job.train.augment};
   // Whether there are images enough is better known now than after minutes of measuring.
   train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
-  trained.space = open_for(kept_space(space_of(job, trained.dataset), folder), trained.dataset);
+  dist::ProcessGroup alone;
+  trained.space = open_for(kept_space(space_of(job, trained.dataset), folder,
+                                      job.train.group != nullptr ? *job.train.group : alone),
+                           trained.dataset);
   const bool supernet = train::trains_supernet(job.method.name);
   if (supernet && !trained.space->weights_nest()) {
     throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
@@ -197,21 +234,25 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
   options.seed = job.seed;
   options.threads = threads_of(job.threads);
   const std::int64_t images = trained.dataset.train.size();
-  if (!job.from.empty() && !std::filesystem::exists(train::checkpoint_path(folder.root()))) {
-    take_weights(trained, job.from);
-  }
-  nlohmann::ordered_json json = description(trained, job, folder);
+  dist::ProcessGroup alone;
+  dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
+  group.from_rank_0([&]() -> nlohmann::json {  // whose weights are where all begin
+    if (!job.from.empty() && !std::filesystem::exists(train::checkpoint_path(folder.root()))) {
+      take_weights(trained, job.from);
+    }
+    return nullptr;
+  });
   double epochs = job.method.epochs;
   if (job.budget_s > 0) {
-    // What was resolved holds for a run that goes on, whatever its pace then.
-    epochs = std::filesystem::exists(folder.training())
-                 ? json_member<double>(read_json(folder.training()), "epochs",
-                                       folder.training().string())
-                 : epochs_within(trained, job, options);
+    epochs = resolved_epochs(trained, job, options, folder, group);
     progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
   }
-  json["epochs"] = epochs;
-  write_json(folder.training(), json);
+  group.from_rank_0([&]() -> nlohmann::json {
+    nlohmann::ordered_json json = description(trained, job, folder);
+    json["epochs"] = epochs;
+    write_json(folder.training(), json);
+    return nullptr;
+  });
   const auto strategy = train::make_strategy(*trained.space, job.method,
                                              train::steps_of(epochs, options.batch_size, images),
                                              images / options.batch_size, trained.arch, job.seed);

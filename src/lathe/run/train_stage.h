@@ -31,8 +31,10 @@ struct TrainJob {
   /// Seconds that training may take: epochs follow from the pace of the first steps. 0: as the
   /// method's epochs say. Plain training only.
   double budget_s = 0;
-  train::TrainOptions train;  ///< its folder, threads and seed are set by the stage
-  int threads = 0;            ///< 0: all cores
+  /// Its folder, threads and seed are set by the stage. Processes of its group call the stage's
+  /// functions together, each with the same job; rank 0 alone reads and writes the folder.
+  train::TrainOptions train;
+  int threads = 0;  ///< 0: all cores
   std::uint64_t seed = 0;
 };
 

@@ -203,24 +203,15 @@ void Run::share_weights() {
 
 /// The step to go on with. Rank 0 alone reads its folder, which others may not see.
 std::int64_t Run::begin() {
-  nlohmann::json begun;
-  if (writes()) {
-    try {
-      const std::int64_t start = restore();
-      begun = {{"start", start},
-               {"strategy", strategy_.state()},
-               {"updates", optimizer_->updates()},
-               {"epoch_loss", in_epoch_.loss},
-               {"epoch_steps", in_epoch_.steps},
-               {"teacher", teacher_ != nullptr}};
-    } catch (const Error& error) {
-      begun = {{"error", error.what()}};
-    }
-  }
-  begun = parse_json(group_.all_gather(begun.dump()).front(), "what rank 0 goes on from");
-  if (begun.contains("error")) {
-    throw Error(begun.at("error").get<std::string>());
-  }
+  const nlohmann::json begun = group_.from_rank_0([&]() -> nlohmann::json {
+    const std::int64_t start = restore();
+    return {{"start", start},
+            {"strategy", strategy_.state()},
+            {"updates", optimizer_->updates()},
+            {"epoch_loss", in_epoch_.loss},
+            {"epoch_steps", in_epoch_.steps},
+            {"teacher", teacher_ != nullptr}};
+  });
   if (!writes()) {
     strategy_.restore(begun.at("strategy"));
     optimizer_->set_updates(begun.at("updates").get<std::int64_t>());
@@ -411,9 +402,8 @@ std::vector<double> Run::validate(const std::vector<Strategy::Reported>& reporte
   if (average_) {
     average_->swap();
   }
-  const at::Tensor all =
-      at::zeros({static_cast<std::int64_t>(reported.size())},
-                at::TensorOptions(at::kDouble).device(weights_.device()));
+  const at::Tensor all = at::zeros({static_cast<std::int64_t>(reported.size())},
+                                   at::TensorOptions(at::kDouble).device(weights_.device()));
   for (std::size_t i = 0; i < own.size(); ++i) {
     all[static_cast<std::int64_t>(own[i])].fill_(found[i]);
   }
@@ -470,9 +460,8 @@ std::int64_t Run::execute() {
       share_weights();
       finish_epoch(step + 1);
     }
-    const bool due =
-        epoch_ends || seconds_since(saved) >= options_.checkpoint_s ||
-        (options_.checkpoint_steps > 0 && (step + 1) % options_.checkpoint_steps == 0);
+    const bool due = epoch_ends || seconds_since(saved) >= options_.checkpoint_s ||
+                     (options_.checkpoint_steps > 0 && (step + 1) % options_.checkpoint_steps == 0);
     if (due && writes()) {
       save(step + 1);
       saved = Clock::now();

@@ -93,10 +93,12 @@ TEST(FitLatencyModelTest, NothingIsLearnedByHeart) {
   const TinySpace space;
   const auto samples = repeated_samples(space, 40, 3);
   const auto kind = LatencyModelKind::kPerceptron;
-  // What a model that has seen the net can say of it, and one that has not.
-  EXPECT_LT(model_error(*fit_latency_model(kind, space, {}, samples), samples).mape, 0.12);
+  // What a model that has seen the net can say of it, and one that has not: latencies are drawn
+  // anew for every net, so that there is nothing to learn but the nets themselves.
+  const double seen = model_error(*fit_latency_model(kind, space, {}, samples), samples).mape;
   const auto error = cross_validated_error(kind, space, samples, 5);
   ASSERT_TRUE(error.has_value());
+  EXPECT_GT(error->mape, 1.2 * seen);
   EXPECT_GT(error->mape, 0.15);
 }
 

@@ -6,6 +6,7 @@ namespace lathe::app {
 void add_accuracy_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("accuracy", "predictors of accuracy");
   command->require_subcommand(1);
+  add_accuracy_collect_command(*command);
   add_accuracy_fit_command(*command);
   add_accuracy_predict_command(*command);
   add_accuracy_validate_command(*command);

@@ -28,6 +28,7 @@ void add_latency_predict_command(CLI::App& app);
 void add_latency_validate_command(CLI::App& app);
 
 // Verbs of `lathe accuracy`.
+void add_accuracy_collect_command(CLI::App& app);
 void add_accuracy_fit_command(CLI::App& app);
 void add_accuracy_predict_command(CLI::App& app);
 void add_accuracy_validate_command(CLI::App& app);

@@ -1,12 +1,14 @@
-// lathe accuracy fit and lathe accuracy validate.
+// lathe accuracy collect, fit and validate.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "apps/program.h"
+#include "apps/tiny_run.h"
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/accuracy/sample.h"
 #include "lathe/accuracy/validation.h"
@@ -92,6 +94,60 @@ TEST_F(AccuracyTest, FromEvaluatedSubnetsToAValidatedPredictor) {
   EXPECT_EQ(lines[2].rfind("predictor ", 0), 0U);
   EXPECT_EQ(lines[3].rfind("best constant ", 0), 0U);
   EXPECT_EQ(lines[4].rfind("MACs alone ", 0), 0U);
+}
+
+TEST_F(AccuracyTest, CollectsFromATrainedRun) {
+  const lathe::testing::TinyRun tiny;
+  const std::string run = quoted(tiny.out().string());
+  const auto train = [&](const std::string& out, const std::string& more) {
+    return run_lathe("train --data-dir " + quoted(tiny.data().string()) + " --out " + quoted(out) +
+                     " --epochs 0.2 --validation-size 100 --batch-size 50 --train-threads 1 " +
+                     more);
+  };
+  const Outcome trained = train(tiny.out().string(), "--method deps");
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const std::string collect =
+      "accuracy collect --from " + run + " --threads 1 --validation-images 80 --json --out ";
+  const Outcome outcome = run_lathe(collect + file("s.jsonl") + " --samples 12");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto said = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(said.at("samples"), 12);
+  EXPECT_LE(said.at("lowest"), said.at("highest"));
+  const auto conditions = accuracy::conditions_of_samples(dir_ / "s.jsonl");
+  EXPECT_EQ(conditions.space, "mbv3_28");
+  EXPECT_EQ(conditions.validation_images, 80);
+  const std::string all = read_file(dir_ / "s.jsonl");
+
+  // Cut in the middle: goes on, to the same file.
+  write_file_atomic(dir_ / "s.jsonl", all.substr(0, all.size() / 2));
+  EXPECT_EQ(run_lathe(collect + file("s.jsonl") + " --samples 12").exit_code, 0);
+  EXPECT_EQ(read_file(dir_ / "s.jsonl"), all);
+  expect_failure(run_lathe(collect + file("s.jsonl") + " --samples 12 --validation-images 50"), 1,
+                 path("s.jsonl") +
+                     ": evaluated under other conditions: validation_images: 80 against 50; name "
+                     "another file");
+  EXPECT_NE(run_lathe(collect + file("s.jsonl") + " --samples 12 --seed 1")
+                .err.find("is not the subnet that is drawn here; name another file"),
+            std::string::npos);
+  EXPECT_EQ(read_file(dir_ / "s.jsonl"), all);
+
+  const Outcome fit =
+      run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("m"));
+  EXPECT_EQ(fit.exit_code, 0) << fit.err;
+  EXPECT_EQ(run_lathe("accuracy validate --model " + file("m") + " --samples " + file("s.jsonl"))
+                .exit_code,
+            0);
+
+  const std::string none = path("empty");
+  std::filesystem::create_directories(none);
+  expect_failure(run_lathe("accuracy collect --samples 12 --from " + quoted(none) + " --out " +
+                           file("n.jsonl")),
+                 1,
+                 none +
+                     ": has no trained weights: expected train.json and a checkpoint, as lathe "
+                     "train and lathe run leave them");
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "n.jsonl"));
+  EXPECT_EQ(run_lathe("accuracy collect --samples 12 --out " + file("n.jsonl")).exit_code, 2);
 }
 
 TEST_F(AccuracyTest, TheSeedDecides) {

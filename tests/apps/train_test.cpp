@@ -71,7 +71,7 @@ TEST_F(TrainTest, OneNetAloneIsHandedOverWithItsAccuracy) {
 
 TEST_F(TrainTest, ASupernetsNetIsNamedAndFineTuned) {
   for (const std::string method : {"deps", "ofa", "bignas"}) {
-    const nlohmann::json result = json(train(method, "--method " + method + " --json"));
+    const nlohmann::json result = json(train(method, "--method " + method + " --json", 1.0));
     for (const std::string net : {"largest", "smallest"}) {
       EXPECT_GT(result[net]["validation_top1"], 0) << method;
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -23,8 +24,9 @@ using lathe::testing::text_thrown;
 class AccuracyStageTest : public ::testing::Test {
  protected:
   accuracy::PerceptronPredictor predict(std::uint64_t seed, const AccuracyOptions& options) {
-    return predict_accuracy(supernet_, *space_, dataset_, table_, evaluator_, options, seed, folder_,
-                            [&](const Progress& p) { evaluated_ += p.total > 0 ? 1 : 0; });
+    trained_.seed = seed;
+    return predict_accuracy(trained_, table_, evaluator_, options, folder_,
+                            [&](const Progress& p) { passes_ += p.total > 0 ? 1 : 0; });
   }
   accuracy::PerceptronPredictor predict(std::uint64_t seed = 0) { return predict(seed, few()); }
 
@@ -40,24 +42,27 @@ class AccuracyStageTest : public ::testing::Test {
   std::shared_ptr<const space::Space> space_ = stage_space();
   latency::BlockTable table_ =
       testing::table_by_macs(*space_, measure::fingerprint(ScriptedRunner(), *space_));
-  data::Dataset dataset_ = testing::synthetic_dataset(100, 40, 20);
-  train::Evaluator evaluator_{dataset_, {.calibration_images = 50, .batch_size = 25}};
-  nn::Supernet supernet_{space_, {.seed = 1}};
-  int evaluated_ = 0;  ///< subnets, by the progress reports
+  Trained trained_{.dataset = testing::synthetic_dataset(100, 40, 20),
+                   .space = space_,
+                   .weights = std::make_unique<nn::Supernet>(space_, nn::WeightOptions{.seed = 1}),
+                   .method = "deps"};
+  train::Evaluator evaluator_{trained_.dataset, {.calibration_images = 50, .batch_size = 25}};
+  int passes_ = 0;  ///< over the images, by the progress reports: four subnets each
 };
 
 TEST_F(AccuracyStageTest, EvaluatesSubnetsAndFitsAPredictorToThem) {
   const auto predictor = predict(3);
-  EXPECT_EQ(evaluated_, 12);
+  EXPECT_EQ(passes_, 3);
   const auto read = accuracy::read_samples(folder_.accuracy_samples(), *space_);
-  EXPECT_EQ(read.conditions.weights, content_hash(supernet_.state()));
+  EXPECT_EQ(read.conditions.weights, content_hash(trained_.weights->state()));
   EXPECT_EQ(read.conditions.validation_images, 40);
-  EXPECT_EQ(read.conditions.dataset, dataset_.name);
+  EXPECT_EQ(read.conditions.dataset, trained_.dataset.name);
   EXPECT_EQ(read.conditions.seed, 3U);
   ASSERT_EQ(read.samples.size(), 12U);
   double last_ms = 0.0;
   for (const accuracy::AccuracySample& sample : read.samples) {
-    EXPECT_EQ(sample.accuracy, evaluator_.validation_top1(supernet_, space_->graph(sample.arch), 40));
+    EXPECT_EQ(sample.accuracy,
+              evaluator_.validation_top1(*trained_.weights, space_->graph(sample.arch), 40));
     EXPECT_GE(table_.predict_ms(sample.arch), last_ms);  // evenly over the range, ascending
     last_ms = table_.predict_ms(sample.arch);
   }
@@ -85,7 +90,7 @@ TEST_F(AccuracyStageTest, DoesNotDependOnTheNumberOfThreads) {
 TEST_F(AccuracyStageTest, IsNotDoneAgain) {
   const auto predictor = predict();
   const auto again = predict();
-  EXPECT_EQ(evaluated_, 12);
+  EXPECT_EQ(passes_, 3);
   EXPECT_EQ(again.fit(), predictor.fit());
 }
 
@@ -99,9 +104,9 @@ TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
   }
   write_file_atomic(folder_.accuracy_samples(), all.substr(0, end + 10));
   std::filesystem::remove(folder_.accuracy_predictor());
-  evaluated_ = 0;
+  passes_ = 0;
   const auto resumed = predict();
-  EXPECT_EQ(evaluated_, 5);
+  EXPECT_EQ(passes_, 2);
   EXPECT_EQ(read_file(folder_.accuracy_samples()), all);
   EXPECT_EQ(resumed.fit(), whole.fit());
 }
@@ -113,13 +118,13 @@ TEST_F(AccuracyStageTest, RefusesTheSubnetsOfAnotherSeedOrOtherWeights) {
       folder_.accuracy_samples().string() + ": evaluated under other conditions: ";
   EXPECT_EQ(text_thrown<Error>([&] { predict(1); }),
             begin + "seed: 0 against 1; name another file");
-  const std::string before = content_hash(supernet_.state());
-  TensorMap state = supernet_.state();
+  const std::string before = content_hash(trained_.weights->state());
+  TensorMap state = trained_.weights->state();
   state.begin()->second.values.front() += 1.0F;
-  supernet_.load_state(state, "changed");
+  trained_.weights->load_state(state, "changed");
   EXPECT_EQ(text_thrown<Error>([&] { predict(0); }),
-            begin + "weights: \"" + before + "\" against \"" + content_hash(supernet_.state()) +
-                "\"; name another file");
+            begin + "weights: \"" + before + "\" against \"" +
+                content_hash(trained_.weights->state()) + "\"; name another file");
 }
 
 TEST_F(AccuracyStageTest, RefusesMoreSubnetsThanItWouldDraw) {
@@ -132,6 +137,13 @@ TEST_F(AccuracyStageTest, RefusesMoreSubnetsThanItWouldDraw) {
   EXPECT_EQ(text_thrown<Error>([&] { predict(); }),
             folder_.accuracy_samples().string() +
                 ":14: is not the subnet that is drawn here; name another file");
+}
+
+TEST_F(AccuracyStageTest, OneNetTrainedAloneHasNoSubnets) {
+  trained_.arch = space_->largest();
+  EXPECT_EQ(
+      text_thrown<Error>([&] { predict(); }),
+      "the run trained one net alone, which has no subnets; train a supernet (--method deps)");
 }
 
 TEST_F(AccuracyStageTest, RefusesTooFewSubnets) {

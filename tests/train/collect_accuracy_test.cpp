@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <mutex>
+#include <algorithm>
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
@@ -39,21 +39,25 @@ class CollectAccuracyTest : public ::testing::Test {
     for (const std::uint8_t choice : arch.choices) value = (value + choice) / 2;
     return value / 2;
   }
-  std::vector<accuracy::AccuracySample> collect(accuracy::SampleLog& log, int threads = 1) {
+  std::vector<accuracy::AccuracySample> collect(accuracy::SampleLog& log, int at_once = 1) {
     return collect_accuracy(
         archs_,
-        [&](const space::Arch& arch) {
-          const std::lock_guard lock(mutex_);
-          evaluated_.push_back(arch);
-          return accuracy_of(arch);
+        [&](std::span<const space::Arch> some) {
+          std::vector<double> found;
+          for (const space::Arch& arch : some) {
+            evaluated_.push_back(arch);
+            found.push_back(accuracy_of(arch));
+          }
+          most_at_once_ = std::max(most_at_once_, some.size());
+          return found;
         },
-        threads, log, [&](const Progress& p) { progress_.push_back(p); });
+        at_once, log, [&](const Progress& p) { progress_.push_back(p); });
   }
 
   TemporaryFolder dir_;
   TinySpace space_;
   std::vector<space::Arch> archs_;
-  std::mutex mutex_;
+  std::size_t most_at_once_ = 0;
   std::vector<space::Arch> evaluated_;
   std::vector<Progress> progress_;
 };
@@ -73,12 +77,13 @@ TEST_F(CollectAccuracyTest, EvaluatesEachInOrder) {
   EXPECT_EQ(progress_.back().stage, "accuracy");
 }
 
-TEST_F(CollectAccuracyTest, ThreadsChangeNothing) {
+TEST_F(CollectAccuracyTest, HowManyAtOnceChangesNothing) {
   auto alone = log("1");
   auto together = log("4");
   collect(alone);
   collect(together, 4);  // does not divide 11
   EXPECT_EQ(evaluated_.size(), 22U);
+  EXPECT_EQ(most_at_once_, 4U);
   EXPECT_EQ(read_file(dir_ / "4"), read_file(dir_ / "1"));
 }
 
@@ -117,14 +122,17 @@ TEST_F(CollectAccuracyTest, RefusesAFileOfOtherSubnets) {
 TEST_F(CollectAccuracyTest, KeepsWhatWasEvaluatedBeforeAFailure) {
   auto file = log();
   int calls = 0;
-  const auto failing = [&](const space::Arch& arch) {
-    if (++calls == 5) throw Error("out of luck");
-    return accuracy_of(arch);
+  const auto failing = [&](std::span<const space::Arch> some) {
+    if (++calls == 3) throw Error("out of luck");
+    return std::vector<double>(some.size(), 0.5);
   };
   EXPECT_EQ(text_thrown<Error>(
-                [&] { collect_accuracy(archs_, failing, 1, file, [](const Progress&) {}); }),
+                [&] { collect_accuracy(archs_, failing, 2, file, [](const Progress&) {}); }),
             "out of luck");
   EXPECT_EQ(accuracy::read_samples(dir_ / "s.jsonl", space_).samples.size(), 4U);
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [&] { collect_accuracy(archs_, failing, 0, file, [](const Progress&) {}); }),
+            "[train::collect_accuracy] at_once must be > 0, got 0");
 }
 
 }  // namespace

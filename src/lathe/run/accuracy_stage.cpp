@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <utility>
-#include <vector>
+#include <stdexcept>
+#include <string>
 
+#include "lathe/core/error.h"
+#include "lathe/core/random.h"
+#include "lathe/nn/threads.h"
 #include "lathe/search/even_sample.h"
 #include "lathe/train/collect_accuracy.h"
 #include "lathe/train/fit_accuracy_predictor.h"
@@ -16,18 +18,49 @@ namespace {
 
 constexpr std::uint64_t kSubnetStream = 0x616363;
 
+// Subnets of a thread that share a pass over the images.
+constexpr int kSubnetsPerPass = 4;
+
 }  // namespace
 
-accuracy::PerceptronPredictor predict_accuracy(const nn::SharedWeights& weights,
-                                               const space::Space& space,
-                                               const data::Dataset& dataset,
-                                               const latency::LatencyModel& latency,
-                                               const train::Evaluator& evaluator,
-                                               const AccuracyOptions& options, std::uint64_t seed,
-                                               const RunFolder& folder,
-                                               const ProgressFn& progress) {
+std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
+                                                       const train::Evaluator& evaluator,
+                                                       std::span<const space::Arch> archs,
+                                                       const EvaluateSubnetsOptions& options,
+                                                       const std::filesystem::path& samples,
+                                                       const ProgressFn& progress) {
+  if (trained.arch) {
+    throw Error(
+        "the run trained one net alone, which has no subnets; train a supernet "
+        "(--method deps)");
+  }
+  const space::Space& space = *trained.space;
+  const std::int64_t images =
+      std::min(options.validation_images, trained.dataset.validation.size());
+  accuracy::SampleLog log(samples, space,
+                          {.space = space.name(),
+                           .task = space.task(),
+                           .dataset = trained.dataset.name,
+                           .weights = content_hash(trained.weights->state()),
+                           .validation_images = images,
+                           .seed = trained.seed});
+  nn::Workers workers(options.threads, /*threads_each=*/1);
+  const auto evaluate = [&](std::span<const space::Arch> some) {
+    std::vector<graph::Graph> graphs;
+    for (const space::Arch& arch : some) {
+      graphs.push_back(space.graph(arch));
+    }
+    return evaluator.validation_top1(*trained.weights, graphs, images, &workers);
+  };
+  return train::collect_accuracy(archs, evaluate, kSubnetsPerPass * options.threads, log, progress);
+}
+
+accuracy::PerceptronPredictor predict_accuracy(
+    const Trained& trained, const latency::LatencyModel& latency, const train::Evaluator& evaluator,
+    const AccuracyOptions& options, const RunFolder& folder, const ProgressFn& progress) {
+  const space::Space& space = *trained.space;
   const train::FitAccuracyOptions fit_options{
-      .perceptron = options.fit, .folds = options.folds, .seed = seed};
+      .perceptron = options.fit, .folds = options.folds, .seed = trained.seed};
   if (options.folds < 2 ||
       static_cast<std::size_t>(options.samples) < train::min_accuracy_nets(fit_options)) {
     throw std::invalid_argument(
@@ -37,22 +70,11 @@ accuracy::PerceptronPredictor predict_accuracy(const nn::SharedWeights& weights,
   if (std::filesystem::exists(folder.accuracy_predictor())) {
     return accuracy::PerceptronPredictor::load(space, folder.accuracy_predictor());
   }
-  Rng rng = Rng::derived(seed, {kSubnetStream});
-  const auto archs = search::sample_evenly(space, latency, options.samples, rng);
-  accuracy::SampleLog log(
-      folder.accuracy_samples(), space,
-      {.space = space.name(),
-       .task = space.task(),
-       .dataset = dataset.name,
-       .weights = content_hash(weights.state()),
-       .validation_images = std::min(options.validation_images, dataset.validation.size()),
-       .seed = seed});
-  const auto samples = train::collect_accuracy(
-      archs,
-      [&](const space::Arch& arch) {
-        return evaluator.validation_top1(weights, space.graph(arch), options.validation_images);
-      },
-      options.threads, log, progress);
+  Rng rng = Rng::derived(trained.seed, {kSubnetStream});
+  const auto samples = evaluate_subnets(
+      trained, evaluator, search::sample_evenly(space, latency, options.samples, rng),
+      {.validation_images = options.validation_images, .threads = options.threads},
+      folder.accuracy_samples(), progress);
   accuracy::PerceptronPredictor predictor(
       space, train::fit_accuracy_predictor(space, samples, fit_options));
   progress({"accuracy", 0, 0,

@@ -1,29 +1,46 @@
 // Stage: an accuracy predictor from subnets of the trained supernet.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
 #include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/sample.h"
 #include "lathe/core/progress.h"
-#include "lathe/data/dataset.h"
 #include "lathe/latency/latency_model.h"
-#include "lathe/nn/shared_weights.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/run/train_stage.h"
 #include "lathe/train/evaluator.h"
 
 namespace lathe::run {
 
-/// Evaluates subnets drawn evenly over the latency range on the validation split, batch norm
-/// recalibrated, one line a subnet in the folder (those already there are not evaluated again), and
-/// fits a predictor to them (train::fit_accuracy_predictor). `dataset` is the one that the
-/// evaluator has; `space` must outlive the result.
-/// @throws Error naming the file if the folder's samples are of other subnets, or were evaluated
-/// under other conditions, such as other weights.
-accuracy::PerceptronPredictor predict_accuracy(const nn::SharedWeights& weights,
-                                               const space::Space& space,
-                                               const data::Dataset& dataset,
+struct EvaluateSubnetsOptions {
+  std::int64_t validation_images = 5000;  ///< for each; at most as many as there are
+  int threads = 1;                        ///< subnets evaluated side by side
+};
+
+/// Evaluates `archs` on the validation split, batch norm recalibrated, into the file `samples`, one
+/// line a subnet; those already there are not evaluated again. `evaluator`: of the trained data
+/// set, with the run's seed.
+/// @throws Error naming the file if its samples are of other subnets, or were evaluated under other
+/// conditions, such as other weights; or if one net was trained alone.
+std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
+                                                       const train::Evaluator& evaluator,
+                                                       std::span<const space::Arch> archs,
+                                                       const EvaluateSubnetsOptions& options,
+                                                       const std::filesystem::path& samples,
+                                                       const ProgressFn& progress);
+
+/// Evaluates subnets drawn evenly over the latency range into the folder, and fits a predictor to
+/// them (train::fit_accuracy_predictor), all by the run's seed. The space of `trained` must outlive
+/// the result. @throws Error as evaluate_subnets().
+accuracy::PerceptronPredictor predict_accuracy(const Trained& trained,
                                                const latency::LatencyModel& latency,
                                                const train::Evaluator& evaluator,
-                                               const AccuracyOptions& options, std::uint64_t seed,
+                                               const AccuracyOptions& options,
                                                const RunFolder& folder, const ProgressFn& progress);
 
 }  // namespace lathe::run

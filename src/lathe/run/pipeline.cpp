@@ -72,9 +72,8 @@ RunResult run(const RunOptions& options, const RunFolder& folder, const Progress
                                    {.augment = job.train.augment, .seed = job.seed});
   AccuracyOptions accuracy_options = options.accuracy;
   accuracy_options.threads = threads;
-  const accuracy::PerceptronPredictor predictor = predict_accuracy(
-      *trained.weights, *space, trained.dataset, table, evaluator, accuracy_options, job.seed, folder,
-      progress);
+  const accuracy::PerceptronPredictor predictor =
+      predict_accuracy(trained, table, evaluator, accuracy_options, folder, progress);
 
   Rng rng = Rng::derived(job.seed, {0x736561});
   const search::SearchResult found = search::search_targets(

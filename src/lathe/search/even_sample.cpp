@@ -34,12 +34,19 @@ space::Arch step(const space::Space& space, space::Arch arch, bool up, Rng& rng)
 
 std::vector<space::Arch> sample_evenly(const space::Space& space,
                                        const latency::LatencyModel& latency, int count, Rng& rng) {
+  return sample_evenly(
+      space, [&](const space::Arch& arch) { return latency.predict_ms(arch); }, count, rng);
+}
+
+std::vector<space::Arch> sample_evenly(const space::Space& space,
+                                       const std::function<double(const space::Arch&)>& cost,
+                                       int count, Rng& rng) {
   if (count < 2) {
     throw std::invalid_argument("[search::sample_evenly] count must be >= 2, got " +
                                 std::to_string(count));
   }
-  const double low = latency.predict_ms(space.smallest());
-  const double width = (latency.predict_ms(space.largest()) - low) / count;
+  const double low = cost(space.smallest());
+  const double width = (cost(space.largest()) - low) / count;
   std::vector<space::Arch> archs{space.smallest()};
   std::unordered_set<space::Arch> taken{space.smallest(), space.largest()};
   for (int i = 1; i + 1 < count; ++i) {
@@ -49,15 +56,15 @@ std::vector<space::Arch> sample_evenly(const space::Space& space,
     for (int walk = 0; walk < kWalks && best_distance > 0.5 * std::abs(width); ++walk) {
       space::Arch arch = space.sample(rng);
       for (int s = 0; s < kStepsPerWalk; ++s) {
-        const double ms = latency.predict_ms(arch);
-        if (std::abs(ms - target) < best_distance && !taken.contains(arch)) {
+        const double here = cost(arch);
+        if (std::abs(here - target) < best_distance && !taken.contains(arch)) {
           best = arch;
-          best_distance = std::abs(ms - target);
+          best_distance = std::abs(here - target);
         }
         if (best_distance <= 0.5 * std::abs(width)) {
           break;
         }
-        arch = step(space, std::move(arch), ms < target, rng);
+        arch = step(space, std::move(arch), here < target, rng);
       }
     }
     if (best.choices.empty()) {

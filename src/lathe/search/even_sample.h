@@ -1,6 +1,7 @@
 // Archs spread over the latency range, where uniform sampling would crowd in its middle.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "lathe/core/random.h"
@@ -16,5 +17,10 @@ namespace lathe::search {
 /// @throws std::invalid_argument if count < 2; Error if the space has fewer archs than that.
 std::vector<space::Arch> sample_evenly(const space::Space& space,
                                        const latency::LatencyModel& latency, int count, Rng& rng);
+
+/// The same over the range of any cost that on the whole grows with the choices, such as MACs.
+std::vector<space::Arch> sample_evenly(const space::Space& space,
+                                       const std::function<double(const space::Arch&)>& cost,
+                                       int count, Rng& rng);
 
 }  // namespace lathe::search

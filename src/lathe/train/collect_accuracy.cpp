@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 
 #include "lathe/core/error.h"
-#include "lathe/nn/threads.h"
 
 namespace lathe::train {
 namespace {
@@ -29,23 +29,20 @@ std::string points(double accuracy) {
 }  // namespace
 
 std::vector<accuracy::AccuracySample> collect_accuracy(std::span<const space::Arch> archs,
-                                                       const EvaluateFn& evaluate, int threads,
+                                                       const EvaluateFn& evaluate, int at_once,
                                                        accuracy::SampleLog& log,
                                                        const ProgressFn& progress) {
+  if (at_once < 1) {
+    throw std::invalid_argument("[train::collect_accuracy] at_once must be > 0, got " +
+                                std::to_string(at_once));
+  }
   require_begins(archs, log);
-  nn::Workers workers(threads, /*threads_each=*/1);
   while (log.samples().size() < archs.size()) {
     const auto rest = archs.subspan(log.samples().size());
-    const auto next = rest.first(std::min(rest.size(), static_cast<std::size_t>(threads)));
-    std::vector<double> found(next.size());
-    workers.run([&](int worker) {
-      const auto at = static_cast<std::size_t>(worker);
-      if (at < next.size()) {
-        found[at] = evaluate(next[at]);
-      }
-    });
+    const auto next = rest.first(std::min(rest.size(), static_cast<std::size_t>(at_once)));
+    const std::vector<double> found = evaluate(next);
     for (std::size_t i = 0; i < next.size(); ++i) {
-      log.append({.arch = next[i], .accuracy = found[i]});
+      log.append({.arch = next[i], .accuracy = found.at(i)});
     }
     progress({"accuracy", static_cast<std::int64_t>(log.samples().size()),
               static_cast<std::int64_t>(archs.size()), points(found.back())});

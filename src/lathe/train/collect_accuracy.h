@@ -11,15 +11,15 @@
 
 namespace lathe::train {
 
-/// The accuracy of a net as a fraction. Called from several threads at once.
-using EvaluateFn = std::function<double(const space::Arch&)>;
+/// The accuracies of nets as fractions, as many as there are nets.
+using EvaluateFn = std::function<std::vector<double>(std::span<const space::Arch>)>;
 
 /// The samples of `archs` in order: those that `log` has are taken from it, the others evaluated
-/// `threads` at a time and appended, always in order. The threads change nothing but the time.
+/// `at_once` at a time and appended: a crash loses as many.
 /// @throws Error naming the file and line if the log holds other nets than `archs` begins with;
-/// std::invalid_argument if `threads` is less than 1; what `evaluate` throws.
+/// std::invalid_argument if `at_once` is less than 1; what `evaluate` throws.
 std::vector<accuracy::AccuracySample> collect_accuracy(std::span<const space::Arch> archs,
-                                                       const EvaluateFn& evaluate, int threads,
+                                                       const EvaluateFn& evaluate, int at_once,
                                                        accuracy::SampleLog& log,
                                                        const ProgressFn& progress);
 

@@ -77,8 +77,7 @@ class Ofa final : public Strategy {
   std::int64_t total_steps() const override { return options_.total_steps; }
 
   StepPlan plan(std::int64_t step) const override {
-    const auto after = std::upper_bound(begins_.begin(), begins_.end(), step);
-    const auto p = static_cast<std::size_t>(after - begins_.begin()) - 1;
+    const std::size_t p = phase_of(step);
     const OfaPhase& phase = options_.phases[p];
     StepPlan plan{.passes = {}, .learning_rate = schedules_[p].at(step - begins_[p])};
     StepArchs archs(space_, options_.seed, kOfaStream, step);
@@ -86,8 +85,9 @@ class Ofa final : public Strategy {
       plan.passes.push_back({.arch = archs.largest(), .dropout = true});
       return plan;
     }
-    if (step == begins_[p]) {
-      plan.keep_teacher = p == 1;
+    const std::size_t before = phase_of(step - 1);
+    if (before != p) {
+      plan.keep_teacher = before == 0;
       plan.restart_optimizer = true;
       if (phase.sorts_channels) {
         plan.sort_channels = StepPlan::ChannelSort{.trained = widths_open_before(p)};
@@ -123,6 +123,11 @@ class Ofa final : public Strategy {
   }
 
  private:
+  std::size_t phase_of(std::int64_t step) const {
+    const auto after = std::upper_bound(begins_.begin(), begins_.end(), step);
+    return static_cast<std::size_t>(after - begins_.begin()) - 1;
+  }
+
   /// By decision, the first choice that a phase has open.
   std::vector<std::uint8_t> first_choices(const OfaPhase& phase) const {
     std::vector<std::uint8_t> first = space_.largest().choices;

@@ -1,0 +1,100 @@
+// lathe accuracy collect: evaluated subnets of a trained run, to fit a predictor to or judge one
+// by.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "commands.h"
+#include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
+#include "lathe/nn/threads.h"
+#include "lathe/run/accuracy_stage.h"
+#include "lathe/run/train_stage.h"
+#include "lathe/search/even_sample.h"
+#include "lathe/train/evaluator.h"
+#include "terminal.h"
+
+namespace lathe::app {
+namespace {
+
+// Not the nets that lathe run draws with the same seed.
+constexpr std::uint64_t kCollectStream = 0x636f6c;
+
+struct CollectCommand {
+  std::filesystem::path from;
+  std::filesystem::path data_dir;
+  std::filesystem::path out;
+  int samples = 0;
+  std::int64_t validation_images = 5000;
+  int threads = 0;
+  std::uint64_t seed = 0;
+  bool json = false;
+};
+
+void execute(const CollectCommand& command) {
+  const FileLock lock(command.out);
+  const int threads = run::threads_of(command.threads);
+  nn::set_num_threads(threads);
+  const run::Trained trained = run::open_trained(command.from, command.data_dir);
+  const space::Space& space = *trained.space;
+  const train::Evaluator evaluator(trained.dataset,
+                                   {.augment = trained.augment, .seed = trained.seed});
+  Rng rng = Rng::derived(command.seed, {kCollectStream});
+  const auto macs = [&](const space::Arch& arch) {
+    return static_cast<double>(graph::macs(space.graph(arch)));
+  };
+  ProgressReporter reporter;
+  const auto start = std::chrono::steady_clock::now();
+  const auto samples = run::evaluate_subnets(
+      trained, evaluator, search::sample_evenly(space, macs, command.samples, rng),
+      {.validation_images = command.validation_images, .threads = threads}, command.out,
+      [&](const Progress& progress) { reporter(progress); });
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const auto [worst, best] =
+      std::ranges::minmax(samples, std::ranges::less(), &accuracy::AccuracySample::accuracy);
+  if (command.json) {
+    const nlohmann::ordered_json json{{"out", command.out.string()}, {"space", space.name()},
+                                      {"samples", samples.size()},   {"seconds", seconds.count()},
+                                      {"lowest", worst.accuracy},    {"highest", best.accuracy}};
+    fmt::print("{}\n", json.dump());
+  } else {
+    fmt::print("{} subnets of {} evaluated, top-1 {:.2f}% to {:.2f}%: {}\n", samples.size(),
+               space.name(), 100 * worst.accuracy, 100 * best.accuracy, command.out.string());
+  }
+}
+
+}  // namespace
+
+void add_accuracy_collect_command(CLI::App& app) {
+  auto options = std::make_shared<CollectCommand>();
+  CLI::App* command = app.add_subcommand(
+      "collect", "evaluate subnets of a trained supernet, evenly over the range of MACs");
+  command->add_option("--from", options->from, "folder of lathe train or lathe run")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--samples", options->samples, "how many subnets")
+      ->required()
+      ->check(CLI::Range(2, 1000000));
+  command->add_option("--out", options->out, "JSON lines; goes on with a file that is there")
+      ->required();
+  command
+      ->add_option("--validation-images", options->validation_images,
+                   "for each subnet, always the same ones; at most as many as there are")
+      ->check(CLI::Range(1, 100000000))
+      ->capture_default_str();
+  command->add_option("--data-dir", options->data_dir,
+                      "the data's folder, if it isn't where it was");
+  command->add_option("--threads", options->threads, "0: all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "of the subnets that are drawn")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "one line of JSON on standard output");
+  command->callback([options] { execute(*options); });
+}
+
+}  // namespace lathe::app

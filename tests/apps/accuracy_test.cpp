@@ -106,9 +106,10 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
   };
   const Outcome trained = train(tiny.out().string(), "--method deps");
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  const std::string collect =
-      "accuracy collect --from " + run + " --threads 1 --validation-images 80 --json --out ";
-  const Outcome outcome = run_lathe(collect + file("s.jsonl") + " --samples 12");
+  const std::string collect = "accuracy collect --from " + run +
+                              " --threads 1 --json --samples 12 --out " + file("s.jsonl");
+  const std::string images = " --validation-images 80";
+  const Outcome outcome = run_lathe(collect + images);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto said = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(said.at("samples"), 12);
@@ -120,13 +121,13 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
 
   // Cut in the middle: goes on, to the same file.
   write_file_atomic(dir_ / "s.jsonl", all.substr(0, all.size() / 2));
-  EXPECT_EQ(run_lathe(collect + file("s.jsonl") + " --samples 12").exit_code, 0);
+  EXPECT_EQ(run_lathe(collect + images).exit_code, 0);
   EXPECT_EQ(read_file(dir_ / "s.jsonl"), all);
-  expect_failure(run_lathe(collect + file("s.jsonl") + " --samples 12 --validation-images 50"), 1,
+  expect_failure(run_lathe(collect + " --validation-images 50"), 1,
                  path("s.jsonl") +
                      ": evaluated under other conditions: validation_images: 80 against 50; name "
                      "another file");
-  EXPECT_NE(run_lathe(collect + file("s.jsonl") + " --samples 12 --seed 1")
+  EXPECT_NE(run_lathe(collect + images + " --seed 1")
                 .err.find("is not the subnet that is drawn here; name another file"),
             std::string::npos);
   EXPECT_EQ(read_file(dir_ / "s.jsonl"), all);

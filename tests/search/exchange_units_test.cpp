@@ -63,22 +63,21 @@ TEST(ExchangeUnitsTest, TransitionsScoreWhatTheLivingUnitsContribute) {
       }
     }
     const space::SlotCosts expected(*space, weights);
-    std::vector<std::vector<float>> scores;
+    std::vector<float> scores;
     units.score_transitions(units.from_effects(effects), scores);
     for (int i = 0; i < 30; ++i) {
       const space::Arch arch = space->sample(rng);
       // The path of the arch through the chain, found by its choices.
       double total = 0;
       std::uint32_t state = 0;
-      for (std::size_t s = 0; s < chain.steps().size(); ++s) {
-        const auto& transitions = chain.steps()[s].transitions;
+      for (std::size_t s = 0; s < chain.trellis().num_steps(); ++s) {
         bool found = false;
-        for (std::size_t k = 0; k < transitions.size() && !found; ++k) {
+        for (const std::uint32_t t : chain.trellis().leaving(state)) {
           space::Arch decided = arch;
-          chain.decide(s, transitions[k], decided);
-          if (transitions[k].from == state && decided == arch) {
-            total += static_cast<double>(scores[s][k]);
-            state = transitions[k].to;
+          chain.decide(s, t, decided);
+          if (!found && decided == arch) {
+            total += static_cast<double>(scores[t]);
+            state = chain.trellis().transition(t).to;
             found = true;
           }
         }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "lathe/core/error.h"
+#include "lathe/space/min_sum.h"
 
 namespace lathe::latency {
 namespace {
@@ -16,7 +17,13 @@ constexpr double kJitter = 1e-3;
 }  // namespace
 
 BiasedSampler::BiasedSampler(const space::Space& space) : space_(&space), chain_(space) {
+  const space::Trellis& trellis = chain_.trellis();
   for (int s = 0; s < static_cast<int>(space.slots().size()); ++s) {
+    const auto step = static_cast<std::size_t>(s);
+    for (std::uint32_t t = trellis.first_transition(step); t < trellis.first_transition(step + 1);
+         ++t) {
+      entry_of_transition_.push_back(of_entry_.size() + chain_.entry(t));
+    }
     space.for_each_assignment(s, [&](const space::Arch& arch) {
       std::vector<std::size_t>& numbers = of_entry_.emplace_back();
       for (const space::Block& block : space.blocks(arch, s)) {
@@ -33,15 +40,17 @@ int BiasedSampler::least_count() const {
 
 space::Arch BiasedSampler::next(Rng& rng) {
   const int least = least_count();
-  std::size_t entry = 0;  // of_slots() asks for all entries in the order of of_entry_
-  const auto energies = space::SlotCosts::of_slots(*space_, [&](int, const space::Arch&) {
-    double energy = kJitter * rng.uniform();
-    for (const std::size_t block : of_entry_[entry++]) {
-      energy -= counts_[block] == least ? 1 : 0;
-    }
-    return energy;
-  });
-  space::Arch arch = chain_.minimum(energies).first;
+  std::vector<double> of_entries;
+  for (const std::vector<std::size_t>& blocks : of_entry_) {
+    of_entries.push_back(kJitter * rng.uniform() -
+                         static_cast<double>(std::ranges::count_if(
+                             blocks, [&](std::size_t block) { return counts_[block] == least; })));
+  }
+  std::vector<double> energies;
+  for (const std::size_t entry : entry_of_transition_) {
+    energies.push_back(of_entries[entry]);
+  }
+  space::Arch arch = chain_.arch(space::min_sum(chain_.trellis(), energies)->path);
   for (const space::Block& block : space_->blocks(arch)) {
     ++counts_[by_key_.at(block.key())];
   }

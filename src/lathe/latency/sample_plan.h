@@ -42,6 +42,7 @@ class BiasedSampler {
   space::SlotChain chain_;
   std::map<std::string, std::size_t> by_key_;       // blocks are numbered
   std::vector<std::vector<std::size_t>> of_entry_;  // of each entry of each slot, in order
+  std::vector<std::size_t> entry_of_transition_;    // in of_entry_
   std::vector<int> counts_;
 };
 

@@ -1,4 +1,4 @@
-// The best net by an additive score within every latency limit at once.
+// The best path by an additive score within every latency limit at once.
 #pragma once
 
 #include <cstddef>
@@ -7,30 +7,32 @@
 #include <span>
 #include <vector>
 
-#include "lathe/space/slot_chain.h"
-#include "lathe/space/slot_costs.h"
+#include "lathe/space/trellis.h"
 
 namespace lathe::search {
 
-/// Dynamic programming along the slots and over latency in bins: one solve() gives the best net for
-/// all limits up to `max_ms`, in the time of one pass over (ways through the slots) x (bins).
+/// Dynamic programming along a trellis and over latency in bins: one solve() gives the best path
+/// for all limits up to `max_ms`, in the time of one pass over transitions x bins.
 ///
-/// Each slot's latency is rounded to the nearest bin, so that errors cancel, and every net that is
-/// returned is checked with its real latency. It is therefore within its limit, but a net that is
-/// better by a hair may be missed: one whose latency lies within a few bins of the limit.
-/// The chain and the costs must outlive this.
+/// Each transition's latency is rounded to the nearest bin, so that errors cancel, and every path
+/// that is returned is checked with its real latency. It is therefore within its limit, but a path
+/// that is better by a hair may be missed: one whose latency lies within a few bins of the limit.
+/// (chain/pareto_front.h misses none, in milliseconds rather than microseconds.)
+/// The trellis must outlive this.
 class BudgetProgram {
  public:
-  /// @throws std::invalid_argument if bins < 2, or max_ms is below the fastest net or not finite.
-  BudgetProgram(const space::SlotChain& chain, const space::SlotCosts& latency, double max_ms,
+  /// `latency_ms`: of each transition.
+  /// @throws std::invalid_argument if bins < 2, max_ms is below the fastest path or not finite, or
+  /// there isn't a latency for each transition.
+  BudgetProgram(const space::Trellis& trellis, std::vector<double> latency_ms, double max_ms,
                 int bins);
 
-  /// Finds the best nets for `scores[s][k]`, the score of transition `k` of step `s` of the chain,
-  /// to be summed and maximised. @throws std::invalid_argument if the shape differs.
-  void solve(std::span<const std::vector<float>> scores);
+  /// Finds the best paths for the scores of the transitions, to be summed and maximised.
+  /// @throws std::invalid_argument unless there is one for each.
+  void solve(std::span<const float> scores);
 
-  /// Of the last solve(): canonical and within `limit_ms`; nothing if no net was found within it.
-  std::optional<space::Arch> best(double limit_ms) const;
+  /// Of the last solve(): within `limit_ms`; nothing if no path was found within it.
+  std::optional<space::Path> best(double limit_ms) const;
 
   double bin_ms() const { return bin_ms_; }
 
@@ -49,18 +51,18 @@ class BudgetProgram {
     return static_cast<std::size_t>(state) * static_cast<std::size_t>(bins_) +
            static_cast<std::size_t>(bin);
   }
-  space::Arch trace(std::int32_t bin) const;
+  space::Path trace(std::int32_t bin) const;
 
-  const space::SlotChain* chain_;
-  const space::SlotCosts* latency_;
+  const space::Trellis* trellis_;
+  std::vector<double> latency_ms_;
   std::int32_t bins_;
-  double base_ms_ = 0.0;  ///< of the fastest way through every slot: bin 0
+  double base_ms_ = 0.0;  ///< of the fastest way through every step: bin 0
   double bin_ms_ = 0.0;
-  std::vector<std::vector<Way>> ways_;               // of each step
-  std::vector<std::vector<Reach>> reach_;            // before each step, of each state
-  std::vector<std::vector<float>> scores_;           // before each step: [state, bin]
-  std::vector<std::vector<std::uint32_t>> choices_;  // after each step: the way that led there
-  std::vector<std::int32_t> best_bin_;               // up to each bin; -1: no net
+  std::vector<Way> ways_;               // in the order of the transitions
+  std::vector<Reach> reach_;            // of each state
+  std::vector<float> scores_;           // [state, bin]
+  std::vector<std::uint32_t> choices_;  // [state, bin]: the way that led there
+  std::vector<std::int32_t> best_bin_;  // up to each bin; -1: no path
 };
 
 }  // namespace lathe::search

@@ -115,13 +115,17 @@ class ExchangeSearch::Impl {
       : problem_(problem),
         rng_(rng),
         units_(problem.space(), *problem.chain()),
-        program_(*problem.chain(), *problem.latency_costs(), targets_ms.back(), options.bins),
+        program_(problem.chain()->trellis(), problem.chain()->costs(*problem.latency_costs()),
+                 targets_ms.back(), options.bins),
         archive_(limits_with(targets_ms, problem.fastest()->predicted_ms),
                  static_cast<std::size_t>(options.ranked)),
         average_(units_.size(), 0.0F),
         averaged_(units_.num_units(), false),
         constraints_(problem.additive_constraints()),
         prices_(constraints_.size(), 0.0F) {
+    for (const auto& [costs, most] : constraints_) {
+      constraint_costs_.push_back(problem.chain()->costs(*costs));
+    }
     for (const double target_ms : targets_ms) {
       const auto found = std::ranges::lower_bound(archive_.limits_ms(), target_ms);
       target_limits_.push_back(static_cast<std::size_t>(found - archive_.limits_ms().begin()));
@@ -365,11 +369,12 @@ class ExchangeSearch::Impl {
         stride > 1 ? rng_.below(static_cast<std::uint32_t>(stride)) : std::size_t{0};
     std::vector<space::Arch> found;
     for (std::size_t i = first; i < limits.size(); i += stride) {
-      if (auto arch = program_.best(limits[i])) {
-        found.push_back(*arch);
-        proposals.push_back(problem_.allowed(*arch)
-                                ? std::move(*arch)
-                                : problem_.repaired(std::move(*arch), limits[i], rng_).arch);
+      if (const auto path = program_.best(limits[i])) {
+        space::Arch arch = problem_.chain()->arch(*path);
+        found.push_back(arch);
+        proposals.push_back(problem_.allowed(arch)
+                                ? std::move(arch)
+                                : problem_.repaired(std::move(arch), limits[i], rng_).arch);
       }
     }
     adjust_prices(found);
@@ -377,13 +382,9 @@ class ExchangeSearch::Impl {
 
   void charge_prices() {
     for (std::size_t c = 0; c < constraints_.size(); ++c) {
-      const auto& [costs, most] = constraints_[c];
-      for (std::size_t s = 0; prices_[c] > 0 && s < scores_.size(); ++s) {
-        const auto& transitions = problem_.chain()->steps()[s].transitions;
-        for (std::size_t k = 0; k < transitions.size(); ++k) {
-          const double share = costs->table(s)[transitions[k].entry] / most;
-          scores_[s][k] -= prices_[c] * static_cast<float>(share);
-        }
+      const double most = constraints_[c].second;
+      for (std::size_t t = 0; prices_[c] > 0 && t < scores_.size(); ++t) {
+        scores_[t] -= prices_[c] * static_cast<float>(constraint_costs_[c][t] / most);
       }
     }
   }
@@ -412,8 +413,9 @@ class ExchangeSearch::Impl {
   std::vector<float> average_;              // centred gains of each pair
   std::vector<bool> averaged_;              // of each unit: whether there are any yet
   std::vector<std::pair<const space::SlotCosts*, double>> constraints_;
-  std::vector<float> prices_;  // of each constraint
-  std::vector<std::vector<float>> scores_;
+  std::vector<std::vector<double>> constraint_costs_;  // of each transition
+  std::vector<float> prices_;                          // of each constraint
+  std::vector<float> scores_;                          // of each transition
   float typical_gain_ = 0;
   bool has_effects_ = true;
   int smoothed_steps_ = 0;

@@ -38,11 +38,11 @@ ExchangeUnits::ExchangeUnits(const space::Space& space, const space::SlotChain& 
     effects += decision.values.size();
   }
   const std::vector<std::size_t> last = last_slots(space);
-  for (std::size_t s = 0; s < chain.steps().size(); ++s) {
+  for (std::size_t s = 0; s < chain.trellis().num_steps(); ++s) {
     const std::size_t first_owned = units_.size();
     std::vector<std::size_t> own;
     int options = 1;
-    for (const std::size_t i : chain.steps()[s].opened) {
+    for (const std::size_t i : chain.opened(s)) {
       const int choices = space.decisions()[i].num_choices();
       if (last[i] == s && options * choices <= kMaxOptions &&
           (own.empty() || live_together(space, static_cast<int>(s), own.front(), i))) {
@@ -59,7 +59,7 @@ ExchangeUnits::ExchangeUnits(const space::Space& space, const space::SlotChain& 
     for (std::size_t u = first_owned; u < units_.size(); ++u) {
       owned.push_back(u);
     }
-    terms_.push_back(terms_of(s, chain, owned));
+    add_terms(s, chain, owned);
   }
 }
 
@@ -72,8 +72,8 @@ void ExchangeUnits::add_unit(std::vector<std::size_t> decisions) {
   units_.push_back(std::move(unit));
 }
 
-ExchangeUnits::Terms ExchangeUnits::terms_of(std::size_t step, const space::SlotChain& chain,
-                                             std::span<const std::size_t> owned) const {
+void ExchangeUnits::add_terms(std::size_t step, const space::SlotChain& chain,
+                              std::span<const std::size_t> owned) {
   std::vector<std::vector<std::uint32_t>> of_entry;
   space_->for_each_assignment(static_cast<int>(step), [&](const space::Arch& arch) {
     of_entry.emplace_back();
@@ -84,14 +84,13 @@ ExchangeUnits::Terms ExchangeUnits::terms_of(std::size_t step, const space::Slot
       }
     }
   });
-  Terms terms;
-  for (const space::SlotTransition& transition : chain.steps()[step].transitions) {
-    terms.begin.push_back(static_cast<std::uint32_t>(terms.pairs.size()));
-    const auto& pairs = of_entry[transition.entry];
-    terms.pairs.insert(terms.pairs.end(), pairs.begin(), pairs.end());
+  const space::Trellis& trellis = chain.trellis();
+  for (std::uint32_t t = trellis.first_transition(step); t < trellis.first_transition(step + 1);
+       ++t) {
+    const auto& pairs = of_entry[chain.entry(t)];
+    terms_.insert(terms_.end(), pairs.begin(), pairs.end());
+    first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
   }
-  terms.begin.push_back(static_cast<std::uint32_t>(terms.pairs.size()));
-  return terms;
 }
 
 bool ExchangeUnits::alive(const space::Arch& arch, std::size_t unit) const {
@@ -136,15 +135,11 @@ std::vector<float> ExchangeUnits::from_effects(std::span<const float> effects) c
 }
 
 void ExchangeUnits::score_transitions(std::span<const float> values,
-                                      std::vector<std::vector<float>>& scores) const {
-  scores.resize(terms_.size());
-  for (std::size_t s = 0; s < terms_.size(); ++s) {
-    const Terms& terms = terms_[s];
-    scores[s].assign(terms.begin.size() - 1, 0.0F);
-    for (std::size_t k = 0; k < scores[s].size(); ++k) {
-      for (std::uint32_t t = terms.begin[k]; t < terms.begin[k + 1]; ++t) {
-        scores[s][k] += values[terms.pairs[t]];
-      }
+                                      std::vector<float>& scores) const {
+  scores.assign(first_term_.size() - 1, 0.0F);
+  for (std::size_t t = 0; t < scores.size(); ++t) {
+    for (std::uint32_t k = first_term_[t]; k < first_term_[t + 1]; ++k) {
+      scores[t] += values[terms_[k]];
     }
   }
 }

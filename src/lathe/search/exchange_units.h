@@ -38,8 +38,7 @@ class ExchangeUnits {
 
   /// The score of each transition of the chain (BudgetProgram::solve()) if every living unit
   /// contributes the value of its option. `scores` is resized.
-  void score_transitions(std::span<const float> values,
-                         std::vector<std::vector<float>>& scores) const;
+  void score_transitions(std::span<const float> values, std::vector<float>& scores) const;
 
  private:
   struct Unit {
@@ -47,19 +46,17 @@ class ExchangeUnits {
     int num_options = 1;
     std::size_t first = 0;
   };
-  struct Terms {  // of one step: pairs that each transition adds up
-    std::vector<std::uint32_t> pairs;
-    std::vector<std::uint32_t> begin;  // of each transition, and the end
-  };
   void add_unit(std::vector<std::size_t> decisions);
-  Terms terms_of(std::size_t step, const space::SlotChain& chain,
-                 std::span<const std::size_t> owned) const;
+  /// Appends what the transitions of a step add up.
+  void add_terms(std::size_t step, const space::SlotChain& chain,
+                 std::span<const std::size_t> owned);
 
   const space::Space* space_;
   std::vector<Unit> units_;
   std::size_t size_ = 0;
-  std::vector<std::size_t> first_effect_;  // of each decision
-  std::vector<Terms> terms_;
+  std::vector<std::size_t> first_effect_;        // of each decision
+  std::vector<std::uint32_t> terms_;             // pairs that each transition adds up
+  std::vector<std::uint32_t> first_term_ = {0};  // of each transition, and the end
 };
 
 }  // namespace lathe::search

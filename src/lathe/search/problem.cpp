@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -126,15 +127,22 @@ Problem::Problem(const space::Space& space, const latency::LatencyModel& latency
     chain_ = chain_of(space);
   }
   if (chain_) {
-    SlotSampler::Passable passable;
-    if (memory_mb_) {
-      passable = [this](std::size_t slot, std::size_t entry) {
-        return memory_mb_->table(slot)[entry] <= *constraints_.max_memory_mb;
-      };
-    }
-    sampler_.emplace(*chain_, *latency_costs_, passable);
+    sampler_.emplace(chain_->trellis(), within_memory_costs());
   }
   fastest_ = find_fastest();
+}
+
+std::vector<double> Problem::within_memory_costs() const {
+  std::vector<double> costs = chain_->costs(*latency_costs_);
+  const space::Trellis& trellis = chain_->trellis();
+  for (std::size_t s = 0; memory_mb_ && s < trellis.num_steps(); ++s) {
+    for (std::uint32_t t = trellis.first_transition(s); t < trellis.first_transition(s + 1); ++t) {
+      if (memory_mb_->table(s)[chain_->entry(t)] > *constraints_.max_memory_mb) {
+        costs[t] = std::numeric_limits<double>::infinity();
+      }
+    }
+  }
+  return costs;
 }
 
 double Problem::latency_ms(const space::Arch& arch) const {
@@ -175,12 +183,13 @@ bool Problem::allowed(const space::Arch& arch) const {
 
 std::optional<TimedArch> Problem::find_fastest() const {
   if (sampler_) {
-    const std::optional<space::Arch> cheapest = sampler_->cheapest();
+    const std::optional<space::Path> cheapest = sampler_->cheapest();
     if (!cheapest) {
       return std::nullopt;
     }
-    if (allowed(*cheapest)) {
-      return TimedArch{.arch = *cheapest, .predicted_ms = latency_ms(*cheapest)};
+    const space::Arch arch = chain_->arch(*cheapest);
+    if (allowed(arch)) {
+      return TimedArch{.arch = arch, .predicted_ms = latency_ms(arch)};
     }
   }
   const ConstrainedLatency constrained(*this, [this](const space::Arch& arch) {
@@ -214,7 +223,8 @@ void Problem::require_feasible(const char* function, double limit_ms) const {
 
 TimedArch Problem::sample_within(double limit_ms, Rng& rng) const {
   require_feasible("sample_within", limit_ms);
-  return repaired(sampler_ ? sampler_->sample(limit_ms, rng) : space_->sample(rng), limit_ms, rng);
+  return repaired(sampler_ ? chain_->arch(sampler_->sample(limit_ms, rng)) : space_->sample(rng),
+                  limit_ms, rng);
 }
 
 TimedArch Problem::repaired(space::Arch arch, double limit_ms, Rng& rng) const {

@@ -9,8 +9,8 @@
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/random.h"
 #include "lathe/latency/latency_model.h"
+#include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/repair.h"
-#include "lathe/search/slot_sampler.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/slot_costs.h"
 #include "lathe/space/space.h"
@@ -62,7 +62,7 @@ class Problem {
   /// reachable_range.h's descent. Nothing if no allowed net was found.
   const std::optional<TimedArch>& fastest() const { return fastest_; }
 
-  /// A random net that is allowed and within `limit_ms`, drawn constructively (SlotSampler) where
+  /// A random net that is allowed and within `limit_ms`, drawn constructively (PathSampler) where
   /// latency is additive, otherwise sampled uniformly; repaired where that doesn't fit. Always
   /// ends.
   /// @throws std::invalid_argument if there is no fastest() or it is slower than that.
@@ -86,6 +86,8 @@ class Problem {
 
  private:
   bool within_memory(const space::Arch& arch) const;
+  /// Latency of each transition of the chain; infinity for those that need too much memory.
+  std::vector<double> within_memory_costs() const;
   void require_feasible(const char* function, double limit_ms) const;
   std::optional<TimedArch> find_fastest() const;
 
@@ -98,7 +100,7 @@ class Problem {
   std::optional<space::SlotCosts> params_;
   std::optional<space::SlotCosts> memory_mb_;  // at(): megabytes alive at once in the slot
   std::optional<space::SlotChain> chain_;
-  std::optional<SlotSampler> sampler_;  // refers to chain_
+  std::optional<PathSampler> sampler_;  // refers to chain_
   std::optional<TimedArch> fastest_;
 };
 

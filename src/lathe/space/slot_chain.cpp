@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 
 #include "lathe/core/error.h"
+#include "lathe/space/min_sum.h"
 
 namespace lathe::space {
 namespace {
 
 constexpr double kMaxTransitions = 1e7;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Counts through the choices of some decisions, in an arch.
 class Odometer {
@@ -65,21 +64,63 @@ std::vector<std::size_t> sorted_union(const std::vector<std::size_t>& a,
   return all;
 }
 
+/// A transition whose states count from 0 in their layer, and what it stands for.
+struct Way {
+  Transition transition;
+  std::uint32_t entry = 0;
+  std::uint32_t row = 0;
+};
+
 std::vector<std::size_t> scope_of(const Space& space, std::size_t s) {
   return {space.slots()[s].decisions.begin(), space.slots()[s].decisions.end()};
 }
 
-}  // namespace
-
-SlotChain::SlotChain(const Space& space) : num_decisions_(space.decisions().size()) {
-  std::vector<std::size_t> last_slot(num_decisions_, 0);
+/// The last slot that sees each decision.
+std::vector<std::size_t> last_slots(const Space& space) {
+  std::vector<std::size_t> last(space.decisions().size(), 0);
   for (std::size_t s = 0; s < space.slots().size(); ++s) {
     for (const std::size_t i : scope_of(space, s)) {
-      last_slot[i] = s;
+      last[i] = s;
     }
   }
+  return last;
+}
+
+/// The canonical ways through a slot that sees the decisions `scope`, in the trellis's order.
+std::vector<Way> ways_of(const Space& space, const std::vector<std::size_t>& scope,
+                         const Odometer& seen, const Odometer& in, const Odometer& out,
+                         const Odometer& opened) {
+  const Odometer entry(space, scope);
+  std::vector<Way> ways;
+  Arch arch{std::vector<std::uint8_t>(space.decisions().size(), 0)};
+  do {
+    const bool canonical = std::ranges::all_of(scope, [&](std::size_t i) {
+      return arch.choices[i] == 0 || space.alive(arch, static_cast<int>(i));
+    });
+    if (canonical) {
+      ways.push_back({.transition = {.from = in.index(arch), .to = out.index(arch)},
+                      .entry = entry.index(arch),
+                      .row = opened.index(arch)});
+    }
+  } while (seen.next(arch));
+  std::ranges::sort(ways, [](const Way& a, const Way& b) {
+    return std::tie(a.transition.to, a.transition.from, a.entry) <
+           std::tie(b.transition.to, b.transition.from, b.entry);
+  });
+  return ways;
+}
+
+}  // namespace
+
+SlotChain::SlotChain(const Space& space)
+    : num_decisions_(space.decisions().size()), trellis_(make_trellis(space)) {}
+
+Trellis SlotChain::make_trellis(const Space& space) {
+  const std::vector<std::size_t> last = last_slots(space);
   double transitions = 0;
   std::vector<std::size_t> before;  // the decisions that make the state
+  std::vector<std::uint32_t> layer_sizes{1};
+  std::vector<std::vector<Transition>> of_steps;
   for (std::size_t s = 0; s < space.slots().size(); ++s) {
     const std::vector<std::size_t> scope = scope_of(space, s);
     const Odometer seen(space, sorted_union(before, scope));
@@ -90,82 +131,66 @@ SlotChain::SlotChain(const Space& space) : num_decisions_(space.decisions().size
     }
     std::vector<std::size_t> after;
     std::ranges::copy_if(seen.decisions(), std::back_inserter(after),
-                         [&](std::size_t i) { return last_slot[i] > s; });
-    SlotStep step;
+                         [&](std::size_t i) { return last[i] > s; });
+    Step step;
     std::ranges::set_difference(scope, before, std::back_inserter(step.opened));
-    const Odometer in(space, before);
-    const Odometer out(space, after);
-    const Odometer entry(space, scope);
     const Odometer opened(space, step.opened);
-    step.num_states = static_cast<std::uint32_t>(in.size());
     Arch arch{std::vector<std::uint8_t>(num_decisions_, 0)};
+    step.opened_choices.reserve(static_cast<std::size_t>(opened.size()) * step.opened.size());
     do {
-      step.opened_choices.reserve(static_cast<std::size_t>(opened.size()) * step.opened.size());
       for (const std::size_t i : step.opened) {
         step.opened_choices.push_back(arch.choices[i]);
       }
     } while (opened.next(arch));
-    do {
-      const bool canonical = std::ranges::all_of(scope, [&](std::size_t i) {
-        return arch.choices[i] == 0 || space.alive(arch, static_cast<int>(i));
-      });
-      if (canonical) {
-        step.transitions.push_back({.from = in.index(arch),
-                                    .to = out.index(arch),
-                                    .entry = entry.index(arch),
-                                    .set = opened.index(arch)});
-      }
-    } while (seen.next(arch));
-    std::ranges::sort(step.transitions, [](const SlotTransition& a, const SlotTransition& b) {
-      return std::tie(a.to, a.from, a.entry) < std::tie(b.to, b.from, b.entry);
-    });
     steps_.push_back(std::move(step));
+    std::vector<Transition>& of_step = of_steps.emplace_back();
+    for (const Way& way : ways_of(space, scope, seen, {space, before}, {space, after}, opened)) {
+      of_step.push_back(way.transition);
+      entries_.push_back(way.entry);
+      rows_.push_back(way.row);
+    }
+    layer_sizes.push_back(static_cast<std::uint32_t>(Odometer(space, after).size()));
     before = std::move(after);
   }
+  return {layer_sizes, of_steps};
 }
 
-void SlotChain::decide(std::size_t s, const SlotTransition& transition, Arch& arch) const {
-  const SlotStep& step = steps_[s];
+void SlotChain::decide(std::size_t s, std::uint32_t transition, Arch& arch) const {
+  const Step& step = steps_[s];
+  const std::size_t row = rows_[transition] * step.opened.size();
   for (std::size_t i = 0; i < step.opened.size(); ++i) {
-    arch.choices[step.opened[i]] = step.opened_choices[transition.set * step.opened.size() + i];
+    arch.choices[step.opened[i]] = step.opened_choices[row + i];
   }
 }
 
-std::vector<std::vector<double>> SlotChain::suffix_minima(const SlotCosts& costs) const {
-  std::vector<std::vector<double>> minima(steps_.size() + 1);
-  minima.back() = {0.0};
-  for (std::size_t s = steps_.size(); s-- > 0;) {
+Arch SlotChain::arch(std::span<const std::uint32_t> path) const {
+  Arch arch{std::vector<std::uint8_t>(num_decisions_, 0)};
+  for (std::size_t s = 0; s < path.size(); ++s) {
+    decide(s, path[s], arch);
+  }
+  return arch;
+}
+
+std::vector<double> SlotChain::costs(const SlotCosts& costs) const {
+  std::vector<double> of_transitions;
+  of_transitions.reserve(entries_.size());
+  for (std::size_t s = 0; s < steps_.size(); ++s) {
     const auto table = costs.table(s);
-    minima[s].assign(steps_[s].num_states, kInfinity);
-    for (const SlotTransition& transition : steps_[s].transitions) {
-      const double rest = table[transition.entry] + minima[s + 1][transition.to];
-      if (rest < minima[s][transition.from]) {
-        minima[s][transition.from] = rest;
-      }
+    const double constant = s == 0 ? costs.constant() : 0.0;
+    for (std::uint32_t t = trellis_.first_transition(s); t < trellis_.first_transition(s + 1);
+         ++t) {
+      of_transitions.push_back(constant + table[entries_[t]]);
     }
   }
-  return minima;
+  return of_transitions;
 }
 
 std::pair<Arch, double> SlotChain::minimum(const SlotCosts& costs) const {
-  const auto minima = suffix_minima(costs);
-  if (minima.front().front() == kInfinity) {
+  const std::optional<BestPath> best = min_sum(trellis_, this->costs(costs));
+  if (!best) {
     throw std::invalid_argument("[space::SlotChain::minimum] no arch has a finite total");
   }
-  Arch arch{std::vector<std::uint8_t>(num_decisions_, 0)};
-  std::uint32_t state = 0;
-  for (std::size_t s = 0; s < steps_.size(); ++s) {
-    const auto table = costs.table(s);
-    for (const SlotTransition& transition : steps_[s].transitions) {
-      if (transition.from == state &&
-          table[transition.entry] + minima[s + 1][transition.to] == minima[s][state]) {
-        decide(s, transition, arch);
-        state = transition.to;
-        break;
-      }
-    }
-  }
-  return {arch, costs.total(arch)};
+  return {arch(best->path), best->total};
 }
 
 }  // namespace lathe::space

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "commands.h"
-#include "lathe/core/tensor_map.h"
+#include "lathe/accuracy/stored_predictor.h"
 #include "lathe/search/models.h"
 #include "predict_options.h"
 
@@ -11,8 +11,7 @@ namespace {
 
 void execute(PredictOptions options) {
   if (options.space.name.empty()) {
-    options.space.name =
-        metadata_text(load_safetensors(options.model).metadata, "space", options.model);
+    options.space.name = accuracy::space_of_predictor(options.model);
   }
   const search::Models models = search::load_models(options.space.name, options.space.overrides(),
                                                     {.accuracy = options.model});
@@ -33,8 +32,10 @@ void add_accuracy_predict_command(CLI::App& app) {
   auto options = std::make_shared<PredictOptions>();
   CLI::App* command =
       app.add_subcommand("predict", "top-1 accuracy of nets as a fraction, as a predictor has it");
-  add_predict_options(*command, *options,
-                      "accuracy predictor, Lathe's or the published one (safetensors)");
+  add_predict_options(
+      *command, *options,
+      "accuracy predictor, Lathe's or the published one (safetensors), or width scores "
+      "(JSON)");
   command->callback([options] { execute(*options); });
 }
 

@@ -6,7 +6,7 @@
 
 #include "accuracy_samples.h"
 #include "commands.h"
-#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/stored_predictor.h"
 #include "lathe/accuracy/validation.h"
 #include "lathe/core/error.h"
 #include "lathe/space/same_net.h"
@@ -41,7 +41,7 @@ void keep_unseen(SpaceAndSamples& read, const ValidateOptions& options) {
   }
 }
 
-void require_covered(const accuracy::PerceptronPredictor& predictor, const SpaceAndSamples& read,
+void require_covered(const accuracy::AccuracyPredictor& predictor, const SpaceAndSamples& read,
                      const ValidateOptions& options) {
   for (const accuracy::AccuracySample& sample : read.samples) {
     const int size = read.space->input_size(sample.arch);
@@ -59,15 +59,15 @@ void print(const std::string& name, const accuracy::PredictorError& e) {
 
 void execute(const ValidateOptions& options) {
   SpaceAndSamples read = read_accuracy_samples(options.samples, options.space);
-  const auto predictor = accuracy::PerceptronPredictor::load(*read.space, options.model);
+  const auto predictor = accuracy::load_predictor(*read.space, options.model);
   if (!options.train_samples.empty()) {
     keep_unseen(read, options);
   }
   if (read.samples.empty()) {
     throw Error(options.samples + ": no samples to validate on");
   }
-  require_covered(predictor, read, options);
-  const accuracy::PredictorError error = predictor_error(predictor, read.samples);
+  require_covered(*predictor, read, options);
+  const accuracy::PredictorError error = predictor_error(*predictor, read.samples);
   const auto baselines = accuracy::cross_validated_baselines(*read.space, read.samples);
   if (options.json) {
     nlohmann::ordered_json json = to_json(error);
@@ -94,8 +94,9 @@ void add_accuracy_validate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "validate", "a predictor's error on evaluated subnets, beside what needs no predictor");
   command
-      ->add_option("--model", options->model,
-                   "accuracy predictor, Lathe's or the published one (safetensors)")
+      ->add_option(
+          "--model", options->model,
+          "accuracy predictor, Lathe's or the published one (safetensors), or width scores (JSON)")
       ->required();
   command->add_option("--samples", options->samples, "evaluated subnets, JSON lines")->required();
   command->add_option("--train-samples", options->train_samples,

@@ -205,6 +205,13 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
+bool begins_like_json(std::string_view bytes) {
+  constexpr std::size_t kLengthBytes = 8;
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && bytes[first] == '{' &&
+         bytes.substr(0, kLengthBytes).find('\0') == std::string_view::npos;
+}
+
 nlohmann::json read_json(const fs::path& path) {
   return parse_json(read_file(path), path.string());
 }

@@ -36,6 +36,10 @@ void append_to_file(const std::filesystem::path& path, std::string_view bytes);
 /// @throws Error `<where>: not valid JSON at line 2, column 5`.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
+/// Whether a file's bytes are to be read as a JSON object rather than as safetensors: those begin
+/// with a length of eight bytes, of which the last is 0.
+bool begins_like_json(std::string_view bytes);
+
 /// @throws Error naming the path, and the position where it is not JSON.
 nlohmann::json read_json(const std::filesystem::path& path);
 /// Indented, with a final newline, atomically. Bytes that are not UTF-8 become U+FFFD.

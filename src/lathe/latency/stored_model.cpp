@@ -7,17 +7,6 @@
 #include "lathe/latency/perceptron_model.h"
 
 namespace lathe::latency {
-namespace {
-
-/// Safetensors begin with a length of eight bytes, JSON with a brace or white space.
-bool is_json(const std::string& bytes) {
-  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
-  return first != std::string::npos && bytes[first] == '{' &&
-         (bytes.size() < 9 || bytes[8] != '{' || first != 0);
-}
-
-}  // namespace
-
 std::vector<Certainty> StoredLatencyModel::certainty(std::span<const space::Arch> /*archs*/) const {
   return {};
 }
@@ -26,7 +15,7 @@ std::unique_ptr<StoredLatencyModel> load_latency_model(const space::Space& space
                                                        const std::filesystem::path& path) {
   const std::string bytes = read_file(path);
   const std::string where = path.string();
-  if (!is_json(bytes)) {
+  if (!begins_like_json(bytes)) {
     return std::make_unique<PerceptronModel>(PerceptronModel::load(space, path));
   }
   const nlohmann::json json = parse_json(bytes, where);
@@ -45,7 +34,7 @@ Fingerprint fingerprint_of_model(const std::filesystem::path& path) {
   const std::string bytes = read_file(path);
   const std::string where = path.string();
   nlohmann::json json;
-  if (is_json(bytes)) {
+  if (begins_like_json(bytes)) {
     json = parse_json(bytes, where);
   } else {
     const auto metadata = load_safetensors(path).metadata;

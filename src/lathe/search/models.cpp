@@ -4,7 +4,7 @@
 #include <system_error>
 #include <utility>
 
-#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/stored_predictor.h"
 #include "lathe/core/error.h"
 #include "lathe/latency/block_table.h"
 #include "lathe/latency/ofa_tables.h"
@@ -70,12 +70,6 @@ std::unique_ptr<const LatencyModel> load_latency(const Space& space,
   return latency::load_latency_model(space, path);
 }
 
-std::unique_ptr<const accuracy::AccuracyPredictor> load_accuracy(
-    const Space& space, const std::filesystem::path& path) {
-  return std::make_unique<accuracy::PerceptronPredictor>(
-      accuracy::PerceptronPredictor::load(space, path));
-}
-
 bool covers(const Models& models, int size) {
   return (models.latency == nullptr || models.latency->covers(size)) &&
          (models.accuracy == nullptr || models.accuracy->covers(size));
@@ -105,7 +99,7 @@ Models load_models(const std::string& space_name, const space::TaskOverrides& ov
     models.latency = load_latency(*models.space, *files.latency);
   }
   if (files.accuracy) {
-    models.accuracy = load_accuracy(*models.space, *files.accuracy);
+    models.accuracy = accuracy::load_predictor(*models.space, *files.accuracy);
   }
   space::TaskOverrides fewer = overrides;
   fewer.resolutions.clear();
@@ -124,7 +118,7 @@ Models load_models(const std::string& space_name, const space::TaskOverrides& ov
                                                         std::move(models.latency));
   }
   if (models.accuracy) {
-    models.accuracy = load_accuracy(*part, *files.accuracy);
+    models.accuracy = accuracy::load_predictor(*part, *files.accuracy);
   }
   models.space = std::move(part);
   return models;

@@ -26,7 +26,7 @@ struct ModelFiles {
   /// A latency model of Lathe's, or published tables: a folder, or a .yaml file
   /// (latency::load_ofa_tables).
   std::optional<std::filesystem::path> latency;
-  /// accuracy::PerceptronPredictor::load().
+  /// accuracy::load_predictor().
   std::optional<std::filesystem::path> accuracy;
 };
 

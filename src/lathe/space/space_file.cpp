@@ -1,8 +1,6 @@
 #include "lathe/space/space_file.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "lathe/core/file.h"
 #include "lathe/core/hash.h"
 #include "lathe/core/json_fields.h"
+#include "lathe/core/short_digits.h"
 #include "lathe/graph/activation_name.h"
 
 namespace lathe::space {
@@ -292,10 +291,7 @@ std::string fingerprinted_name(const SpaceSpec& spec) {
   const std::string name = content["name"];
   content.erase("name");
   content.erase("task");
-  const std::uint64_t hash = fnv1a(content.dump());
-  std::array<char, 9> digits{};
-  std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(hash ^ (hash >> 32U)));
-  return name + "@" + digits.data();
+  return name + "@" + short_digits(fnv1a(content.dump()));
 }
 
 bool is_space_file(const std::string& name) { return name.ends_with(".json"); }

@@ -11,7 +11,7 @@ namespace lathe::app {
 namespace {
 
 void add_method_options(CLI::App& command, train::MethodOptions& o) {
-  command.add_option("--method", o.name, "how nets are trained: deps, ofa, bignas or plain")
+  command.add_option("--method", o.name, "how nets are trained: deps, ofa, bignas, grow or plain")
       ->check(one_of("method", train::method_names()))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, "of training; may be fractional")
@@ -44,6 +44,14 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
       ->capture_default_str();
   command.add_flag("--in-place-distillation", o.in_place_distillation,
                    "subnets learn from the full net from the first step on (deps)");
+  command
+      .add_option("--small-share", o.small_share,
+                  "share of the steps that train the smallest net alone (grow)")
+      ->check(fraction)
+      ->capture_default_str();
+  command.add_option("--nets-per-step", o.nets_per_step, "after that (grow)")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
 }
 
 void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {

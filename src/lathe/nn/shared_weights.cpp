@@ -32,8 +32,7 @@ void each_parameter(const graph::Graph& graph, const Visit& visit) {
   }
 }
 
-/// The steps (from, to), largest first, by which an elastic kernel of size `kernel` shrinks.
-std::vector<std::pair<int, int>> kernel_steps(const std::vector<int>& elastic, int kernel) {
+std::vector<std::pair<int, int>> steps_between(const std::vector<int>& elastic, int kernel) {
   std::vector<std::pair<int, int>> steps;
   for (std::size_t i = elastic.size(); i-- > 1;) {
     if (elastic[i] <= kernel) {
@@ -54,7 +53,7 @@ std::vector<Parameters::Declaration> declarations(const graph::Graph& largest,
                    .shape = spec.shape,
                    .decays = spec.role == Role::kWeight && spec.op != Op::kBatchNorm});
     if (is_depthwise(node)) {
-      for (const auto& [from, to] : kernel_steps(elastic_kernels, node.kernel)) {
+      for (const auto& [from, to] : steps_between(elastic_kernels, node.kernel)) {
         const std::int64_t taps = std::int64_t{to} * to;
         all.push_back({.name = kernel_transform_name(spec.name, from, to),
                        .shape = {taps, taps},
@@ -149,6 +148,10 @@ SharedWeights::SharedWeights(std::string name, const graph::Graph& largest,
   }
 }
 
+std::vector<std::pair<int, int>> SharedWeights::kernel_steps(int kernel) const {
+  return steps_between(elastic_kernels_, kernel);
+}
+
 Binding SharedWeights::bind(const graph::Graph& subnet, int replica) const {
   Binding binding(static_cast<std::size_t>(subnet.size()));
   for (int i = 0; i < subnet.size(); ++i) {
@@ -174,7 +177,7 @@ at::Tensor SharedWeights::slice(const ParameterSpec& spec, int replica) const {
 at::Tensor SharedWeights::shrink_kernel(const std::string& name, at::Tensor weight,
                                         std::int64_t size, int replica) const {
   const std::int64_t channels = weight.size(0);
-  for (const auto& [from, to] : kernel_steps(elastic_kernels_, static_cast<int>(weight.size(2)))) {
+  for (const auto& [from, to] : kernel_steps(static_cast<int>(weight.size(2)))) {
     if (weight.size(2) == size) {
       break;
     }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lathe/core/tensor_map.h"
@@ -50,6 +51,9 @@ class SharedWeights {
   /// The tensors of `net`, the largest or a smaller one: views of the shared ones wherever the
   /// layout allows, so that gradients and running statistics flow back to the replica.
   Binding bind(const graph::Graph& net, int replica = 0) const;
+
+  /// The steps (from, to), largest first, by which an elastic kernel of that size shrinks.
+  std::vector<std::pair<int, int>> kernel_steps(int kernel) const;
 
   /// All parameters and statistics by name, copied.
   TensorMap state() const;

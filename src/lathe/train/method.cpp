@@ -5,12 +5,13 @@
 
 #include "lathe/train/strategies/bignas.h"
 #include "lathe/train/strategies/deps.h"
+#include "lathe/train/strategies/grow.h"
 #include "lathe/train/strategies/ofa.h"
 #include "lathe/train/strategies/plain.h"
 
 namespace lathe::train {
 
-std::vector<std::string> method_names() { return {"deps", "ofa", "bignas", "plain"}; }
+std::vector<std::string> method_names() { return {"deps", "ofa", "bignas", "grow", "plain"}; }
 
 bool trains_supernet(const std::string& method) { return method != "plain"; }
 
@@ -40,6 +41,12 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
   if (o.name == "bignas") {
     return make_bignas(space,
                        {.schedule = schedule, .random_subnets = o.random_subnets, .seed = seed});
+  }
+  if (o.name == "grow") {
+    return make_grow(space, {.schedule = schedule,
+                             .small_share = o.small_share,
+                             .nets_per_step = o.nets_per_step,
+                             .seed = seed});
   }
   if (o.name != "plain" || !arch) {
     throw std::invalid_argument(o.name == "plain"

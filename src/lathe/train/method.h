@@ -22,9 +22,11 @@ struct MethodOptions {
   double ramp_share = 0.1;      ///< deps
   double epsilon_start = 1e-4;  ///< deps
   bool in_place_distillation = false;  ///< deps
+  double small_share = 0.6;            ///< grow, as GrowOptions
+  int nets_per_step = 2;               ///< grow
 };
 
-/// {"deps", "ofa", "bignas", "plain"}.
+/// {"deps", "ofa", "bignas", "grow", "plain"}.
 std::vector<std::string> method_names();
 
 /// Whether the method trains a supernet, or one net.

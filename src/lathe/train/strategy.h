@@ -46,6 +46,8 @@ struct StepPlan {
     std::vector<space::Arch> trained;
   };
   std::optional<ChannelSort> sort_channels;
+  /// Larger nets begin as this one, which is trained already (nn::grow).
+  std::optional<space::Arch> grow_from;
   bool restart_optimizer = false;  ///< its buffers become zero
 };
 

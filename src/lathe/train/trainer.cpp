@@ -18,6 +18,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/nn/channel_sort.h"
+#include "lathe/nn/grow.h"
 #include "lathe/train/checkpoint.h"
 #include "lathe/train/metrics.h"
 #include "lathe/train/step.h"
@@ -308,6 +309,13 @@ void Run::prepare(const StepPlan& plan) {
   }
   if (plan.sort_channels) {
     nn::sort_channels(weights_, space_, plan.sort_channels->trained, companions());
+  }
+  if (plan.grow_from) {
+    std::vector<at::Tensor> averages;
+    if (average_) {
+      averages.push_back(average_->values());
+    }
+    nn::grow(weights_, space_, *plan.grow_from, averages);
   }
   if (plan.restart_optimizer) {
     optimizer_->restart();

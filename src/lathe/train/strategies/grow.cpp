@@ -1,0 +1,99 @@
+#include "lathe/train/strategies/grow.h"
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "lathe/train/strategies/step_archs.h"
+
+namespace lathe::train {
+namespace {
+
+constexpr std::uint64_t kGrowStream = 0x67726f77;  // "grow"
+
+class Grow final : public Strategy {
+ public:
+  Grow(const space::Space& space, const GrowOptions& options) : space_(space), options_(options) {}
+
+  std::int64_t total_steps() const override { return options_.schedule.total_steps; }
+
+  StepPlan plan(std::int64_t step) const override {
+    StepArchs archs(space_, options_.seed, kGrowStream, step);
+    StepPlan plan{.learning_rate = options_.schedule.at(step)};
+    const std::int64_t begin = growth_begins();
+    if (step < begin) {
+      plan.passes = {{.arch = archs.smallest(), .dropout = true}};
+      return plan;
+    }
+    if (step == begin && begin > 0) {
+      plan.grow_from = archs.smallest();
+      plan.restart_optimizer = true;  // what it remembers of new parts is none of theirs
+    }
+    if (options_.nets_per_step == 1) {
+      plan.passes = {{.arch = in_turn(archs, step, 3), .dropout = true}};
+      return plan;
+    }
+    plan.passes = {{.arch = archs.largest(), .dropout = true}};
+    for (int i = 1; i < options_.nets_per_step; ++i) {
+      const std::int64_t turn = step * (options_.nets_per_step - 1) + i - 1;
+      plan.passes.push_back(
+          {.arch = in_turn(archs, turn, 2), .losses = {{.target = Target::kFirstPass}}});
+    }
+    return plan;
+  }
+
+  nlohmann::json to_json() const override {
+    return {{"method", "grow"},
+            {"total_steps", options_.schedule.total_steps},
+            {"learning_rate", options_.schedule.peak},
+            {"warmup_steps", options_.schedule.warmup_steps},
+            {"small_share", options_.small_share},
+            {"nets_per_step", options_.nets_per_step},
+            {"seed", options_.seed}};
+  }
+
+  std::vector<Reported> reported() const override {
+    return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
+  }
+
+ private:
+  std::int64_t growth_begins() const {
+    return std::llround(options_.small_share * static_cast<double>(total_steps()));
+  }
+
+  /// Of `kinds`: random, smallest, largest.
+  static space::Arch in_turn(StepArchs& archs, std::int64_t turn, std::int64_t kinds) {
+    switch (turn % kinds) {
+      case 0:
+        return archs.sample();
+      case 1:
+        return archs.smallest();
+      default:
+        return archs.largest();
+    }
+  }
+
+  const space::Space& space_;
+  GrowOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Strategy> make_grow(const space::Space& space, const GrowOptions& options) {
+  if (options.schedule.total_steps <= 0) {
+    throw std::invalid_argument("[train::make_grow] total_steps must be > 0, got " +
+                                std::to_string(options.schedule.total_steps));
+  }
+  if (!(options.small_share >= 0 && options.small_share <= 1)) {
+    throw std::invalid_argument("[train::make_grow] small_share must be in [0, 1], got " +
+                                std::to_string(options.small_share));
+  }
+  if (options.nets_per_step < 1) {
+    throw std::invalid_argument("[train::make_grow] nets_per_step must be >= 1, got " +
+                                std::to_string(options.nets_per_step));
+  }
+  return std::make_unique<Grow>(space, options);
+}
+
+}  // namespace lathe::train

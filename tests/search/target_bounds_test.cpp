@@ -1,0 +1,85 @@
+// Bounds against the list of all nets of tiny spaces.
+#include "lathe/search/target_bounds.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "core/temporary_folder.h"
+#include "lathe/graph/counts.h"
+#include "lathe/latency/block_table.h"
+#include "space/tiny_spaces.h"
+
+namespace lathe::search {
+namespace {
+
+using lathe::testing::text_thrown;
+
+/// Blocks whose times have little to do with their multiply-accumulates.
+latency::BlockTable random_table(const space::Space& space, std::uint64_t seed) {
+  Rng rng(seed);
+  latency::BlockCosts costs{.bias_ms = 0.1};
+  for (const space::Block& block : space.distinct_blocks()) {
+    costs.coefficients_ms[block.key()] = 0.2 + rng.uniform();
+  }
+  return {space, std::move(costs)};
+}
+
+double macs(const space::Space& space, const space::Arch& arch) {
+  return static_cast<double>(graph::macs(space.graph(arch)));
+}
+
+TEST(TargetBounds, AreTheLargestNetsWithinTheTargets) {
+  for (auto& owned : testing::tiny_spaces()) {
+    const std::shared_ptr<const space::Space> space = std::move(owned);
+    const latency::BlockTable table = random_table(*space, 5);
+    const std::vector<space::Arch> all = testing::every_arch(*space);
+    std::vector<double> latencies_ms(all.size());
+    table.predict_ms(all, latencies_ms);
+    std::vector<double> sorted = latencies_ms;
+    std::sort(sorted.begin(), sorted.end());
+    const double fast_ms = sorted[sorted.size() / 5], slow_ms = sorted[sorted.size() * 4 / 5];
+    const auto bounds = target_bounds(space, table, std::vector{slow_ms, fast_ms});
+    ASSERT_TRUE(bounds);
+    EXPECT_LE(table.predict_ms(bounds->lowest), fast_ms);
+    EXPECT_LE(table.predict_ms(bounds->highest), slow_ms);
+    double most_fast = 0, most_slow = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      bool contains = true;
+      for (std::size_t d = 0; d < all[i].choices.size(); ++d) {
+        contains = contains && (!space->alive(bounds->lowest, static_cast<int>(d)) ||
+                                all[i].choices[d] >= bounds->lowest.choices[d]);
+      }
+      // Nets within a few bins of the limit may be missed.
+      if (latencies_ms[i] <= fast_ms * 0.995) most_fast = std::max(most_fast, macs(*space, all[i]));
+      if (latencies_ms[i] <= slow_ms * 0.995 && contains) {
+        most_slow = std::max(most_slow, macs(*space, all[i]));
+      }
+    }
+    EXPECT_GE(macs(*space, bounds->lowest), most_fast) << space->name();
+    EXPECT_GE(macs(*space, bounds->highest), most_slow) << space->name();
+    for (std::size_t d = 0; d < bounds->lowest.choices.size(); ++d) {
+      EXPECT_GE(bounds->highest.choices[d], bounds->lowest.choices[d]);
+    }
+  }
+}
+
+TEST(TargetBounds, PassOverTargetsThatNothingMeets) {
+  const std::shared_ptr<const space::Space> space =
+      space::make_mobile_space(testing::tiny_mobile());
+  const latency::BlockTable table = random_table(*space, 6);
+  EXPECT_FALSE(target_bounds(space, table, std::vector{0.01, 0.02}));
+  const auto bounds = target_bounds(space, table, std::vector{0.01, 1e6});
+  ASSERT_TRUE(bounds);
+  EXPECT_EQ(bounds->lowest, space->largest());
+  EXPECT_EQ(bounds->highest, space->largest());
+  EXPECT_EQ(
+      text_thrown<std::invalid_argument>([&] { target_bounds(space, table, {}); }).substr(0, 40),
+      "[search::target_bounds] needs a target a");
+}
+
+}  // namespace
+}  // namespace lathe::search

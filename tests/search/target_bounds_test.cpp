@@ -42,7 +42,7 @@ TEST(TargetBounds, AreTheLargestNetsWithinTheTargets) {
     std::vector<double> sorted = latencies_ms;
     std::sort(sorted.begin(), sorted.end());
     const double fast_ms = sorted[sorted.size() / 5], slow_ms = sorted[sorted.size() * 4 / 5];
-    const auto bounds = target_bounds(space, table, std::vector{slow_ms, fast_ms});
+    const auto bounds = target_bounds(space, table, fast_ms, slow_ms);
     ASSERT_TRUE(bounds);
     EXPECT_LE(table.predict_ms(bounds->lowest), fast_ms);
     EXPECT_LE(table.predict_ms(bounds->highest), slow_ms);
@@ -67,18 +67,18 @@ TEST(TargetBounds, AreTheLargestNetsWithinTheTargets) {
   }
 }
 
-TEST(TargetBounds, PassOverTargetsThatNothingMeets) {
+TEST(TargetBounds, AreNoneBelowTheFastestNetAndOneNetAboveTheSlowest) {
   const std::shared_ptr<const space::Space> space =
       space::make_mobile_space(testing::tiny_mobile());
   const latency::BlockTable table = random_table(*space, 6);
-  EXPECT_FALSE(target_bounds(space, table, std::vector{0.01, 0.02}));
-  const auto bounds = target_bounds(space, table, std::vector{0.01, 1e6});
+  EXPECT_FALSE(target_bounds(space, table, 0.01, 1e6));
+  const auto bounds = target_bounds(space, table, 1e5, 1e6);
   ASSERT_TRUE(bounds);
   EXPECT_EQ(bounds->lowest, space->largest());
   EXPECT_EQ(bounds->highest, space->largest());
   EXPECT_EQ(
-      text_thrown<std::invalid_argument>([&] { target_bounds(space, table, {}); }).substr(0, 40),
-      "[search::target_bounds] needs a target a");
+      text_thrown<std::invalid_argument>([&] { target_bounds(space, table, 2, 1); }).substr(0, 60),
+      "[search::target_bounds] needs fastest_ms <= slowest_ms and a");
 }
 
 }  // namespace

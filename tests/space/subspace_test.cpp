@@ -105,6 +105,17 @@ TEST(Subspace, OfOneNetHasNoDecision) {
   EXPECT_EQ(part->input_sizes(), std::vector<int>{16});
 }
 
+TEST(Subspace, NetsAreCalledByTheWhole) {
+  const std::shared_ptr<const Space> whole = make_mobile_space(testing::tiny_mobile());
+  Arch low = whole->smallest();
+  low.choices[0] = 1;
+  const auto part = make_subspace(whole, low, whole->largest());
+  EXPECT_EQ(in_whole(*part, part->largest()).space, whole.get());
+  EXPECT_EQ(in_whole(*part, part->smallest()).arch, whole->canonical(low));
+  EXPECT_EQ(in_whole(*whole, low).space, whole.get());
+  EXPECT_EQ(in_whole(*whole, low).arch, low);
+}
+
 TEST(Subspace, BoundsNameTheSpace) {
   const std::shared_ptr<const Space> whole = make_mobile_space(testing::tiny_mobile());
   Arch low = whole->smallest();

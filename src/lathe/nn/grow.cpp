@@ -66,17 +66,27 @@ void embed_kernel(const Values& values, const std::string& name,
   weight.narrow(0, 0, trained[0]).narrow(2, margin, kept).narrow(3, margin, kept).copy_(kernel);
 }
 
+/// The batch norm that ends the branch of an addition, its activation left aside (of 0 it is 0);
+/// null if the branch ends otherwise. What is added to a shortcut is an addition's first input.
+const graph::Node* end_of_branch(const graph::Graph& graph, const graph::Node& node) {
+  if (node.op != Op::kAdd) {
+    return nullptr;
+  }
+  const graph::Node* end = &graph[node.inputs[0]];
+  if (end->op == Op::kActivation && end->activation != graph::Activation::kHSigmoid) {
+    end = &graph[end->inputs[0]];
+  }
+  return end->op == Op::kBatchNorm ? end : nullptr;
+}
+
 /// Branches of blocks that the trained net lacks.
 void silence_new_branches(const graph::Graph& largest, const Shapes& trained,
                           const Values& values) {
   for (const graph::Node& node : largest.nodes()) {
-    if (node.op != Op::kAdd) {
-      continue;
-    }
-    const graph::Node& end = largest[node.inputs[0]];
-    const std::string gamma = end.name + ".weight";
-    if (end.op == Op::kBatchNorm && !trained.contains(gamma)) {
-      values[gamma].zero_();
+    const graph::Node* end = end_of_branch(largest, node);
+    if (end != nullptr && !trained.contains(end->name + ".weight")) {
+      values[end->name + ".weight"].zero_();
+      values[end->name + ".bias"].zero_();
     }
   }
 }
@@ -86,8 +96,8 @@ void require_residual(const graph::Graph& largest, const Shapes& trained) {
   std::set<std::string> silenced;  // nodes upstream of a new branch's end, and that end
   for (int i = 0; i < largest.size(); ++i) {
     const graph::Node& add = largest[i];
-    if (add.op != Op::kAdd || largest[add.inputs[0]].op != Op::kBatchNorm ||
-        trained.contains(largest[add.inputs[0]].name + ".weight")) {
+    const graph::Node* end = end_of_branch(largest, add);
+    if (end == nullptr || trained.contains(end->name + ".weight")) {
       continue;
     }
     for (int n = add.inputs[0]; n > add.inputs[1]; --n) {

@@ -30,6 +30,13 @@ struct AccuracyOptions {
 
 struct RunOptions {
   TrainJob training;
+  /// Seconds that the whole run may take: what is trained and for how long follows from it, and
+  /// `training`'s method and epochs and `accuracy`'s samples don't count. 0: as they say.
+  double budget_s = 0;
+  /// Train only nets that can be answers to the targets (search::target_bounds). Always with a
+  /// budget.
+  bool sample_targets = false;
+  double fine_tune_epochs = 0;     ///< of each answer alone, without a budget
   std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
   LatencyOptions latency;

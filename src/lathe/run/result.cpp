@@ -2,9 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "lathe/core/file.h"
 
 namespace lathe::run {
+namespace {
+
+/// To the digits that are printed, so that what is printed can be asked for.
+double rounded_up(double ms) { return std::ceil(ms * 1000) / 1000; }
+
+}  // namespace
 
 nlohmann::ordered_json to_json(const TargetResult& t) {
   nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
@@ -17,9 +25,14 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["measured_p90_ms"] = t.measured_p90_ms;
   json["within_target"] = t.within_target;
   json["predicted_accuracy"] = t.predicted_accuracy;
+  json["validation_accuracy"] = t.validation_accuracy;
   json["test_accuracy"] = t.test_accuracy;
   json["macs"] = t.macs;
   json["params"] = t.params;
+  json["trained"] = t.trained;
+  if (t.same_as_ms) {
+    json["same_as_ms"] = *t.same_as_ms;
+  }
   json["replaced_ms"] = t.replaced_ms;
   json["arch"] = t.arch;
   json["dir"] = t.dir;
@@ -39,9 +52,14 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
   t.measured_p90_ms = json_member<double>(json, "measured_p90_ms", where);
   t.within_target = json_member<bool>(json, "within_target", where);
   t.predicted_accuracy = json_member<double>(json, "predicted_accuracy", where);
+  t.validation_accuracy = json_member<double>(json, "validation_accuracy", where);
   t.test_accuracy = json_member<double>(json, "test_accuracy", where);
   t.macs = json_member<std::int64_t>(json, "macs", where);
   t.params = json_member<std::int64_t>(json, "params", where);
+  t.trained = json_member<std::string>(json, "trained", where);
+  if (json.contains("same_as_ms")) {
+    t.same_as_ms = json_member<double>(json, "same_as_ms", where);
+  }
   t.replaced_ms = json_member<std::vector<double>>(json, "replaced_ms", where);
   t.arch = json_member<nlohmann::json>(json, "arch", where);
   t.dir = json_member<std::string>(json, "dir", where);
@@ -62,32 +80,46 @@ nlohmann::ordered_json to_json(const RunResult& result) {
         {"rmse", result.accuracy_rmse},
         {"kendall", result.accuracy_kendall}}},
       {"search", {{"evaluations", result.search_evaluations}, {"seconds", result.search_seconds}}},
+      {"seconds", result.seconds},
       {"targets", targets}};
 }
 
 std::string result_table(const RunResult& result) {
   std::string text =
-      fmt::format("{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>18} | {:>13} | {:>7} | {:>8}\n",
+      fmt::format("{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>10} | {:>10} | {:>7} | {:>8}\n",
                   "target ms", "predicted ms", "measured ms", "p90 ms", "within target?",
-                  "predicted accuracy", "test accuracy", "MMACs", "params");
+                  "validation", "test top-1", "MMACs", "params");
   std::string notes;
+  std::size_t feasible = 0, same = 0;
   for (const TargetResult& t : result.targets) {
     if (!t.feasible) {
       text += fmt::format("{:>9.3f} | infeasible: the minimum reachable is {:.3f} ms\n",
-                          t.target_ms, t.minimum_ms);
+                          t.target_ms, rounded_up(t.minimum_ms));
       continue;
     }
+    ++feasible;
     text += fmt::format(
-        "{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {:>17.2f}% | {:>12.2f}% | {:>7.2f} "
-        "| {:>8}\n",
+        "{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {:>9.2f}% | {:>9.2f}% | {:>7.2f} | "
+        "{:>8}\n",
         t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms,
-        t.within_target ? "yes" : "NO", 100 * t.predicted_accuracy, 100 * t.test_accuracy,
+        t.within_target ? "yes" : "NO", 100 * t.validation_accuracy, 100 * t.test_accuracy,
         static_cast<double>(t.macs) / 1e6, t.params);
+    if (t.same_as_ms) {
+      ++same;
+      notes += fmt::format("target {:.3f} ms: the net of {:.3f} ms, no slower one was better\n",
+                           t.target_ms, *t.same_as_ms);
+    } else {
+      notes += fmt::format("target {:.3f} ms: trained {}\n", t.target_ms, t.trained);
+    }
     for (double replaced : t.replaced_ms) {
       notes +=
           fmt::format("target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
                       t.target_ms, replaced);
     }
+  }
+  if (feasible > 1 && same + 1 == feasible) {
+    notes +=
+        "one net is the answer to every target: more time, or slower targets, would change that\n";
   }
   return text + notes;
 }

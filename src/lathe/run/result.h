@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,15 @@ struct TargetResult {
   double measured_ms = 0;  ///< median, of the net that is handed over
   double measured_p90_ms = 0;
   bool within_target = false;  ///< measured_ms <= target_ms
+  /// By the predictor and the validation images together, before it was trained on alone; of one
+  /// net that was trained alone its validation accuracy.
   double predicted_accuracy = 0;
-  double test_accuracy = 0;
+  double validation_accuracy = 0;  ///< of the net handed over; these images had a part in choosing
+  double test_accuracy = 0;        ///< of images that nothing else looked at
   std::int64_t macs = 0;
   std::int64_t params = 0;
+  std::string trained;               ///< how its weights came about, for people
+  std::optional<double> same_as_ms;  ///< the faster target whose net this is too
   /// Measured medians of candidates that were tried before, and were above the target.
   std::vector<double> replaced_ms;
   nlohmann::ordered_json arch;
@@ -34,11 +40,12 @@ struct RunResult {
   std::string dataset;
   latency::Fingerprint device;
   latency::ModelError latency_error;  ///< of the block table
-  double accuracy_rmse = 0;           ///< of the predictor, on held-out subnets
+  double accuracy_rmse = 0;           ///< of the predictor, on held-out subnets; 0: none was needed
   double accuracy_kendall = 0;
   int accuracy_samples = 0;
   std::int64_t search_evaluations = 0;
   double search_seconds = 0;
+  double seconds = 0;  ///< of the call that ended the run
   std::vector<TargetResult> targets;
 };
 

@@ -42,6 +42,12 @@ class RunFolder {
   std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }
   std::filesystem::path accuracy_predictor() const { return root_ / "accuracy.safetensors"; }
   std::filesystem::path net(const std::string& target) const { return root_ / "nets" / target; }
+  std::filesystem::path plan() const { return root_ / "plan.json"; }
+  std::filesystem::path candidates() const { return root_ / "candidates.jsonl"; }
+  /// What was chosen for a target by measuring it.
+  std::filesystem::path winner(const std::string& target) const {
+    return root_ / "winners" / (target + ".json");
+  }
   std::filesystem::path result() const { return root_ / "result.json"; }
 
  private:

@@ -12,6 +12,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/space_file.h"
+#include "lathe/space/subspace.h"
 #include "lathe/train/evaluator.h"
 #include "lathe/train/schedule.h"
 #include "lathe/train/step.h"
@@ -99,15 +100,15 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
   trained.weights->load_state(net.weights, from.string());
 }
 
-/// Epochs that fit into the budget, by the pace of some steps in a copy of the weights. Of several
-/// processes, by rank 0's clock: the others' answers mean nothing.
-double epochs_within(const Trained& trained, const TrainJob& job,
-                     const train::TrainOptions& options) {
+/// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
+/// clock: the others' answers mean nothing.
+double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOptions& options) {
   constexpr std::int64_t kWarm = 5, kTimed = 25;
   const std::unique_ptr<nn::SharedWeights> weights = new_weights(trained, job);
   train::TrainOptions trial = options;
   trial.folder = options.folder / "pace";
   trial.validation_images = 0;
+  trial.step_s = {};
   const std::int64_t per_epoch = trained.dataset.train.size() / options.batch_size;
   const auto strategy = train::make_strategy(*trained.space, job.method, kWarm + kTimed, per_epoch,
                                              trained.arch, job.seed);
@@ -128,8 +129,15 @@ double epochs_within(const Trained& trained, const TrainJob& job,
     std::filesystem::remove_all(trial.folder);
   }
   // Progress comes every ten steps: the first report ends the warm-up.
-  const double steps_per_s = (kWarm + kTimed - 10) / seconds.count();
-  return std::max(kSmallestEpochs, job.budget_s * steps_per_s / static_cast<double>(per_epoch));
+  return (kWarm + kTimed - 10) / seconds.count();
+}
+
+train::TrainOptions train_options(const TrainJob& job, const RunFolder& folder) {
+  train::TrainOptions options = job.train;
+  options.folder = folder.root();
+  options.seed = job.seed;
+  options.threads = threads_of(job.threads);
+  return options;
 }
 
 /// Epochs for the budget: of a run that goes on those of before, whatever its pace now.
@@ -145,7 +153,9 @@ double resolved_epochs(const Trained& trained, const TrainJob& job,
   if (!before.is_null()) {
     return before.get<double>();
   }
-  const double now = epochs_within(trained, job, options);
+  const double per_epoch = static_cast<double>(trained.dataset.train.size() / options.batch_size);
+  const double now =
+      std::max(kSmallestEpochs, job.budget_s * pace_of(trained, job, options) / per_epoch);
   return group.from_rank_0([&]() -> nlohmann::json { return now; }).get<double>();
 }
 
@@ -170,6 +180,9 @@ nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
       {"seed", trained.seed}};
   if (trained.arch) {
     json["arch"] = trained.space->to_json(*trained.arch);
+  } else if (dynamic_cast<const space::Subspace*>(trained.space.get()) != nullptr) {
+    json["within"] = {{"lowest", trained.space->to_json(trained.space->smallest())},
+                      {"highest", trained.space->to_json(trained.space->largest())}};
   }
   return json;
 }
@@ -227,12 +240,23 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
   return trained;
 }
 
+void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds) {
+  if (bounds.lowest == bounds.highest) {
+    trained.arch = bounds.lowest;
+  } else {
+    trained.space = space::make_subspace(trained.space, bounds.lowest, bounds.highest);
+  }
+  trained.method = job.method.name;
+  trained.weights = new_weights(trained, job);
+}
+
+double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder) {
+  return pace_of(trained, job, train_options(job, folder));
+}
+
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress) {
-  train::TrainOptions options = job.train;
-  options.folder = folder.root();
-  options.seed = job.seed;
-  options.threads = threads_of(job.threads);
+  const train::TrainOptions options = train_options(job, folder);
   const std::int64_t images = trained.dataset.train.size();
   dist::ProcessGroup alone;
   dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
@@ -297,6 +321,12 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   const auto name = json_member<std::string>(json, "space", where);
   trained.space =
       open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
+  if (const auto within = json.find("within"); within != json.end()) {
+    const auto bound = [&](const char* key) {
+      return trained.space->from_json(json_member<nlohmann::json>(*within, key, where), where);
+    };
+    trained.space = space::make_subspace(trained.space, bound("lowest"), bound("highest"));
+  }
   const nlohmann::json arch = part("arch");
   if (!arch.is_null()) {
     trained.arch = trained.space->from_json(arch, where);

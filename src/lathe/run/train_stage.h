@@ -38,10 +38,16 @@ struct TrainJob {
   std::uint64_t seed = 0;
 };
 
+/// The net that has the least and the one that has the most: archs of the whole space, canonical.
+struct Bounds {
+  space::Arch lowest;
+  space::Arch highest;
+};
+
 /// What training needs before it can begin, and what it leaves.
 struct Trained {
   data::Dataset dataset;
-  std::shared_ptr<const space::Space> space;
+  std::shared_ptr<const space::Space> space;  ///< a space::Subspace where training is narrowed
   std::unique_ptr<nn::SharedWeights> weights;
   /// The net that was trained alone; unset for a supernet.
   std::optional<space::Arch> arch;
@@ -65,6 +71,15 @@ int threads_of(int threads);
 /// @throws Error if the data, the space or the arch is not as needed, the method can't train it, or
 /// there are too few images.
 Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress);
+
+/// From here on the nets between the bounds are all there are: the space becomes that part of it,
+/// or, where the bounds are one net, training is of that net alone (TrainJob's method should be
+/// "plain" then). To be called between prepare_training() and train_stage(), once.
+void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds);
+
+/// Training steps per second of the job's method as it is at its beginning, images and all: some
+/// steps of a copy of the weights, which leaves nothing behind.
+double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder);
 
 /// Trains, or goes on; writes train.json, which says what the folder's weights are of.
 /// @throws Error as train::train().

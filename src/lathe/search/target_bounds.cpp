@@ -1,7 +1,5 @@
 #include "lathe/search/target_bounds.h"
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -43,23 +41,19 @@ std::optional<space::Arch> most_macs_within(const space::Space& space,
 }  // namespace
 
 std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> space,
-                                          const latency::LatencyModel& latency,
-                                          std::span<const double> targets_ms) {
-  if (targets_ms.empty() || latency.space_name() != space->name()) {
-    throw std::invalid_argument("[search::target_bounds] needs a target and a latency model of " +
-                                space->name() + ", got " + std::to_string(targets_ms.size()) +
+                                          const latency::LatencyModel& latency, double fastest_ms,
+                                          double slowest_ms) {
+  if (!(slowest_ms >= fastest_ms) || latency.space_name() != space->name()) {
+    throw std::invalid_argument("[search::target_bounds] needs fastest_ms <= slowest_ms and a " +
+                                ("latency model of " + space->name()) + ", got " +
+                                std::to_string(fastest_ms) + ", " + std::to_string(slowest_ms) +
                                 " and one of " + latency.space_name());
   }
   const space::SlotCosts* costs = latency.slot_costs();
   if (costs == nullptr) {
     return std::nullopt;
   }
-  std::vector<double> ascending(targets_ms.begin(), targets_ms.end());
-  std::sort(ascending.begin(), ascending.end());
-  std::optional<space::Arch> lowest;
-  for (auto target = ascending.begin(); target != ascending.end() && !lowest; ++target) {
-    lowest = most_macs_within(*space, *costs, *target);
-  }
+  const std::optional<space::Arch> lowest = most_macs_within(*space, *costs, fastest_ms);
   if (!lowest) {
     return std::nullopt;
   }
@@ -69,7 +63,7 @@ std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> sp
   };
   const auto costs_above = space::SlotCosts::of_slots(*above, of_slot, costs->constant());
   // There is one: the lowest net itself.
-  const space::Arch highest = *most_macs_within(*above, costs_above, ascending.back());
+  const space::Arch highest = *most_macs_within(*above, costs_above, slowest_ms);
   return TargetBounds{.lowest = *lowest, .highest = above->to_whole(highest)};
 }
 

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 
 #include "lathe/latency/latency_model.h"
 #include "lathe/space/space.h"
@@ -12,21 +11,21 @@
 namespace lathe::search {
 
 /// Two nets, of which the second has at least the first's choices: the bounds of a
-/// space::Subspace.
+/// space::Subspace. Canonical.
 struct TargetBounds {
-  space::Arch lowest;   ///< within the fastest target
-  space::Arch highest;  ///< within the slowest
+  space::Arch lowest;
+  space::Arch highest;
 };
 
-/// The net within the fastest target, and the net within the slowest that contains it, with the
-/// most multiply-accumulates: the best guess at accuracy that needs no training
-/// (docs/training.md says how good it is). Nets between them begin as the first and are no larger
-/// than the second, so that whoever trains them wastes no time on nets that answer nothing.
-/// Where several nets come close, the one found is within 1/2000 of the best latency budget.
-/// Nothing if no net is within any target, or latency is no sum over slots. Milliseconds.
-/// @throws std::invalid_argument if there is no target or the model is of another space.
+/// The net within the fastest target, and the net within the slowest that contains it, each with
+/// the most multiply-accumulates: the best guess at accuracy that needs no training
+/// (docs/worth_its_time.md says how good it is). Nets between them begin as the first and are no
+/// larger than the second, so that whoever trains them wastes no time on nets that answer nothing.
+/// Nets within a few thousandths of a limit may be missed (BudgetProgram). Milliseconds.
+/// Nothing if no net is within the fastest target, or latency is no sum over slots.
+/// @throws std::invalid_argument if slowest_ms < fastest_ms, or the model is of another space.
 std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> space,
-                                          const latency::LatencyModel& latency,
-                                          std::span<const double> targets_ms);
+                                          const latency::LatencyModel& latency, double fastest_ms,
+                                          double slowest_ms);
 
 }  // namespace lathe::search

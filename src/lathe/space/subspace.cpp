@@ -198,4 +198,9 @@ std::shared_ptr<const Subspace> make_subspace(std::shared_ptr<const Space> whole
   return std::make_shared<const Between>(std::move(whole), lowest, highest);
 }
 
+NamedNet in_whole(const Space& space, const Arch& arch) {
+  const auto* part = dynamic_cast<const Subspace*>(&space);
+  return part == nullptr ? NamedNet{&space, arch} : NamedNet{&part->whole(), part->to_whole(arch)};
+}
+
 }  // namespace lathe::space

@@ -33,4 +33,11 @@ class Subspace : public Space {
 std::shared_ptr<const Subspace> make_subspace(std::shared_ptr<const Space> whole,
                                               const Arch& lowest, const Arch& highest);
 
+/// What a net is called: its space and arch, of a net of a Subspace those of the whole.
+struct NamedNet {
+  const Space* space = nullptr;
+  Arch arch;
+};
+NamedNet in_whole(const Space& space, const Arch& arch);
+
 }  // namespace lathe::space

@@ -64,6 +64,11 @@ class Strategy {
  public:
   virtual ~Strategy() = default;
   virtual std::int64_t total_steps() const = 0;
+  /// Does the rest of the plan, from `step` on, in `steps_left` steps: total_steps() changes, and
+  /// state() says so. False where the method can't, which then goes on as planned.
+  virtual bool shorten(std::int64_t /*step*/, std::int64_t /*steps_left*/) { return false; }
+  /// Which step of the plan as it first was a step does: another one after shorten().
+  virtual std::int64_t planned(std::int64_t step) const { return step; }
   /// Called once a step, for steps in [0, total_steps()) in order.
   virtual StepPlan plan(std::int64_t step) const = 0;
   /// Called after each step that had passes to observe.

@@ -72,7 +72,6 @@ class Run {
         options_(options),
         progress_(progress),
         group_(options.group != nullptr ? *options.group : alone_),
-        total_steps_(strategy.total_steps()),
         steps_per_epoch_(dataset.train.size() / options.batch_size),
         step_(weights, {.shards = options.shards,
                         .threads = options.threads,
@@ -104,6 +103,7 @@ class Run {
   StepResult run_passes(std::int64_t step, const std::vector<Pass>& passes);
   void report(std::int64_t step);
   void finish_epoch(std::int64_t steps_done);
+  void keep_pace(std::int64_t steps_done);
   std::vector<double> validate(const std::vector<Strategy::Reported>& reported);
   nlohmann::json settings() const;
   std::vector<at::Tensor> companions() const;
@@ -117,7 +117,6 @@ class Run {
   const ProgressFn& progress_;
   dist::ProcessGroup alone_;
   dist::ProcessGroup& group_;
-  std::int64_t total_steps_;
   std::int64_t steps_per_epoch_;
   Step step_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -125,6 +124,7 @@ class Run {
   std::unique_ptr<nn::SharedWeights> teacher_;
   Evaluator evaluator_;
   Metrics metrics_;
+  std::optional<PaceWatch> pace_;
   std::optional<data::Batches> batches_;
   std::int64_t epoch_ = -1;
   Tally since_report_, in_epoch_;
@@ -171,7 +171,7 @@ void Run::require_agreement() {
   all.update(dist::versions());
   all["weights"] = weights_.name();
   all["parameters"] = weights_.parameters().size();
-  all["total_steps"] = total_steps_;
+  all["total_steps"] = strategy_.total_steps();
   all["validation_images"] = options_.validation_images;
   group_.require_same(all);
 }
@@ -336,7 +336,7 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
       needs_teacher = needs_teacher || term.target == Target::kTeacher;
     }
   }
-  Teacher teacher;
+  Teacher teacher = needs_teacher ? options_.teacher : Teacher{};
   if (needs_teacher && teacher_) {
     space::Arch arch = space_.largest();
     for (std::size_t i = 0; i < arch.choices.size(); ++i) {
@@ -388,7 +388,7 @@ void Run::report(std::int64_t step) {
        << learning_rate_ << "  " << std::llround(since_report_.images_per_s(options_.batch_size))
        << " images/s";
   if (writes()) {
-    progress_({"train", step + 1, total_steps_, text.str()});
+    progress_({"train", step + 1, strategy_.total_steps(), text.str()});
   }
   since_report_ = {};
 }
@@ -447,11 +447,27 @@ void Run::finish_epoch(std::int64_t steps_done) {
   }
 }
 
+void Run::keep_pace(std::int64_t steps_done) {
+  const std::int64_t planned = strategy_.total_steps();
+  const std::optional<std::int64_t> fit =
+      pace_->steps_that_fit(steps_done, seconds_since(Clock::time_point{}));
+  if (fit && steps_done < planned && strategy_.shorten(steps_done, *fit)) {
+    std::ostringstream text;
+    text.precision(2);
+    text << pace_->slowdown() << " times slower than planned: what is left is done in " << *fit
+         << " steps instead of " << planned - steps_done;
+    progress_({"train", 0, 0, text.str()});
+  }
+}
+
 std::int64_t Run::execute() {
   require_agreement();
   const std::int64_t start = begin();
   Clock::time_point saved = Clock::now();
-  for (std::int64_t step = start; step < total_steps_; ++step) {
+  if (options_.step_s && group_.world_size() == 1) {
+    pace_.emplace(strategy_, options_.step_s, start, seconds_since(Clock::time_point{}));
+  }
+  for (std::int64_t step = start; step < strategy_.total_steps(); ++step) {
     if (step / steps_per_epoch_ != epoch_) {
       epoch_ = step / steps_per_epoch_;
       batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed,
@@ -462,7 +478,10 @@ std::int64_t Run::execute() {
     const double seconds = seconds_since(before);
     since_report_.add(loss, seconds);
     in_epoch_.add(loss, seconds);
-    const bool last = step + 1 == total_steps_;
+    if (pace_) {
+      keep_pace(step + 1);
+    }
+    const bool last = step + 1 == strategy_.total_steps();
     const bool epoch_ends = (step + 1) % steps_per_epoch_ == 0 || last;
     if (epoch_ends) {
       share_weights();
@@ -481,7 +500,7 @@ std::int64_t Run::execute() {
   if (average_) {
     average_->swap();
   }
-  return total_steps_ - start;
+  return strategy_.total_steps() - start;
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "lathe/train/evaluator.h"
 #include "lathe/train/gradient_reducer.h"
 #include "lathe/train/optimizer.h"
+#include "lathe/train/pace_watch.h"
+#include "lathe/train/step.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -31,6 +33,13 @@ struct TrainOptions {
   /// A checkpoint is written at every epoch's end, and after so many seconds or steps.
   double checkpoint_s = 300;
   std::int64_t checkpoint_steps = 0;  ///< 0: none
+  /// How long each step of the plan should take, in seconds. If it takes longer, the strategy does
+  /// the rest of its plan in as many steps as fit, and progress says so. Unset: it takes what it
+  /// takes. One process alone.
+  PaceWatch::StepSeconds step_s;
+  /// A net whose soft labels LossTerm's kTeacher means, until the strategy keeps a teacher of its
+  /// own. Must outlive the training, and is not part of its checkpoint.
+  Teacher teacher;
   std::uint64_t seed = 0;
   std::filesystem::path folder;  ///< gets checkpoint/supernet.safetensors and metrics.jsonl
 };
@@ -39,12 +48,12 @@ struct TrainOptions {
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder);
 
 /// Trains `weights`, which hold the nets of those archs of `space` that the strategy plans: a
-/// supernet, or a single net. They need a replica per shard of this process. Goes on from the folder's checkpoint
-/// if there is one, bit for bit as if it had not stopped (on the CPU, with the same number of
-/// threads: library convolutions sum in an order that depends on it). At the end of every epoch a
-/// line of metrics is written: step, epoch, loss, learning_rate, nets_per_step, images_per_s, and
-/// validation top-1 of the nets that the strategy reports. At the end `weights` hold the result.
-/// Returns the steps done by this call.
+/// supernet, or a single net. They need a replica per shard of this process. Goes on from the
+/// folder's checkpoint if there is one, bit for bit as if it had not stopped (on the CPU, with the
+/// same number of threads: library convolutions sum in an order that depends on it). At the end of
+/// every epoch a line of metrics is written: step, epoch, loss, learning_rate, nets_per_step,
+/// images_per_s, and validation top-1 of the nets that the strategy reports. At the end `weights`
+/// hold the result. Returns the steps done by this call.
 ///
 /// Of several processes, all call it with the same arguments but for the replicas, and all get the
 /// result. Rank 0 alone reads and writes the folder and reports progress; its weights, whether

@@ -1,11 +1,11 @@
 #include "lathe/train/strategies/grow.h"
 
-#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "lathe/train/strategies/step_archs.h"
+#include "lathe/train/stretch.h"
 
 namespace lathe::train {
 namespace {
@@ -14,19 +14,27 @@ constexpr std::uint64_t kGrowStream = 0x67726f77;  // "grow"
 
 class Grow final : public Strategy {
  public:
-  Grow(const space::Space& space, const GrowOptions& options) : space_(space), options_(options) {}
+  Grow(const space::Space& space, const GrowOptions& options)
+      : space_(space), options_(options), stretch_(options.schedule.total_steps) {}
 
-  std::int64_t total_steps() const override { return options_.schedule.total_steps; }
+  std::int64_t total_steps() const override { return stretch_.total_steps(); }
+
+  bool shorten(std::int64_t step, std::int64_t steps_left) override {
+    stretch_.revise(step, steps_left);
+    return true;
+  }
+  std::int64_t planned(std::int64_t step) const override { return stretch_.planned(step); }
+  nlohmann::json state() const override { return stretch_.state(); }
+  void restore(const nlohmann::json& state) override { stretch_.restore(state, "grow's state"); }
 
   StepPlan plan(std::int64_t step) const override {
     StepArchs archs(space_, options_.seed, kGrowStream, step);
-    StepPlan plan{.learning_rate = options_.schedule.at(step)};
-    const std::int64_t begin = growth_begins();
-    if (step < begin) {
+    StepPlan plan{.learning_rate = options_.schedule.at(stretch_.planned(step))};
+    if (small_alone(step)) {
       plan.passes = {{.arch = archs.smallest(), .dropout = true}};
       return plan;
     }
-    if (step == begin && begin > 0) {
+    if (step > 0 && small_alone(step - 1)) {
       plan.grow_from = archs.smallest();
       plan.restart_optimizer = true;  // what it remembers of new parts is none of theirs
     }
@@ -58,8 +66,9 @@ class Grow final : public Strategy {
   }
 
  private:
-  std::int64_t growth_begins() const {
-    return std::llround(options_.small_share * static_cast<double>(total_steps()));
+  bool small_alone(std::int64_t step) const {
+    return static_cast<double>(stretch_.planned(step)) + 0.5 <
+           options_.small_share * static_cast<double>(stretch_.planned_steps());
   }
 
   /// Of `kinds`: random, smallest, largest.
@@ -76,6 +85,7 @@ class Grow final : public Strategy {
 
   const space::Space& space_;
   GrowOptions options_;
+  Stretch stretch_;
 };
 
 }  // namespace

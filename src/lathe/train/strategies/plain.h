@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "lathe/space/space.h"
 #include "lathe/train/schedule.h"
@@ -12,9 +13,11 @@ namespace lathe::train {
 struct PlainOptions {
   CosineSchedule schedule;
   space::Arch arch;
+  /// What every step is compared with. kTeacher is TrainOptions::teacher.
+  std::vector<LossTerm> losses{{}};
 };
 
-/// Every step trains `arch` with the labels.
+/// Every step trains `arch`, with the labels if nothing else is said.
 /// @throws std::invalid_argument if the schedule's total_steps is not positive.
 std::unique_ptr<Strategy> make_plain(const PlainOptions& options);
 

@@ -1,0 +1,232 @@
+#include "lathe/run/answers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/measure/benchmark.h"
+#include "lathe/nn/executor.h"
+#include "lathe/run/accuracy_stage.h"
+
+namespace lathe::run {
+
+std::string target_name(double target_ms) { return fmt::format("{}ms", target_ms); }
+
+namespace {
+
+constexpr int kCandidatesEvaluated = 4;  // of each target
+
+double square(double x) { return x * x; }
+
+/// Two estimates of an accuracy, each weighted by its variance.
+double combined(double predicted, double rmse, double evaluated, double images) {
+  const double noise = std::max(1e-12, evaluated * (1 - evaluated) / images);
+  const double doubt = std::max(1e-12, square(rmse));
+  return (predicted / doubt + evaluated / noise) / (1 / doubt + 1 / noise);
+}
+
+/// The candidates again, those that were evaluated first and best of them first; what the others
+/// are thought to be has not been looked at, and is no reason to prefer them.
+std::vector<search::Candidate> ranked(const std::vector<search::Candidate>& candidates,
+                                      const std::map<space::Arch, double>& evaluated, double rmse,
+                                      double images) {
+  std::vector<search::Candidate> known, others;
+  for (search::Candidate candidate : candidates) {
+    const auto found = evaluated.find(candidate.arch);
+    if (found == evaluated.end()) {
+      others.push_back(std::move(candidate));
+      continue;
+    }
+    candidate.predicted_accuracy =
+        combined(candidate.predicted_accuracy, rmse, found->second, images);
+    known.push_back(std::move(candidate));
+  }
+  std::sort(known.begin(), known.end(), search::better);
+  for (search::Candidate& other : others) {
+    other.predicted_accuracy = std::min(other.predicted_accuracy, known.back().predicted_accuracy);
+  }
+  known.insert(known.end(), others.begin(), others.end());
+  return known;
+}
+
+std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
+                                                       const search::SearchResult& found,
+                                                       double rmse) {
+  std::vector<space::Arch> archs;
+  std::set<space::Arch> listed;
+  for (const search::TargetResult& target : found.targets) {
+    const auto count = std::min<std::size_t>(kCandidatesEvaluated, target.candidates.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      if (listed.insert(target.candidates[i].arch).second) {
+        archs.push_back(target.candidates[i].arch);
+      }
+    }
+  }
+  const std::int64_t images = std::min<std::int64_t>(shop.options.accuracy.validation_images,
+                                                     shop.trained.dataset.validation.size());
+  const auto samples =
+      evaluate_subnets(shop.trained, shop.evaluator, archs,
+                       {.validation_images = images, .threads = threads_of(shop.job.threads)},
+                       shop.folder.candidates(), shop.progress);
+  std::map<space::Arch, double> evaluated;
+  for (const accuracy::AccuracySample& sample : samples) {
+    evaluated[sample.arch] = sample.accuracy;
+  }
+  std::vector<search::TargetResult> targets;
+  for (search::TargetResult target : found.targets) {
+    if (target.feasible) {
+      target.candidates = ranked(target.candidates, evaluated, rmse, static_cast<double>(images));
+      targets.push_back(std::move(target));
+    }
+  }
+  return targets;
+}
+
+nlohmann::ordered_json to_json(const Winner& winner, const space::Space& space) {
+  return {{"arch", space.to_json(winner.candidate.arch)},
+          {"predicted_ms", winner.candidate.predicted_ms},
+          {"accuracy", winner.candidate.predicted_accuracy},
+          {"holds", winner.holds},
+          {"replaced_ms", winner.replaced_ms}};
+}
+
+Winner winner_from_json(const nlohmann::json& json, const space::Space& space,
+                        const std::string& where) {
+  return {{space.from_json(json_member<nlohmann::json>(json, "arch", where), where),
+           json_member<double>(json, "predicted_ms", where),
+           json_member<double>(json, "accuracy", where)},
+          json_member<bool>(json, "holds", where),
+          json_member<std::vector<double>>(json, "replaced_ms", where)};
+}
+
+double session_ms(const Workshop& shop, const space::Arch& arch) {
+  const graph::Net net =
+      shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
+  return measure::latency_stats(
+             shop.runner.time({&net, 1}, shop.options.winner_timing).front().times_ms())
+      .p50_ms;
+}
+
+/// A file for each target, so that what was measured once has decided.
+Winner winner_of(const Workshop& shop, const search::TargetResult& target,
+                 const std::vector<search::Candidate>& front) {
+  const space::Space& space = *shop.trained.space;
+  const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
+  if (std::filesystem::exists(file)) {
+    return winner_from_json(read_json(file), space, file.string());
+  }
+  Winner winner = find_winner(
+      target, front, shop.options.winner_attempts,
+      [&](const space::Arch& arch) { return session_ms(shop, arch); }, shop.progress);
+  write_json(file, to_json(winner, space));
+  return winner;
+}
+
+double validation_top1(const Workshop& shop, const graph::Net& net) {
+  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net),
+                             shop.trained.dataset.validation);
+}
+
+/// A net and how good it is.
+struct Made {
+  graph::Net net;
+  double validation_top1 = 0;
+  std::string trained;
+};
+
+/// Each of the archs as it is in the supernet, or trained on where that is better.
+std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
+                                      const FineTuneOptions& options) {
+  std::vector<space::Arch> archs;
+  const Winner* best = &winners.front();
+  for (const Winner& winner : winners) {
+    if (std::find(archs.begin(), archs.end(), winner.candidate.arch) == archs.end()) {
+      archs.push_back(winner.candidate.arch);
+    }
+    if (winner.candidate.predicted_accuracy > best->candidate.predicted_accuracy) {
+      best = &winner;
+    }
+  }
+  std::map<space::Arch, Made> nets;
+  for (const space::Arch& arch : archs) {
+    graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
+    const double top1 = validation_top1(shop, net);
+    nets.emplace(arch, Made{std::move(net), top1, "with the others"});
+  }
+  if (options.steps == 0) {
+    return nets;
+  }
+  std::vector<graph::Net> tuned =
+      fine_tune(shop.trained, shop.job, shop.evaluator, archs, best->candidate.arch, options,
+                shop.folder, shop.progress);
+  for (std::size_t i = 0; i < archs.size(); ++i) {
+    const double top1 = validation_top1(shop, tuned[i]);
+    if (Made& made = nets.at(archs[i]); top1 > made.validation_top1) {
+      made = {std::move(tuned[i]), top1, "with the others, then alone"};
+    }
+  }
+  return nets;
+}
+
+}  // namespace
+
+std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
+                                 const AnswerOptions& options) {
+  std::vector<Winner> winners;
+  std::vector<double> targets_ms;
+  for (const search::TargetResult& target :
+       ranked_by_validation(shop, found, options.predictor_rmse)) {
+    winners.push_back(winner_of(shop, target, found.front));
+    targets_ms.push_back(target.target_ms);
+  }
+  if (winners.empty()) {
+    return {};
+  }
+  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.fine_tune);
+  std::vector<Answer> answers;
+  std::size_t best = 0;  // of the answers that hold
+  for (std::size_t i = 0; i < winners.size(); ++i) {
+    const Made& made = nets.at(winners[i].candidate.arch);
+    Answer answer{targets_ms[i], winners[i], made.net, made.validation_top1, made.trained, {}};
+    const bool faster_holds = i > 0 && answers[best].winner.holds;
+    if (faster_holds &&
+        (!answer.winner.holds || answers[best].validation_top1 >= answer.validation_top1)) {
+      const double same_as_ms = answers[best].same_as_ms.value_or(answers[best].target_ms);
+      answer = answers[best];
+      answer.target_ms = targets_ms[i];
+      answer.same_as_ms = same_as_ms;
+    }
+    answers.push_back(std::move(answer));
+    best = answers[best].winner.holds && !answers.back().winner.holds ? best : i;
+  }
+  return answers;
+}
+
+std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<double>& targets_ms,
+                                       double predicted_ms) {
+  const space::Arch& arch = *shop.trained.arch;
+  graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
+  const double top1 = validation_top1(shop, net);
+  const search::Candidate candidate{arch, predicted_ms, top1};
+  std::vector<Answer> answers;
+  for (const double target_ms : targets_ms) {
+    Answer answer{target_ms, {candidate, true, {}}, net, top1, "alone", {}};
+    if (!answers.empty()) {
+      answer.same_as_ms = targets_ms.front();
+      answer.winner = answers.front().winner;
+    }
+    if (!answer.winner.holds || answers.empty()) {
+      answer.winner = winner_of(
+          shop, {.target_ms = target_ms, .feasible = true, .candidates = {candidate}}, {});
+    }
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+}  // namespace lathe::run

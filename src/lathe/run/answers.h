@@ -1,0 +1,67 @@
+// Stage: from what the search found to one trained net for each target.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lathe/core/progress.h"
+#include "lathe/graph/fold.h"
+#include "lathe/measure/runner.h"
+#include "lathe/run/fine_tune_stage.h"
+#include "lathe/run/options.h"
+#include "lathe/run/run_folder.h"
+#include "lathe/run/train_stage.h"
+#include "lathe/run/winners.h"
+#include "lathe/search/search_targets.h"
+#include "lathe/train/evaluator.h"
+
+namespace lathe::run {
+
+/// What answers are made from.
+struct Workshop {
+  const Trained& trained;
+  const TrainJob& job;
+  const train::Evaluator& evaluator;
+  measure::Runner& runner;
+  const RunOptions& options;
+  const RunFolder& folder;
+  const ProgressFn& progress;
+};
+
+/// The net for a target, as it is handed over.
+struct Answer {
+  double target_ms = 0;
+  Winner winner;
+  graph::Net net;              ///< batch norm recalibrated
+  double validation_top1 = 0;  ///< of `net`, on images that had a part in choosing it
+  std::string trained;         ///< for people: how its weights came about
+  /// The faster target whose answer this is too: nothing slower was found to be better.
+  std::optional<double> same_as_ms;
+};
+
+/// How far a supernet's predicted accuracies can be trusted, and what each answer gets of its own.
+struct AnswerOptions {
+  double predictor_rmse = 0;  ///< of the accuracies that the search saw
+  FineTuneOptions fine_tune;  ///< without steps: none
+};
+
+/// What the files of a target are called by: `0.75ms`.
+std::string target_name(double target_ms);
+
+/// For each feasible target, ascending. Of a supernet:
+/// the best predicted candidates are evaluated on the validation images, and ranked by that and the
+/// prediction together, each weighted by its error; the first that holds its target when measured
+/// wins; the winners are trained on alone where options say so, and keep what is better on the
+/// validation images; a target whose answer is worse there than a faster target's gets that one.
+/// Candidates, winners and the training have files of their own in the folder, which a resumed run
+/// goes on from.
+std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
+                                 const AnswerOptions& options);
+
+/// Of a net that was trained alone: it is the answer to every target.
+/// `targets_ms` ascend, and `predicted_ms` is within each.
+std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<double>& targets_ms,
+                                       double predicted_ms);
+
+}  // namespace lathe::run

@@ -1,0 +1,216 @@
+#include "lathe/run/plan_stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/nn/threads.h"
+#include "lathe/search/target_bounds.h"
+#include "lathe/space/subspace.h"
+#include "lathe/train/evaluator.h"
+#include "lathe/train/fit_accuracy_predictor.h"
+
+namespace lathe::run {
+namespace {
+
+constexpr const char* kGrow = "grow";
+constexpr const char* kPlain = "plain";
+constexpr std::int64_t kValidationImagesOfReports = 1000;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// The training of a growing supernet, of which `small_share` is of the smallest net alone.
+TrainJob growing(TrainJob job, double small_share) {
+  job.method.name = kGrow;
+  job.method.small_share = small_share;
+  job.method.nets_per_step = 1;
+  job.train.validation_images = kValidationImagesOfReports;
+  return job;
+}
+
+bool too_few_nets(const space::Space& space, const AccuracyOptions& accuracy) {
+  const auto fewest = static_cast<double>(train::min_accuracy_nets({.folds = accuracy.folds}));
+  return std::pow(10.0, space.log10_num_nets()) < fewest - 0.5;
+}
+
+/// What a session of measuring takes, and how often an answer is measured.
+double hand_over_s(const RunOptions& options, double latency_ms, double evaluation_s) {
+  constexpr double kSessionsOfAnAnswer = 6, kExport_s = 1;
+  const measure::TimingOptions& timing = options.winner_timing;
+  const double session_s =
+      (timing.warmup_runs + timing.rounds * timing.runs_per_round) * latency_ms / 1000;
+  return kSessionsOfAnAnswer * session_s + 2 * evaluation_s + kExport_s;
+}
+
+PlanInputs try_out(const Trained& trained, const RunOptions& options, const Bounds& bounds,
+                   const std::vector<double>& targets_ms, double elapsed_s,
+                   const RunFolder& folder) {
+  const TrainJob& job = options.training;
+  Trained part{.dataset = trained.dataset,
+               .space = trained.space,
+               .method = kGrow,
+               .seed = trained.seed,
+               .augment = trained.augment};
+  PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
+                    .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size};
+  const double trying_s = seconds_of([&] {
+    narrow(part, growing(job, 1.0), bounds);
+    TrainJob small = growing(job, 1.0);
+    inputs.one_net = part.arch.has_value() || too_few_nets(*part.space, options.accuracy);
+    if (part.arch) {
+      small.method.name = kPlain;
+    }
+    inputs.small_step_s = 1 / measure_steps_per_s(part, small, folder);
+    inputs.joint_step_s = inputs.one_net ? inputs.small_step_s
+                                         : 1 / measure_steps_per_s(part, growing(job, 0.0), folder);
+    const train::Evaluator evaluator(part.dataset, {.augment = part.augment, .seed = part.seed});
+    const int threads = threads_of(job.threads);
+    nn::Workers workers(threads, 1);
+    const std::vector<graph::Graph> nets(static_cast<std::size_t>(threads),
+                                         trained.space->graph(bounds.lowest));
+    inputs.evaluation_s = seconds_of([&] {
+                            evaluator.validation_top1(*part.weights, nets,
+                                                      options.accuracy.validation_images, &workers);
+                          }) /
+                          threads;
+  });
+  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s);
+  inputs.seconds_left = options.budget_s - elapsed_s - trying_s;
+  return inputs;
+}
+
+nlohmann::ordered_json to_json(const Decided& decided, const space::Space& space) {
+  nlohmann::ordered_json json;
+  if (decided.bounds) {
+    json["within"] = {{"lowest", space.to_json(decided.bounds->lowest)},
+                      {"highest", space.to_json(decided.bounds->highest)}};
+  }
+  json["plan"] = decided.plan ? to_json(*decided.plan) : nlohmann::ordered_json(nullptr);
+  return json;
+}
+
+Decided decided_from_json(const nlohmann::json& json, const space::Space& space,
+                          const std::string& where) {
+  Decided decided;
+  if (const auto within = json.find("within"); within != json.end()) {
+    const auto bound = [&](const char* key) {
+      return space.from_json(json_member<nlohmann::json>(*within, key, where), where);
+    };
+    decided.bounds = {bound("lowest"), bound("highest")};
+  }
+  const auto plan = json_member<nlohmann::json>(json, "plan", where);
+  if (!plan.is_null()) {
+    decided.plan = plan_from_json(plan, where + ": plan");
+  }
+  return decided;
+}
+
+/// Bounds of which the lower net holds the fastest target when it is measured. A model that errs
+/// there is corrected by the ratio that was seen.
+Bounds measured_bounds(const Trained& trained, const latency::LatencyModel& latency,
+                       const std::vector<double>& targets_ms, const MeasureFn& measure) {
+  constexpr int kTries = 6;
+  constexpr double kMargin = 0.98;  // what is left to the next measurement
+  Bounds bounds{trained.space->smallest(), trained.space->largest()};
+  double limit_ms = kMargin * targets_ms.front();  // of predictions
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const auto found = search::target_bounds(trained.space, latency, limit_ms,
+                                             std::max(limit_ms, targets_ms.back()));
+    if (!found) {
+      break;
+    }
+    bounds = {found->lowest, found->highest};
+    const double ms = median_ms(bounds.lowest, targets_ms.front(), measure);
+    if (ms <= targets_ms.front()) {
+      break;
+    }
+    limit_ms *= std::min(kMargin, targets_ms.front() / ms);
+  }
+  return bounds;
+}
+
+Decided decide(const Trained& trained, const RunOptions& options,
+               const latency::LatencyModel& latency, const std::vector<double>& targets_ms,
+               double elapsed_s, const MeasureFn& measure, const RunFolder& folder) {
+  Decided decided;
+  if (trained.space->decisions().empty()) {
+    decided.bounds = {trained.space->largest(), trained.space->largest()};
+  } else if (options.sample_targets || options.budget_s > 0) {
+    decided.bounds = measured_bounds(trained, latency, targets_ms, measure);
+  }
+  if (options.budget_s > 0) {
+    const PlanInputs inputs =
+        try_out(trained, options, *decided.bounds, targets_ms, elapsed_s, folder);
+    decided.plan = make_plan(inputs);
+    if (!decided.plan) {
+      throw Error(fmt::format(
+          "--budget {:.0f}s is too short: measuring took {:.0f} s already, and the least that "
+          "trains and hands over anything here is {:.0f}s",
+          options.budget_s, options.budget_s - inputs.seconds_left,
+          std::ceil(1.05 * (options.budget_s - inputs.seconds_left + fewest_seconds(inputs)))));
+    }
+    if (decided.plan->joint_steps == 0) {
+      decided.bounds->highest = decided.bounds->lowest;
+    }
+  }
+  return decided;
+}
+
+}  // namespace
+
+Decided plan_stage(const Trained& trained, const RunOptions& options,
+                   const latency::LatencyModel& latency, const std::vector<double>& targets_ms,
+                   double elapsed_s, const MeasureFn& measure, const RunFolder& folder,
+                   const ProgressFn& progress) {
+  Decided decided;
+  if (std::filesystem::exists(folder.plan())) {
+    decided = decided_from_json(read_json(folder.plan()), *trained.space, folder.plan().string());
+  } else {
+    decided = decide(trained, options, latency, targets_ms, elapsed_s, measure, folder);
+    if (decided.bounds) {
+      write_json(folder.plan(), to_json(decided, *trained.space));
+    }
+  }
+  if (decided.bounds) {
+    progress({"plan", 0, 0,
+              fmt::format("nets for the targets are between {:.3f} and {:.3f} ms (predicted)",
+                          latency.predict_ms(decided.bounds->lowest),
+                          latency.predict_ms(decided.bounds->highest))});
+  }
+  if (decided.plan) {
+    for (const std::string& line : plan_lines(*decided.plan)) {
+      progress({"plan", 0, 0, line});
+    }
+  }
+  return decided;
+}
+
+TrainJob decided_job(const TrainJob& job, const Decided& decided, std::int64_t steps_per_epoch) {
+  TrainJob result = job;
+  const bool one_net = decided.bounds && decided.bounds->lowest == decided.bounds->highest;
+  if (decided.plan) {
+    const Plan& plan = *decided.plan;
+    const auto all = static_cast<double>(plan.small_steps + plan.joint_steps);
+    result = growing(job, static_cast<double>(plan.small_steps) / all);
+    result.method.epochs = all / static_cast<double>(steps_per_epoch);
+    result.train.step_s = [plan](std::int64_t step) {
+      return step < plan.small_steps ? plan.small_step_s : plan.joint_step_s;
+    };
+  }
+  if (one_net) {
+    result.method.name = kPlain;
+  }
+  return result;
+}
+
+}  // namespace lathe::run

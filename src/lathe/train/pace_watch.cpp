@@ -1,0 +1,48 @@
+#include "lathe/train/pace_watch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace lathe::train {
+namespace {
+
+constexpr double kLookEvery_s = 10;
+constexpr double kLateness = 0.05;  // of the whole time, that is let pass
+
+}  // namespace
+
+PaceWatch::PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s)
+    : strategy_(strategy),
+      step_s_(std::move(step_s)),
+      begin_s_(now_s),
+      deadline_s_(now_s + planned_s(step, strategy.total_steps())),
+      looked_at_step_(step),
+      looked_s_(now_s) {}
+
+double PaceWatch::planned_s(std::int64_t from, std::int64_t to) const {
+  double seconds = 0;
+  for (std::int64_t step = from; step < to; ++step) {
+    seconds += step_s_(strategy_.planned(step));
+  }
+  return seconds;
+}
+
+std::optional<std::int64_t> PaceWatch::steps_that_fit(std::int64_t steps_done, double now_s) {
+  if (now_s - looked_s_ < kLookEvery_s || steps_done == looked_at_step_) {
+    return std::nullopt;
+  }
+  slowdown_ = (now_s - looked_s_) / planned_s(looked_at_step_, steps_done);
+  looked_at_step_ = steps_done;
+  looked_s_ = now_s;
+  const std::int64_t steps_left = strategy_.total_steps() - steps_done;
+  const double left_s = slowdown_ * planned_s(steps_done, strategy_.total_steps());
+  if (steps_left < 2 || now_s + left_s <= deadline_s_ + kLateness * (deadline_s_ - begin_s_)) {
+    return std::nullopt;
+  }
+  const double share = std::max(0.0, deadline_s_ - now_s) / left_s;
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::floor(share * static_cast<double>(steps_left))));
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,222 @@
+// From candidates to nets that are handed over, on a small trained-like supernet and a device that
+// takes as long as it is told.
+#include "lathe/run/answers.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/core/tensor_map.h"
+#include "lathe/graph/counts.h"
+#include "lathe/run/hand_over.h"
+#include "run/stage_fixtures.h"
+
+namespace lathe::run {
+namespace {
+
+using lathe::testing::open_folder;
+using lathe::testing::ScriptedRunner;
+using lathe::testing::stage_space;
+using lathe::testing::TemporaryFolder;
+using lathe::testing::text_thrown;
+using search::Candidate;
+
+class AnswersTest : public ::testing::Test {
+ protected:
+  AnswersTest() {
+    trained_.dataset = testing::synthetic_dataset(100, 40, 50);
+    trained_.space = stage_space();
+    trained_.weights = std::make_unique<nn::Supernet>(trained_.space, nn::WeightOptions{.seed = 1});
+    job_.threads = 1;
+    job_.train.batch_size = 20;
+    options_.accuracy.validation_images = 40;
+  }
+
+  Workshop shop() { return {trained_, job_, evaluator_, runner_, options_, folder_, progress_}; }
+
+  search::TargetResult target(double ms, const std::vector<space::Arch>& archs) {
+    search::TargetResult target{.target_ms = ms, .feasible = true};
+    for (const space::Arch& arch : archs) {
+      const double worse = 0.01 * static_cast<double>(target.candidates.size());
+      target.candidates.push_back({arch, 0.9 * ms, 0.5 - worse});
+    }
+    return target;
+  }
+
+  std::vector<space::Arch> archs(int count, std::uint64_t seed) {
+    Rng rng(seed);
+    std::vector<space::Arch> archs;
+    for (int i = 0; i < count; ++i) archs.push_back(trained_.space->sample(rng));
+    return archs;
+  }
+
+  double top1(const graph::Net& net, const data::ImageSet& set) {
+    return evaluator_.top1(nn::Executor(net.graph), nn::bind(net), set);
+  }
+
+  TemporaryFolder temporary_;
+  RunFolder folder_ = open_folder(temporary_);
+  Trained trained_;
+  TrainJob job_;
+  RunOptions options_;
+  ScriptedRunner runner_{{}, 0.5};
+  train::Evaluator evaluator_{trained_.dataset, {.calibration_images = 50, .batch_size = 25}};
+  std::vector<std::string> notes_;
+  ProgressFn progress_ = [this](const Progress& p) { notes_.push_back(p.message); };
+};
+
+TEST_F(AnswersTest, ChoosesByValidationImages) {
+  const auto all = archs(4, 3);
+  // A predictor that knows nothing: what the validation images say decides.
+  const auto found =
+      find_answers(shop(), {.targets = {target(1.0, all)}}, {.predictor_rmse = 10.0});
+  ASSERT_EQ(found.size(), 1U);
+  double best = 0;
+  for (const space::Arch& arch : all) {
+    const graph::Net net = evaluator_.extract(*trained_.weights, trained_.space->graph(arch));
+    best = std::max(best, top1(net, trained_.dataset.validation));
+  }
+  EXPECT_EQ(found[0].validation_top1, best);
+  EXPECT_EQ(top1(found[0].net, trained_.dataset.validation), best);
+  EXPECT_EQ(found[0].trained, "with the others");
+  EXPECT_TRUE(std::filesystem::exists(folder_.candidates()));
+}
+
+TEST_F(AnswersTest, TrustsThePredictorAsFarAsItIsSure) {
+  const auto all = archs(4, 3);
+  const auto found =
+      find_answers(shop(), {.targets = {target(1.0, all)}}, {.predictor_rmse = 1e-6});
+  EXPECT_EQ(found[0].winner.candidate.arch, all[0]);
+  EXPECT_NEAR(found[0].winner.candidate.predicted_accuracy, 0.5, 1e-6);
+}
+
+TEST_F(AnswersTest, ASlowerTargetIsNeverAnsweredWorse) {
+  const auto all = archs(6, 5);
+  search::SearchResult search;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    search.targets.push_back(target(1.0 + static_cast<double>(i), {all[i]}));
+  }
+  const auto found = find_answers(shop(), search, {.predictor_rmse = 0.01});
+  ASSERT_EQ(found.size(), 6U);
+  int same = 0;
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    EXPECT_GE(found[i].validation_top1, found[i - 1].validation_top1);
+    if (found[i].same_as_ms) {
+      ++same;
+      EXPECT_LT(*found[i].same_as_ms, found[i].target_ms);
+      EXPECT_EQ(found[i].winner.candidate.arch, found[i - 1].winner.candidate.arch);
+    }
+  }
+  EXPECT_GT(same, 0) << "untrained nets are in no order";
+}
+
+TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
+  const auto all = archs(2, 7);
+  const search::SearchResult search{.targets = {target(1.0, {all[0]}), target(2.0, {all[1]})}};
+  const AnswerOptions tuned{.predictor_rmse = 0.01,
+                            .fine_tune = {.steps = 30, .learning_rate = 0.1, .threads = 2}};
+  const auto plain = find_answers(shop(), search, {.predictor_rmse = 0.01});
+  const auto found = find_answers(shop(), search, tuned);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_GT(found[i].validation_top1, plain[i].validation_top1);
+    EXPECT_EQ(found[i].trained, "with the others, then alone");
+  }
+  // Again, from the checkpoints and one after the other: the same nets.
+  AnswerOptions alone = tuned;
+  alone.fine_tune.threads = 1;
+  const auto again = find_answers(shop(), search, alone);
+  std::filesystem::remove_all(folder_.root() / "fine_tune");
+  const auto anew = find_answers(shop(), search, alone);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(again[i].net.weights, found[i].net.weights);
+    EXPECT_EQ(anew[i].net.weights, found[i].net.weights);
+  }
+}
+
+TEST_F(AnswersTest, WhatWasMeasuredOnceHasDecided) {
+  const search::SearchResult search{.targets = {target(1.0, archs(3, 9))}};
+  const auto first = find_answers(shop(), search, {.predictor_rmse = 0.01});
+  const std::size_t timed = runner_.timings();
+  EXPECT_EQ(timed, 2U);
+  const auto again = find_answers(shop(), search, {.predictor_rmse = 0.01});
+  EXPECT_EQ(runner_.timings(), timed);
+  EXPECT_EQ(again[0].winner.candidate, first[0].winner.candidate);
+}
+
+TEST_F(AnswersTest, OneNetIsTheAnswerToAllTargets) {
+  trained_.arch = archs(1, 11)[0];
+  trained_.weights = std::make_unique<nn::SharedWeights>(
+      "one", trained_.space->graph(*trained_.arch), std::vector<int>{}, nn::WeightOptions{});
+  const auto found = answers_of_one_net(shop(), {1.0, 2.0, 3.0}, 0.9);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(runner_.timings(), 2U) << "measured for the fastest target alone";
+  EXPECT_FALSE(found[0].same_as_ms);
+  EXPECT_EQ(found[2].same_as_ms, 1.0);
+  EXPECT_EQ(found[2].trained, "alone");
+}
+
+TEST_F(AnswersTest, IsHandedOverAsItWasMadeAndMeasuredAnew) {
+  const auto found =
+      find_answers(shop(), {.targets = {target(1.0, archs(2, 13))}}, {.predictor_rmse = 0.01});
+  ScriptedRunner runner({0.7, 0.9, 0.8}, 1000.0);
+  const Workshop anew{trained_, job_, evaluator_, runner, options_, folder_, progress_};
+  const TargetResult result = hand_over(anew, found[0]);
+  EXPECT_EQ(runner.timings(), 3U);
+  EXPECT_EQ(result.measured_ms, 0.8) << "not what it was chosen by";
+  EXPECT_TRUE(result.within_target);
+  EXPECT_EQ(result.validation_accuracy, found[0].validation_top1);
+  EXPECT_EQ(result.test_accuracy, top1(found[0].net, trained_.dataset.test));
+  EXPECT_EQ(result.dir, "nets/1ms");
+  EXPECT_EQ(result.macs, graph::macs(found[0].net.graph));
+  for (const char* name :
+       {"arch.json", "weights.safetensors", "model.onnx", "model.pt", "target.json"}) {
+    EXPECT_GT(std::filesystem::file_size(folder_.net("1ms") / name), 0U) << name;
+  }
+  const space::Arch arch =
+      trained_.space->from_json(read_json(folder_.net("1ms") / "arch.json"), "arch.json");
+  const SafetensorsFile file = load_safetensors(folder_.net("1ms") / "weights.safetensors");
+  const graph::Net net{trained_.space->graph(arch), file.tensors};
+  EXPECT_EQ(top1(net, trained_.dataset.test), result.test_accuracy);
+
+  // A finished folder is taken as it is; without its last file it was not finished.
+  EXPECT_EQ(nlohmann::json(to_json(hand_over(anew, found[0]))), nlohmann::json(to_json(result)));
+  EXPECT_EQ(runner.timings(), 3U);
+  std::filesystem::remove(folder_.net("1ms") / "target.json");
+  EXPECT_FALSE(hand_over(anew, found[0]).within_target);
+  write_file_atomic(folder_.net("1ms") / "target.json", "{\"target_ms\": 1.0}");
+  EXPECT_EQ(text_thrown<Error>([&] { hand_over(anew, found[0]); }),
+            (folder_.net("1ms") / "target.json").string() +
+                ": \"feasible\": expected true or false, got nothing");
+}
+
+TEST_F(AnswersTest, OneNetForSeveralTargetsIsMeasuredOnce) {
+  trained_.arch = archs(1, 11)[0];
+  trained_.weights = std::make_unique<nn::SharedWeights>(
+      "one", trained_.space->graph(*trained_.arch), std::vector<int>{}, nn::WeightOptions{});
+  const auto found = answers_of_one_net(shop(), {1.0, 2.0}, 0.9);
+  ScriptedRunner runner({1.5}, 1.5);
+  const Workshop anew{trained_, job_, evaluator_, runner, options_, folder_, progress_};
+  const TargetResult first = hand_over(anew, found[0]);
+  const TargetResult second = hand_over(anew, found[1], {first});
+  EXPECT_EQ(runner.timings(), 3U);
+  EXPECT_FALSE(first.within_target);
+  EXPECT_TRUE(second.within_target);
+  EXPECT_EQ(second.measured_ms, first.measured_ms);
+  EXPECT_EQ(second.test_accuracy, first.test_accuracy);
+  EXPECT_EQ(second.dir, "nets/2ms");
+  EXPECT_TRUE(std::filesystem::exists(folder_.net("2ms") / "model.pt"));
+}
+
+TEST(TargetNameTest, IsTheTargetAsItIsTyped) {
+  EXPECT_EQ(target_name(0.75), "0.75ms");
+  EXPECT_EQ(target_name(2), "2ms");
+  EXPECT_EQ(target_name(0.753), "0.753ms");
+  EXPECT_NE(target_name(0.7500001), target_name(0.7500002));
+}
+
+}  // namespace
+}  // namespace lathe::run

@@ -167,6 +167,79 @@ TEST_F(PipelineTest, SpreadsTargetsOverTheReachableRange) {
   }
 }
 
+TEST_F(PipelineTest, SpendsABudgetOnNetsForItsTargets) {
+  options_.targets_ms.clear();
+  options_.num_targets = 3;
+  options_.budget_s = 8;
+  std::vector<std::string> plan;
+  const RunResult result = run(options_, open(), [&](const Progress& p) {
+    if (p.stage == "plan") plan.push_back(p.message);
+  });
+  EXPECT_LT(result.seconds, 1.5 * options_.budget_s);
+  EXPECT_GE(plan.size(), 3U);
+  ASSERT_EQ(result.targets.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(std::filesystem::exists(out(result.targets[i].dir + "/model.pt")));
+    EXPECT_EQ(read_json(out(result.targets[i].dir + "/arch.json")).at("space"), "mbv3_28");
+    if (i > 0) {
+      EXPECT_GE(result.targets[i].validation_accuracy, result.targets[i - 1].validation_accuracy);
+    }
+  }
+  // It is a run like others: opened, and gone on with without doing anything again.
+  const Trained trained = open_trained(temporary_ / "out");
+  EXPECT_GT(trained.space->log10_num_nets(), 0.0);
+  EXPECT_EQ(trained.space->to_json(trained.space->largest()).at("space"), "mbv3_28");
+  const std::string checkpoint = read_file(out("checkpoint/supernet.safetensors"));
+  const RunResult again = run_once();
+  EXPECT_EQ(read_file(out("checkpoint/supernet.safetensors")), checkpoint);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(nlohmann::json(to_json(again.targets[i])),
+              nlohmann::json(to_json(result.targets[i])));
+  }
+}
+
+TEST_F(PipelineTest, NamesTheLeastBudgetThatWorks) {
+  options_.budget_s = 0.1;
+  const std::string text = text_thrown<Error>([&] { run_once(); });
+  EXPECT_EQ(text.rfind("--budget 0s is too short: measuring took ", 0), 0U) << text;
+  EXPECT_NE(text.find("the least that trains and hands over anything here is "), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(out("plan.json")));
+}
+
+TEST_F(PipelineTest, TrainsTheNetOfASpaceThatHasOne) {
+  const std::string file = (temporary_ / "one.json").string();
+  space::MobileSpec spec = testing::tiny_mobile();
+  spec.task = {.in_channels = 1, .num_classes = 10, .input_size = testing::kSyntheticSide};
+  spec.resolutions.clear();
+  for (space::MobileStage& stage : spec.stages) {
+    stage.depths = {1};
+    stage.kernels = {3};
+    stage.expansions = {2};
+  }
+  write_json(file, space::to_json(spec));
+  options_.training.space = file;
+  options_.targets_ms = {1000, 2000};
+  const RunResult result = run_once();
+  ASSERT_EQ(result.targets.size(), 2U);
+  EXPECT_EQ(result.targets[0].trained, "alone");
+  EXPECT_EQ(result.targets[1].same_as_ms, 1000);
+  EXPECT_GT(result.targets[0].test_accuracy, 0.2) << "two epochs learn something";
+}
+
+TEST_F(PipelineTest, TrainsOnlyNetsForItsTargetsIfAsked) {
+  options_.targets_ms.clear();
+  options_.num_targets = 2;
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.fine_tune_epochs = 0.5;
+  const RunResult result = run_once();
+  EXPECT_TRUE(stages_.contains("fine-tune"));
+  const Trained trained = open_trained(temporary_ / "out");
+  EXPECT_EQ(trained.method, "bignas");
+  EXPECT_TRUE(read_json(out("train.json")).contains("within"));
+  ASSERT_EQ(result.targets.size(), 2U);
+}
+
 TEST_F(PipelineTest, RefusesTargetsThatAreNone) {
   for (const double target : {0.0, -3.0, std::nan(""), HUGE_VAL}) {
     options_.targets_ms = {1, target};

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# What a sceptic does with the same time: `lathe run` with a budget T and K targets, against (a) the
+# K answers' nets trained alone, T/K each, and (b) the net of the fastest target trained alone for
+# all of T and used for every target. Test accuracies; Fashion-MNIST. Started again, it goes on.
+# usage: scripts/against_plain.sh OUT_FOLDER [MINUTES] [TARGETS] [SEEDS]
+# An idle machine is needed: time is what is compared. MINUTES x 3 for each seed.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
+bench=${LATHE_BENCH:-$root/build/release/bench/against_plain/lathe_against_plain_bench}
+out=${1:?usage: scripts/against_plain.sh OUT_FOLDER [MINUTES] [TARGETS] [SEEDS]}
+minutes=${2:-10}
+targets=${3:-5}
+seeds=${4:-1 2 3}
+read -r -a options <<<"${LATHE_TRAIN_OPTIONS:-}"
+
+alone() { # FOLDER SECONDS ARCH SEED
+  [[ -e $1/result.json ]] || "$lathe" train --dataset fashion-mnist --space mbv3_28 --method plain \
+    --arch "$3" --budget "$2s" --seed "$4" --resume --out "$1" "${options[@]}" 2>>"$out/log"
+}
+
+mkdir -p "$out"
+for seed in $seeds; do
+  run=$out/run-$seed
+  [[ -e $run/result.json ]] || "$lathe" run --dataset fashion-mnist --space mbv3_28 \
+    --budget "${minutes}m" --num-targets "$targets" --seed "$seed" --resume --out "$run" \
+    "${options[@]}" 2>>"$out/log"
+  nets=("$run"/nets/*ms)
+  share=$(awk "BEGIN { print $minutes * 60 / ${#nets[@]} }")
+  for net in "${nets[@]}"; do
+    alone "$out/alone-$seed/$(basename "$net")" "$share" "$net/arch.json" "$seed"
+  done
+  fastest=$(printf '%s\n' "${nets[@]}" | sort -V | head -n 1)
+  alone "$out/whole-$seed" "$((minutes * 60))" "$fastest/arch.json" "$seed"
+done
+# shellcheck disable=SC2086
+"$bench" "$out" $seeds | tee "$out/table"

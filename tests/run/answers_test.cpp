@@ -28,7 +28,7 @@ using search::Candidate;
 class AnswersTest : public ::testing::Test {
  protected:
   AnswersTest() {
-    trained_.dataset = testing::synthetic_dataset(100, 40, 50);
+    trained_.dataset = testing::synthetic_dataset(200, 40, 50);
     trained_.space = stage_space();
     trained_.weights = std::make_unique<nn::Supernet>(trained_.space, nn::WeightOptions{.seed = 1});
     job_.threads = 1;
@@ -118,7 +118,7 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   const auto all = archs(2, 7);
   const search::SearchResult search{.targets = {target(1.0, {all[0]}), target(2.0, {all[1]})}};
   const AnswerOptions tuned{.predictor_rmse = 0.01,
-                            .fine_tune = {.steps = 30, .learning_rate = 0.1, .threads = 2}};
+                            .fine_tune = {.steps = 60, .learning_rate = 0.1, .threads = 2}};
   const auto plain = find_answers(shop(), search, {.predictor_rmse = 0.01});
   const auto found = find_answers(shop(), search, tuned);
   for (std::size_t i = 0; i < 2; ++i) {

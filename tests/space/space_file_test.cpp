@@ -150,10 +150,6 @@ TEST(SpaceFileTest, NamesFieldAndExpectationOfEveryMistake) {
       {"/stages/0/expansions",
        {1, 2, 3, 4, 5, 6, 7, 8, 9},
        "stages[0].expansions: expected a list of 1 to 8, got one of 9"},
-      {"/stages/0/expansions",
-       {2},
-       "stages: expected a choice, more than one depth, kernel or expansion in some stage, got a "
-       "single net"},
       {"/stages/0/expansion_follows_depth", true,
        "stages[0].expansions: expected as many as depths, 1, which they follow, got 2"},
       {"/head/feature_channels", -1,

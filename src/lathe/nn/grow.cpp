@@ -66,6 +66,9 @@ void embed_kernel(const Values& values, const std::string& name,
   weight.narrow(0, 0, trained[0]).narrow(2, margin, kept).narrow(3, margin, kept).copy_(kernel);
 }
 
+// Of a branch that ends in a rectifier, whose gradient at 0 is 0: nearly silent, but alive.
+constexpr double kAlmostSilent = 1e-3;
+
 /// The batch norm that ends the branch of an addition, its activation left aside (of 0 it is 0);
 /// null if the branch ends otherwise. What is added to a shortcut is an addition's first input.
 const graph::Node* end_of_branch(const graph::Graph& graph, const graph::Node& node) {
@@ -85,7 +88,8 @@ void silence_new_branches(const graph::Graph& largest, const Shapes& trained,
   for (const graph::Node& node : largest.nodes()) {
     const graph::Node* end = end_of_branch(largest, node);
     if (end != nullptr && !trained.contains(end->name + ".weight")) {
-      values[end->name + ".weight"].zero_();
+      const bool rectified = largest[node.inputs[0]].op == Op::kActivation;
+      values[end->name + ".weight"].fill_(rectified ? kAlmostSilent : 0.0);
       values[end->name + ".bias"].zero_();
     }
   }

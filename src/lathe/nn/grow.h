@@ -14,7 +14,8 @@ namespace lathe::nn {
 /// what it computes, in training mode too: layers stop reading channels that it lacks, kernels are
 /// zero around those that it has (a kernel that it reads through transforms becomes their result,
 /// and they the identity), and residual branches that it lacks end in a batch norm of scale 0
-/// and shift 0.
+/// and shift 0 (of scale 0.001 where a rectifier follows, which would pass no gradient at 0: there
+/// nets compute nearly the same).
 /// Gradients reach all of these from the first step on. The net itself computes what it did, and
 /// nets with less than its choices something else than before.
 ///

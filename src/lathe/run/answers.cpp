@@ -194,8 +194,9 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
     const Made& made = nets.at(winners[i].candidate.arch);
     Answer answer{targets_ms[i], winners[i], made.net, made.validation_top1, made.trained, {}};
     const bool faster_holds = i > 0 && answers[best].winner.holds;
-    if (faster_holds &&
-        (!answer.winner.holds || answers[best].validation_top1 >= answer.validation_top1)) {
+    if (faster_holds && (!answer.winner.holds ||
+                         answers[best].winner.candidate.arch == answer.winner.candidate.arch ||
+                         answers[best].validation_top1 >= answer.validation_top1)) {
       const double same_as_ms = answers[best].same_as_ms.value_or(answers[best].target_ms);
       answer = answers[best];
       answer.target_ms = targets_ms[i];

@@ -11,15 +11,15 @@ namespace lathe::run {
 namespace {
 
 // Of the training time. Tried at 4, 10 and 40 minutes: docs/worth_its_time.md.
-constexpr double kSmallShare = 0.55;
+constexpr double kSmallShare = 0.65;
 constexpr double kFineTuneShare = 0.15;
-// An answer's own steps are worth something from about this many epochs on.
-constexpr double kFewestFineTuneEpochs = 0.3;
+// Fewer epochs of their own than this made no answer better.
+constexpr double kFewestFineTuneEpochs = 2.0;
 // A small net that has not seen the images so often gains more from seeing them again than from
 // being made larger.
 constexpr double kEpochsBeforeGrowing = 3.0;
-constexpr int kMostSamples = 60, kFewestSamples = 12;
-constexpr double kSampleShare = 0.05;  // of the time
+constexpr int kMostSamples = 80, kFewestSamples = 12;
+constexpr double kSampleShare = 0.03;  // of the time
 constexpr std::int64_t kFewestSteps = 20;
 
 std::int64_t steps(double seconds, double step_s) {

@@ -10,7 +10,7 @@ namespace lathe::run {
 namespace {
 
 /// To the digits that are printed, so that what is printed can be asked for.
-double rounded_up(double ms) { return std::ceil(ms * 1000) / 1000; }
+double rounded_up(double ms) { return std::ceil(ms * 1000 - 1e-9) / 1000; }
 
 }  // namespace
 

@@ -140,19 +140,11 @@ MobileSpec read_mobile(const json& content, const std::string& where) {
                   .batch_norm_eps = file.number("batch_norm_eps", kEpsilon, usual.batch_norm_eps),
                   .dropout = head.number("dropout", kDropout, usual.dropout),
                   .resolutions = read_resolutions(file)};
-  bool any_choice = false;
   for (const JsonFields& fields :
        file.objects("stages", kMaxStages,
                     {"channels", "stride", "activation", "squeeze_excite", "depths", "kernels",
                      "expansions", "expansion_follows_depth"})) {
-    const MobileStage& stage = spec.stages.emplace_back(read_mobile_stage(fields));
-    any_choice = any_choice || stage.depths.size() > 1 || stage.kernels.size() > 1 ||
-                 stage.expansions.size() > 1;
-  }
-  if (!any_choice) {
-    file.fail("stages",
-              "expected a choice, more than one depth, kernel or expansion in some "
-              "stage, got a single net");
+    spec.stages.push_back(read_mobile_stage(fields));
   }
   return spec;
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # From a clone to the best nets for this machine: installs what is missing, builds, and runs
-# `lathe run` on Fashion-MNIST. Started again, it goes on where it stopped.
+# `lathe run` on Fashion-MNIST for ten minutes. Started again, it goes on where it stopped.
 # usage: scripts/quickstart.sh [options of lathe run...]
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/scripts/build.sh" lathe_cli
 exec "$root/build/release/apps/lathe/lathe" run \
-  --dataset fashion-mnist --out "$root/runs/quickstart" --resume "$@"
+  --dataset fashion-mnist --budget 10m --out "$root/runs/quickstart" --resume "$@"

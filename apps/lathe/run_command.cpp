@@ -1,7 +1,6 @@
 // lathe run: everything, in one.
 #include <fmt/format.h>
 
-#include <map>
 #include <memory>
 #include <string>
 
@@ -18,6 +17,7 @@ namespace {
 
 struct RunCommand {
   run::RunOptions run;
+  std::string sample = "uniform";
   std::string out;
   bool resume = false;
   bool json = false;
@@ -40,19 +40,18 @@ void add_device_options(CLI::App& command, run::RunOptions& o) {
       ->capture_default_str();
 }
 
-void add_time_options(CLI::App& command, run::RunOptions& o, bool& targets) {
+void add_time_options(CLI::App& command, run::RunOptions& o, std::string& sample) {
   command
       .add_option("--budget", o.budget_s,
                   "time for the whole run, e.g. 10m or 2h: decides what is trained and for how "
                   "long, in place of --method and --epochs")
       ->transform(CLI::Validator(to_seconds, "TIME"));
   command
-      .add_option("--sample", targets,
+      .add_option("--sample", sample,
                   "nets that are trained: uniform, of the whole space; targets, those that can be "
                   "answers to the targets (always with --budget)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, bool>{{"uniform", false}, {"targets", true}}))
-      ->default_str("uniform");
+      ->check(one_of("sampling", {"uniform", "targets"}))
+      ->capture_default_str();
   command
       .add_option("--fine-tune", o.fine_tune_epochs,
                   "epochs that each answer is trained alone in the end; with --budget the time "
@@ -98,7 +97,7 @@ void add_run_command(CLI::App& app) {
   // Left empty, it depends on the images.
   add_space_option(*command, options->run.training.space);
   add_device_options(*command, options->run);
-  add_time_options(*command, options->run, options->run.sample_targets);
+  add_time_options(*command, options->run, options->sample);
   add_training_options(*command, options->run.training);
   add_search_options(*command, options->run);
   // Where the answer goes is not part of the question: these stay out of config.toml.
@@ -114,6 +113,7 @@ void add_run_command(CLI::App& app) {
       throw CLI::ValidationError(
           "--method plain trains one net and searches none: use lathe train");
     }
+    options->run.sample_targets = options->sample == "targets";
     execute(*options, resolved_config(*command));
   });
 }

@@ -111,6 +111,10 @@ void Stages::train(const std::vector<double>& feasible_ms) {
   if (decided_.bounds) {
     narrow(trained_, job_, *decided_.bounds);
   }
+  if (!trained_.arch && (options_.sample_targets || decided_.plan)) {
+    const latency::BlockTable table(*trained_.space, table_.costs());
+    job_.method.draw = draw_near_targets(*trained_.space, table, feasible_ms);
+  }
   train_stage(trained_, job_, folder_, progress_);
   evaluator_.emplace(trained_.dataset,
                      train::EvaluatorOptions{.augment = job_.train.augment, .seed = job_.seed});

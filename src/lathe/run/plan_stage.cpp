@@ -11,7 +11,9 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/nn/threads.h"
+#include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/target_bounds.h"
+#include "lathe/space/slot_chain.h"
 #include "lathe/space/subspace.h"
 #include "lathe/train/evaluator.h"
 #include "lathe/train/fit_accuracy_predictor.h"
@@ -193,6 +195,38 @@ Decided plan_stage(const Trained& trained, const RunOptions& options,
     }
   }
   return decided;
+}
+
+train::NetDraw draw_near_targets(const space::Space& space, const latency::LatencyModel& latency,
+                                 const std::vector<double>& targets_ms) {
+  if (latency.slot_costs() == nullptr) {
+    return {};
+  }
+  struct Drawing {
+    space::SlotChain chain;
+    std::vector<double> latency_ms;  // of each transition
+    search::PathSampler sampler;
+    std::vector<double> targets_ms;
+    Drawing(const space::Space& space, const space::SlotCosts& costs, std::vector<double> limits_ms)
+        : chain(space),
+          latency_ms(chain.costs(costs)),
+          sampler(chain.trellis(), latency_ms),
+          targets_ms(std::move(limits_ms)) {}
+    space::Path draw(Rng& rng) const {
+      const auto count = static_cast<std::uint32_t>(targets_ms.size());
+      const double limit_ms = targets_ms[rng.below(count)];
+      space::Path first = sampler.sample(limit_ms, rng), second = sampler.sample(limit_ms, rng);
+      return space::Trellis::total(first, latency_ms) > space::Trellis::total(second, latency_ms)
+                 ? first
+                 : second;
+    }
+  };
+  const auto drawing = std::make_shared<const Drawing>(space, *latency.slot_costs(), targets_ms);
+  std::string name = "targets";
+  for (const double target_ms : targets_ms) {
+    name += fmt::format(" {:.6g}", target_ms);
+  }
+  return {name, [drawing](Rng& rng) { return drawing->chain.arch(drawing->draw(rng)); }};
 }
 
 TrainJob decided_job(const TrainJob& job, const Decided& decided, std::int64_t steps_per_epoch) {

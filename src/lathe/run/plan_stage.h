@@ -31,6 +31,12 @@ Decided plan_stage(const Trained& trained, const RunOptions& options,
                    double elapsed_s, const MeasureFn& measure, const RunFolder& folder,
                    const ProgressFn& progress);
 
+/// Draws nets within each of the targets and near it, all targets alike often: of two nets drawn
+/// constructively within a target (search::PathSampler) the slower. `latency` is of `space`;
+/// uniform draws where it is no sum over slots.
+train::NetDraw draw_near_targets(const space::Space& space, const latency::LatencyModel& latency,
+                                 const std::vector<double>& targets_ms);
+
 /// The training that was decided: what train_stage() is given in place of the options' own.
 TrainJob decided_job(const TrainJob& job, const Decided& decided, std::int64_t steps_per_epoch);
 

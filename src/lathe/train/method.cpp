@@ -30,6 +30,7 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                              .epsilon_start = o.epsilon_start,
                              .in_place_distillation = o.in_place_distillation,
                              .random_subnets = o.random_subnets,
+                             .draw = o.draw,
                              .seed = seed});
   }
   if (o.name == "ofa") {
@@ -39,13 +40,15 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                             .seed = seed});
   }
   if (o.name == "bignas") {
-    return make_bignas(space,
-                       {.schedule = schedule, .random_subnets = o.random_subnets, .seed = seed});
+    return make_bignas(
+        space,
+        {.schedule = schedule, .random_subnets = o.random_subnets, .draw = o.draw, .seed = seed});
   }
   if (o.name == "grow") {
     return make_grow(space, {.schedule = schedule,
                              .small_share = o.small_share,
                              .nets_per_step = o.nets_per_step,
+                             .draw = o.draw,
                              .seed = seed});
   }
   if (o.name != "plain" || !arch) {

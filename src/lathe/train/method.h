@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lathe/space/space.h"
+#include "lathe/train/strategies/step_archs.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -24,6 +25,7 @@ struct MethodOptions {
   bool in_place_distillation = false;  ///< deps
   double small_share = 0.6;            ///< grow, as GrowOptions
   int nets_per_step = 2;               ///< grow
+  NetDraw draw;                        ///< of random nets; deps, bignas and grow
 };
 
 /// {"deps", "ofa", "bignas", "grow", "plain"}.

@@ -18,7 +18,7 @@ class BigNas final : public Strategy {
   std::int64_t total_steps() const override { return options_.schedule.total_steps; }
 
   StepPlan plan(std::int64_t step) const override {
-    StepArchs archs(space_, options_.seed, kBigNasStream, step);
+    StepArchs archs(space_, options_.seed, kBigNasStream, step, options_.draw);
     StepPlan plan{.passes = {{.arch = archs.largest(), .dropout = true}},
                   .learning_rate = options_.schedule.at(step)};
     add_sandwich(plan.passes, archs, options_.random_subnets, 1.0);
@@ -31,6 +31,7 @@ class BigNas final : public Strategy {
             {"learning_rate", options_.schedule.peak},
             {"warmup_steps", options_.schedule.warmup_steps},
             {"random_subnets", options_.random_subnets},
+            {"draw", options_.draw.name},
             {"seed", options_.seed}};
   }
 

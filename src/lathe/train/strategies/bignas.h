@@ -5,6 +5,7 @@
 
 #include "lathe/space/space.h"
 #include "lathe/train/schedule.h"
+#include "lathe/train/strategies/step_archs.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -12,6 +13,7 @@ namespace lathe::train {
 struct BigNasOptions {
   CosineSchedule schedule;
   int random_subnets = 2;  ///< beside the largest and the smallest net
+  NetDraw draw;            ///< of random nets
   std::uint64_t seed = 0;
 };
 

@@ -24,7 +24,7 @@ class Deps final : public Strategy {
   std::int64_t total_steps() const override { return options_.schedule.total_steps; }
 
   StepPlan plan(std::int64_t step) const override {
-    StepArchs archs(space_, options_.seed, kDepsStream, step);
+    StepArchs archs(space_, options_.seed, kDepsStream, step, options_.draw);
     StepPlan plan{.passes = {{.arch = archs.largest(), .dropout = true}},
                   .learning_rate = options_.schedule.at(step)};
     if (step == shrinking_starts(options_)) {
@@ -47,6 +47,7 @@ class Deps final : public Strategy {
             {"epsilon_start", options_.epsilon_start},
             {"in_place_distillation", options_.in_place_distillation},
             {"random_subnets", options_.random_subnets},
+            {"draw", options_.draw.name},
             {"seed", options_.seed}};
   }
 

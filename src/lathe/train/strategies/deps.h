@@ -5,6 +5,7 @@
 
 #include "lathe/space/space.h"
 #include "lathe/train/schedule.h"
+#include "lathe/train/strategies/step_archs.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -18,6 +19,7 @@ struct DepsOptions {
   /// from one that is partially trained (IKD-Warmup, section 4.3): warmup_share is 0.
   bool in_place_distillation = false;
   int random_subnets = 2;  ///< beside the full and the smallest net
+  NetDraw draw;            ///< of random nets
   std::uint64_t seed = 0;
 };
 

@@ -28,7 +28,7 @@ class Grow final : public Strategy {
   void restore(const nlohmann::json& state) override { stretch_.restore(state, "grow's state"); }
 
   StepPlan plan(std::int64_t step) const override {
-    StepArchs archs(space_, options_.seed, kGrowStream, step);
+    StepArchs archs(space_, options_.seed, kGrowStream, step, options_.draw);
     StepPlan plan{.learning_rate = options_.schedule.at(stretch_.planned(step))};
     if (small_alone(step)) {
       plan.passes = {{.arch = archs.smallest(), .dropout = true}};
@@ -58,6 +58,7 @@ class Grow final : public Strategy {
             {"warmup_steps", options_.schedule.warmup_steps},
             {"small_share", options_.small_share},
             {"nets_per_step", options_.nets_per_step},
+            {"draw", options_.draw.name},
             {"seed", options_.seed}};
   }
 

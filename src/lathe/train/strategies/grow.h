@@ -6,6 +6,7 @@
 
 #include "lathe/space/space.h"
 #include "lathe/train/schedule.h"
+#include "lathe/train/strategies/step_archs.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {
@@ -18,6 +19,7 @@ struct GrowOptions {
   /// labels. More: the largest with labels; the smallest and random ones in turn with its soft
   /// labels.
   int nets_per_step = 2;
+  NetDraw draw;  ///< of random nets
   std::uint64_t seed = 0;
 };
 

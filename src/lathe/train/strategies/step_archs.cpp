@@ -5,8 +5,10 @@
 namespace lathe::train {
 
 StepArchs::StepArchs(const space::Space& space, std::uint64_t seed, std::uint64_t stream,
-                     std::int64_t step)
-    : space_(space), rng_(Rng::derived(seed, {stream, static_cast<std::uint64_t>(step)})) {
+                     std::int64_t step, const NetDraw& draw)
+    : space_(space),
+      draw_(draw),
+      rng_(Rng::derived(seed, {stream, static_cast<std::uint64_t>(step)})) {
   for (std::size_t i = 0; i < space.decisions().size(); ++i) {
     if (space.decisions()[i].group == "r") {
       decision_ = static_cast<int>(i);
@@ -23,7 +25,14 @@ space::Arch StepArchs::at_resolution(space::Arch arch) const {
   return arch;
 }
 
-space::Arch StepArchs::sample() { return at_resolution(space_.sample(rng_)); }
+const NetDraw& StepArchs::uniform_draw() {
+  static const NetDraw kUniform;
+  return kUniform;
+}
+
+space::Arch StepArchs::sample() {
+  return at_resolution(draw_.draw ? draw_.draw(rng_) : space_.sample(rng_));
+}
 
 space::Arch StepArchs::sample_from(const std::vector<std::uint8_t>& first_choices) {
   space::Arch arch = space_.largest();

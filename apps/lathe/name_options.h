@@ -27,16 +27,24 @@ inline std::function<std::string(const std::string&)> one_of(std::string what,
   };
 }
 
-/// Its value is for space::open_space().
+/// --space, and --width-scale, which becomes a part of its value; that is for space::open_space().
 inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
-  return command
-      .add_option("--space", space,
-                  "search space: a name that `lathe spaces` lists, or a .json file")
-      ->check([](const std::string& name) {
-        return space::is_space_file(name) || space::is_space_name(name)
-                   ? std::string()
-                   : one_of("space", space::builtin_space_names())(name);
-      });
+  CLI::Option* option =
+      command
+          .add_option("--space", space,
+                      "search space: a name that `lathe spaces` lists, or a .json file")
+          ->check([](const std::string& name) {
+            return space::is_space_file(name) || space::is_space_name(name)
+                       ? std::string()
+                       : one_of("space", space::builtin_space_names())(name);
+          });
+  command
+      .add_option_function<double>(
+          "--width-scale",
+          [&space](double scale) { space = space::scaled_widths_name(space, scale); },
+          "of a built-in width chain: 0.25 has a quarter of its widths")
+      ->needs(option);
+  return option;
 }
 
 inline CLI::Option* add_effort_option(CLI::App& command, search::Effort& effort) {

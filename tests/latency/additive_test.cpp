@@ -24,10 +24,12 @@ using lathe::testing::text_thrown;
 using lathe::testing::TinySpace;
 
 std::unique_ptr<space::Space> small_chain() {
-  return space::make_chain_space(
-      {.name = "chain",
-       .task = {.num_classes = 10, .input_size = 16},
-       .layers = {{{8, 16}, 2}, {{8, 16, 24}, 1}, {{8, 16, 24}, 1}, {{16, 32}, 2}}});
+  return space::make_chain_space({.name = "chain",
+                                  .task = {.num_classes = 10, .input_size = 16},
+                                  .layers = {{{8, 16}, 2, space::ChainLayerKind::kConv},
+                                             {{8, 16, 24}, 1},
+                                             {{8, 16, 24}, 1},
+                                             {{16, 32}, 2}}});
 }
 
 double device_ms(const space::Space& space, const space::Arch& arch) {

@@ -205,7 +205,7 @@ TEST(SortChannels, KeepsTheLargestNetsFunctionAtEveryKernel) {
 TEST(SortChannels, KeepsEveryFamilysFunction) {
   const c10::NoGradGuard no_grad;
   Rng rng(4);
-  for (const std::string name : {"ofa_resnet50d", "mobilenet_v1_widths"}) {
+  for (const std::string name : {"ofa_resnet50d", "mobilenet_v1_widths", "resnet18_widths_x0.25"}) {
     SCOPED_TRACE(name);
     const std::shared_ptr<const space::Space> space =
         space::make_space(name, {.num_classes = 3, .input_size = 32});

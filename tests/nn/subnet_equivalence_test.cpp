@@ -19,6 +19,7 @@
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/chain_family.h"
 #include "nn/supernet_state.h"
+#include "space/tiny_spaces.h"
 
 namespace lathe::nn {
 namespace {
@@ -57,11 +58,16 @@ std::shared_ptr<const space::Space> quarter_resnet50d() {
 std::shared_ptr<const space::Space> small_widths() {
   return space::make_chain_space({.name = "small_widths",
                                   .task = {.in_channels = 3, .num_classes = 10, .input_size = 20},
-                                  .layers = {{{2, 4, 6}, 2},
+                                  .layers = {{{2, 4, 6}, 2, space::ChainLayerKind::kConv},
                                              {{4, 8, 12}, 1},
                                              {{8, 16, 24}, 2},
                                              {{8, 16, 24}, 1},
                                              {{16, 32, 48}, 2}}});
+}
+
+/// Basic blocks with a projection and without, and inverted residuals: resnet18_widths in small.
+std::shared_ptr<const space::Space> small_residual_widths() {
+  return space::make_chain_space(testing::tiny_residual_chain());
 }
 
 /// The reader's output for the input with which `expected` was made.
@@ -131,6 +137,7 @@ INSTANTIATE_TEST_SUITE_P(
                20, 10, 4},
         Family{"quarter_resnet50d", quarter_resnet50d},
         Family{"small_widths", small_widths, 20, 10, 10},
+        Family{"small_residual_widths", small_residual_widths, 20, 10, 10},
         Family{"ofa_resnet50d", [] { return builtin("ofa_resnet50d", 32); }, 50, 50, 2}),
     [](const auto& param) { return param.param.name; });
 

@@ -19,9 +19,10 @@ namespace {
 using lathe::testing::text_thrown;
 
 ChainSpec tiny_chain() {
-  return {.name = "tiny_chain",
-          .task = {.in_channels = 2, .num_classes = 5, .input_size = 9},
-          .layers = {{{4, 8}, 2}, {{4, 6, 8}, 1}, {{4, 6, 8}, 1}, {{8, 16}, 2}}};
+  return {
+      .name = "tiny_chain",
+      .task = {.in_channels = 2, .num_classes = 5, .input_size = 9},
+      .layers = {{{4, 8}, 2, ChainLayerKind::kConv}, {{4, 6, 8}, 1}, {{4, 6, 8}, 1}, {{8, 16}, 2}}};
 }
 
 Arch net_of(const Space& space, const std::vector<int>& widths) {
@@ -111,7 +112,7 @@ TEST(ChainSpace, MacsAreThoseOfTheLayers) {
   for (const Arch& arch : testing::every_arch(*tiny)) {
     EXPECT_EQ(graph::macs(tiny->graph(arch)), count(*tiny, arch, {2, 1, 1, 2}));
   }
-  for (int size : {32, 64, 97}) {
+  for (int size : {49, 64, 97}) {
     const auto space = make_space("mobilenet_v1_widths", {.num_classes = 10, .input_size = size});
     Rng rng(1);
     for (int i = 0; i < 5; ++i) {
@@ -162,17 +163,162 @@ TEST(ChainSpace, RefusesBadSpecs) {
   const std::string where = "[space::make_chain_space] tiny_chain: ";
   EXPECT_EQ(text([](ChainSpec& s) { s.layers.clear(); }), where + "needs a layer");
   EXPECT_EQ(text([](ChainSpec& s) { s.layers[1].stride = 0; }),
-            where + "every layer needs a stride");
+            where + "layer 1 needs strides >= 1");
   EXPECT_EQ(text([](ChainSpec& s) { s.layers[1].widths.clear(); }),
-            where + "every layer needs widths >= 1");
+            where + "layer 1 needs widths >= 1");
   EXPECT_EQ(text([](ChainSpec& s) {
               s.layers[0].widths = {0, 8};
             }),
-            where + "every layer needs widths >= 1");
+            where + "layer 0 needs widths >= 1");
   EXPECT_EQ(text([](ChainSpec& s) {
               s.layers[2].widths = {8, 8};
             }),
-            where + "widths must be ascending");
+            where + "layer 2 needs ascending widths");
+  EXPECT_EQ(text([](ChainSpec& s) { s.layers[1].kernel = 4; }),
+            where + "layer 1 needs an odd kernel");
+  EXPECT_EQ(text([](ChainSpec& s) { s.layers[1].expansion = 0.5; }),
+            where + "layer 1 needs an expansion >= 1");
+}
+
+TEST(ChainSpace, RefusesShortcutsThatDontFit) {
+  const auto text = [](std::size_t layer, auto spoil) {
+    ChainSpec spec = testing::tiny_residual_chain();
+    spoil(spec.layers[layer]);
+    return text_thrown<std::invalid_argument>([&] { make_chain_space(spec); });
+  };
+  const std::string where = "[space::make_chain_space] tiny_residual_chain: layer ";
+  EXPECT_EQ(text(2, [](ChainLayer& l) { l.shortcut_from = 2; }),
+            where + "2 can only add the output of an earlier layer, got 2");
+  EXPECT_EQ(text(6, [](ChainLayer& l) { l.shortcut_from = 5; }),
+            where + "6 is separable and can't have a shortcut");
+  const std::string before =
+      " is an mbconv: its shortcut comes from the layer before, whose width it shares";
+  EXPECT_EQ(text(5, [](ChainLayer& l) { l.shortcut_from = 2; }), where + "5" + before);
+  EXPECT_EQ(text(7, [](ChainLayer& l) { l.shortcut_from = 6; }), where + "7" + before);
+  EXPECT_EQ(text(4, [](ChainLayer& l) { l.widths.clear(); }),
+            where +
+                "4 shares the width of layer 2, but there is a stride between them; give it "
+                "widths of its own");
+}
+
+TEST(ResidualChain, LayersThatAreAddedShareTheirWidth) {
+  const auto space = make_chain_space(testing::tiny_residual_chain());
+  ASSERT_EQ(space->decisions().size(), 6U);
+  EXPECT_FALSE(space->is_chain());
+  const Arch arch = net_of(*space, {6, 4, 8, 12, 16, 10});
+  std::vector<std::string> keys;
+  for (const Block& block : space->blocks(arch)) {
+    keys.push_back(block.name + ": " + block.key());
+  }
+  EXPECT_EQ(
+      keys,
+      (std::vector<std::string>{
+          "stem: conv 18x18x2 -> 18x18x6 k3 s1 relu", "stem.pool: max_pool 18x18x6 -> 9x9x6 k3 s2",
+          "layers.1: conv 9x9x6 -> 9x9x4 k3 s1 relu", "layers.2: conv 9x9x4 -> 9x9x6 k3 s1",
+          "layers.2.sum: shortcut_sum 9x9x6 -> 9x9x6 relu",
+          "layers.3: conv 9x9x6 -> 5x5x8 k3 s2 relu",
+          "layers.4.shortcut: conv 9x9x6 -> 5x5x12 k1 s2", "layers.4: conv 5x5x8 -> 5x5x12 k3 s1",
+          "layers.4.sum: shortcut_sum 5x5x12 -> 5x5x12 relu",
+          "layers.5: mbconv 5x5x12 -> 5x5x12 mid 24 k3 s1 residual relu",
+          "layers.6: separable_conv 5x5x12 -> 3x3x16 k3 s2 relu",
+          "layers.7: mbconv 3x3x16 -> 3x3x10 mid 96 k5 s1 relu",
+          "classifier: classifier 3x3x10 -> 1x1x5"}));
+  // Whatever the widths, the blocks are those of the net that runs, operation by operation.
+  for (const Arch& each : testing::every_arch(*space)) {
+    std::int64_t macs = 0;
+    std::int64_t params = 0;
+    for (const Block& block : space->blocks(each)) {
+      const graph::Graph alone = lower({&block, 1});
+      macs += graph::macs(alone);
+      params += graph::params(alone);
+    }
+    const graph::Graph net = space->graph(each);
+    EXPECT_EQ(graph::macs(net), macs);
+    EXPECT_EQ(graph::params(net), params);
+    EXPECT_EQ(net.output_shape(), (graph::Shape{5, 1, 1}));
+  }
+}
+
+TEST(ResidualChain, TheBranchAndItsShortcutMeetBeforeTheActivation) {
+  const auto space = make_chain_space(testing::tiny_residual_chain());
+  const graph::Graph net = space->graph(space->largest());
+  std::vector<std::string> sums;
+  for (int i = 0; i < net.size(); ++i) {
+    if (net[i].op == graph::Op::kAdd) {
+      const graph::Node& shortcut = net[net[i].inputs[1]];
+      sums.push_back(net[net[i].inputs[0]].name + " + " +
+                     (shortcut.op == graph::Op::kBatchNorm ? shortcut.name : "a map") +
+                     (net[i + 1].op == graph::Op::kActivation ? ", relu" : ""));
+    }
+  }
+  EXPECT_EQ(sums, (std::vector<std::string>{"layers.2.bn + a map, relu",
+                                            "layers.4.bn + layers.4.shortcut.bn, relu",
+                                            "layers.5.project.bn + a map"}));
+}
+
+TEST(ResidualChain, SlotsSeeTwoDecisionsAtMost) {
+  for (const char* name : {"resnet18_widths", "resnet34_widths"}) {
+    const auto space = make_space(name, {.input_size = 32});
+    for (const Slot& slot : space->slots()) {
+      EXPECT_LE(slot.decisions.size(), 2U) << name;
+    }
+  }
+}
+
+TEST(ResnetWidths, ResnetsHaveTheirPublishedMacsAndParameters) {
+  const auto resnet18 = make_space("resnet18_widths");
+  ASSERT_EQ(resnet18->decisions().size(), 12U);
+  const graph::Graph net18 =
+      resnet18->graph(net_of(*resnet18, {64, 64, 64, 128, 128, 128, 256, 256, 256, 512, 512, 512}));
+  EXPECT_EQ(graph::params(net18), 11689512);
+  EXPECT_EQ(graph::macs(net18), 1814073344);
+  const auto resnet34 = make_space("resnet34_widths");
+  std::vector<int> widths(4, 64);
+  widths.insert(widths.end(), 5, 128);
+  widths.insert(widths.end(), 7, 256);
+  widths.insert(widths.end(), 4, 512);
+  const graph::Graph net34 = resnet34->graph(net_of(*resnet34, widths));
+  EXPECT_EQ(graph::params(net34), 21797672);
+  EXPECT_EQ(graph::macs(net34), 3663761408);
+}
+
+TEST(ResnetWidths, SmallImagesKeepTheirSizeInTheStem) {
+  for (const int size : {28, 32}) {
+    const auto resnet = make_space("resnet18_widths", {.num_classes = 10, .input_size = size});
+    const std::vector<Block> blocks = resnet->blocks(resnet->largest());
+    EXPECT_EQ(blocks[0].output.height, size);
+    EXPECT_EQ(blocks[0].kernel, 3);
+    EXPECT_EQ(blocks[1].kind, BlockKind::kConv);
+    EXPECT_EQ(blocks.back().input.height, (size + 7) / 8);
+    const auto mobilenet = make_space("mobilenet_v1_widths", {.input_size = size});
+    EXPECT_EQ(mobilenet->blocks(mobilenet->largest())[0].output.height, size);
+    EXPECT_EQ(mobilenet->blocks(mobilenet->largest()).back().input.height, 2);
+  }
+  EXPECT_EQ(make_space("resnet18_widths", {.input_size = 49})
+                ->blocks(Arch{std::vector<std::uint8_t>(12, 0)})[0]
+                .kernel,
+            7);
+}
+
+TEST(WidthScale, IsAPartOfTheName) {
+  const auto quarter = make_space("mobilenet_v1_widths_x0.25", {.input_size = 28});
+  EXPECT_EQ(quarter->name(), "mobilenet_v1_widths_x0.25");
+  EXPECT_EQ(quarter->decisions()[0].values, (std::vector<double>{8, 16}));
+  EXPECT_EQ(quarter->decisions()[6].values,
+            (std::vector<double>{24, 40, 48, 64, 80, 88, 104, 112, 128, 144, 152, 168, 176, 192}));
+  EXPECT_EQ(scaled_widths_name("mobilenet_v1_widths", 0.25), "mobilenet_v1_widths_x0.25");
+  EXPECT_EQ(scaled_widths_name("resnet18_widths_x2", 1), "resnet18_widths");
+  EXPECT_EQ(scaled_widths_name("resnet34_widths", 0.125), "resnet34_widths_x0.125");
+  EXPECT_FALSE(is_space_name("mobilenet_v1_widths_x0.250"));
+  EXPECT_FALSE(is_space_name("mobilenet_v1_widths_x1"));
+  EXPECT_FALSE(is_space_name("mobilenet_v1_widths_x9"));
+  EXPECT_FALSE(is_space_name("mbv3_28_x0.5"));
+  EXPECT_EQ(text_thrown<Error>([] { scaled_widths_name("mbv3_28", 0.5); }),
+            "space \"mbv3_28\" has no width scale: expected one of mobilenet_v1_widths, "
+            "resnet18_widths, resnet34_widths");
+  EXPECT_EQ(
+      text_thrown<Error>([] { scaled_widths_name("resnet18_widths", 0.01); }),
+      "width scale: expected a number in [0.05, 4] with at most three decimals, got 0.010000");
 }
 
 }  // namespace

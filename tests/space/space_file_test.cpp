@@ -92,7 +92,7 @@ TEST(SpaceFileTest, EveryBuiltinSpaceComesBackAsItWas) {
 TEST(SpaceFileTest, TheSpacesOfTestsComeBackToo) {
   for (const SpaceSpec& spec :
        {SpaceSpec(testing::tiny_mobile()), SpaceSpec(testing::tiny_tied_mobile()),
-        SpaceSpec(testing::tiny_bottleneck())}) {
+        SpaceSpec(testing::tiny_bottleneck()), SpaceSpec(testing::tiny_residual_chain())}) {
     expect_round_trip(spec);
   }
 }
@@ -203,6 +203,18 @@ TEST(SpaceFileTest, ReadsChains) {
   content["layers"][1]["width"] = {8};
   EXPECT_EQ(error_of(content),
             "mine.json: layers[1]: unknown field \"width\": did you mean \"widths\"?");
+  content = chain();
+  content["layers"].push_back({{"kind", "conv"}, {"shortcut_from", 0}, {"kernel", 5}});
+  const auto residual = make_space_from_spec(read(content))->blocks(Arch{{0, 0}});
+  ASSERT_EQ(residual.size(), 5U);
+  EXPECT_EQ(residual[3].key(), "shortcut_sum 112x112x8 -> 112x112x8 relu");
+  content["layers"][2]["shortcut_from"] = 2;
+  EXPECT_EQ(error_of(content),
+            "mine.json: layers: layer 2 can only add the output of an earlier layer, got 2");
+  content["layers"][2] = {{"kind", "depthwise"}, {"widths", {8}}};
+  EXPECT_EQ(error_of(content),
+            "mine.json: layers[2].kind: expected one of \"conv\", \"separable\", \"mbconv\", got "
+            "\"depthwise\"");
 }
 
 TEST(SpaceFileTest, NamesWhatIsMissing) {
@@ -388,7 +400,8 @@ TEST(SpaceFileFuzzTest, ChangedValuesLoadOrAreRefused) {
   Rng rng(5);
   int loaded = 0;
   const std::vector<json> valid{smallest_mobile(), bottleneck(), chain(),
-                                json(to_json(SpaceSpec(testing::tiny_tied_mobile())))};
+                                json(to_json(SpaceSpec(testing::tiny_tied_mobile()))),
+                                json(to_json(SpaceSpec(testing::tiny_residual_chain())))};
   for (int i = 0; i < 6000; ++i) {
     json content = valid[static_cast<std::size_t>(i) % valid.size()];
     for (std::uint32_t changes = 1 + rng.below(2); changes > 0; --changes) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lathe/space/bottleneck_family.h"
+#include "lathe/space/chain_family.h"
 #include "lathe/space/mobile_family.h"
 
 namespace lathe::testing {
@@ -65,12 +66,29 @@ inline space::BottleneckSpec tiny_bottleneck() {
           .resolutions = {}};
 }
 
+/// A convolution, a basic block, one with a stride and a 1x1 convolution on its shortcut, and an
+/// inverted residual that is added to it. 6 decisions, 96 archs.
+inline space::ChainSpec tiny_residual_chain() {
+  using space::ChainLayerKind;
+  return {.name = "tiny_residual_chain",
+          .task = {.in_channels = 2, .num_classes = 5, .input_size = 18},
+          .layers = {{.widths = {4, 6, 8}, .kind = ChainLayerKind::kConv, .pool = 2},
+                     {.widths = {4, 8}, .kind = ChainLayerKind::kConv},
+                     {.kind = ChainLayerKind::kConv, .shortcut_from = 0},
+                     {.widths = {6, 8}, .stride = 2, .kind = ChainLayerKind::kConv},
+                     {.widths = {4, 12}, .kind = ChainLayerKind::kConv, .shortcut_from = 2},
+                     {.kind = ChainLayerKind::kMbconv, .expansion = 2, .shortcut_from = 4},
+                     {.widths = {8, 16}, .stride = 2, .kind = ChainLayerKind::kSeparable},
+                     {.widths = {8, 10}, .kind = ChainLayerKind::kMbconv, .kernel = 5}}};
+}
+
 /// One of each.
 inline std::vector<std::unique_ptr<space::Space>> tiny_spaces() {
   std::vector<std::unique_ptr<space::Space>> spaces;
   spaces.push_back(space::make_mobile_space(tiny_mobile()));
   spaces.push_back(space::make_mobile_space(tiny_tied_mobile()));
   spaces.push_back(space::make_bottleneck_space(tiny_bottleneck()));
+  spaces.push_back(space::make_chain_space(tiny_residual_chain()));
   return spaces;
 }
 

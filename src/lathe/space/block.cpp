@@ -32,6 +32,8 @@ const char* text(BlockKind kind) {
       return "global_pool";
     case BlockKind::kClassifier:
       return "classifier";
+    case BlockKind::kShortcutSum:
+      return "shortcut_sum";
     case BlockKind::kReluConv:
       return "relu_conv";
     case BlockKind::kFactorizedReduce:
@@ -215,6 +217,8 @@ int lower_block(Graph& g, int x, const Block& b) {
         x = g.dropout(x, b.dropout);
       }
       return g.linear(x, b.name + ".linear", b.output.channels, /*bias=*/true);
+    case BlockKind::kShortcutSum:  // alone, without the other map, twice the input
+      return g.activation(g.add(x, x), b.activation);
     case BlockKind::kReluConv:
       return lower_relu_conv(g, x, b);
     case BlockKind::kFactorizedReduce:
@@ -239,7 +243,8 @@ std::string Block::key() const {
   if (mid_channels > 0) {
     out << " mid " << mid_channels;
   }
-  if (kind != BlockKind::kGlobalPool && kind != BlockKind::kClassifier) {
+  if (kind != BlockKind::kGlobalPool && kind != BlockKind::kClassifier &&
+      kind != BlockKind::kShortcutSum) {
     out << " k" << kernel << " s" << stride;
   }
   if (squeeze_excite) {

@@ -18,7 +18,8 @@ enum class BlockKind {
   kMaxPool,        ///< kernel / 2 of padding, as kAvgPool
   kAvgPool,        ///< padding is not counted in the mean
   kGlobalPool,
-  kClassifier,  ///< global average pool (unless the input is a vector), dropout and linear
+  kClassifier,   ///< global average pool (unless the input is a vector), dropout and linear
+  kShortcutSum,  ///< the sum of two maps, and an activation; the input is one of them
   // Of cells (DARTS); each convolution after a ReLU and before a batch norm.
   kReluConv,
   kFactorizedReduce,  ///< two 1x1 convolutions of stride 2, of the map and of the map from pixel 1

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <regex>
 #include <stdexcept>
@@ -164,7 +165,7 @@ BottleneckSpec ofa_resnet50d(const std::string& name) {
 }
 
 /// The multiples of 8 nearest to 0.2, 0.3, ... 1.5 times `base`.
-Choices fifth_to_one_and_a_half(int base) {
+Choices fifth_to_one_and_a_half(double base) {
   Choices widths;
   for (int tenths = 2; tenths <= 15; ++tenths) {
     const double width = 8 * std::max(std::round(base * tenths / 80.0), 1.0);
@@ -175,16 +176,107 @@ Choices fifth_to_one_and_a_half(int base) {
   return widths;
 }
 
+// Up to this size the stem of a width chain keeps the image's.
+constexpr int kLargestSmallImage = 48;
+
+/// Which of a width chain's nets are wanted.
+struct ChainShape {
+  double scale = 1;  ///< of all widths
+  bool small = false;
+};
+
 /// AOWS, supplement D.
-ChainSpec mobilenet_v1_widths(const std::string& name) {
+ChainSpec mobilenet_v1_widths(const std::string& name, const ChainShape& shape) {
   ChainSpec spec{.name = name};
   constexpr std::array<int, 14> kBase{32,  64,  128, 128, 256, 256,  512,
                                       512, 512, 512, 512, 512, 1024, 1024};
   constexpr std::array<int, 14> kStrides{2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1};
   for (std::size_t i = 0; i < kBase.size(); ++i) {
-    spec.layers.push_back({fifth_to_one_and_a_half(kBase[i]), kStrides[i]});
+    spec.layers.push_back({.widths = fifth_to_one_and_a_half(kBase[i] * shape.scale),
+                           .stride = i == 0 && shape.small ? 1 : kStrides[i],
+                           .kind = i == 0 ? ChainLayerKind::kConv : ChainLayerKind::kSeparable});
   }
   return spec;
+}
+
+/// Basic blocks, of which each has an inner width of its own; its output is added to its input, so
+/// that a stage has one outer width, and the first stage has the stem's.
+ChainSpec resnet_widths(const std::string& name, const ChainShape& shape,
+                        const std::array<int, 4>& blocks) {
+  ChainSpec spec{.name = name};
+  constexpr std::array<int, 4> kBase{64, 128, 256, 512};
+  const auto conv = [&](std::size_t stage, int kernel, int stride) {
+    return ChainLayer{.widths = fifth_to_one_and_a_half(kBase[stage] * shape.scale),
+                      .stride = stride,
+                      .kind = ChainLayerKind::kConv,
+                      .kernel = kernel};
+  };
+  spec.layers.push_back(shape.small ? conv(0, 3, 1) : conv(0, 7, 2));
+  spec.layers.back().pool = shape.small ? 1 : 2;
+  for (std::size_t stage = 0; stage < kBase.size(); ++stage) {
+    for (int block = 0; block < blocks[stage]; ++block) {
+      const bool enters = stage > 0 && block == 0;
+      const auto input = static_cast<int>(spec.layers.size()) - 1;
+      spec.layers.push_back(conv(stage, 3, enters ? 2 : 1));
+      spec.layers.push_back(conv(stage, 3, 1));
+      spec.layers.back().shortcut_from = input;
+      if (!enters) {
+        spec.layers.back().widths.clear();
+      }
+    }
+  }
+  return spec;
+}
+
+ChainSpec resnet18_widths(const std::string& name, const ChainShape& shape) {
+  return resnet_widths(name, shape, {2, 2, 2, 2});
+}
+
+ChainSpec resnet34_widths(const std::string& name, const ChainShape& shape) {
+  return resnet_widths(name, shape, {3, 4, 6, 3});
+}
+
+using MakeChain = ChainSpec (*)(const std::string&, const ChainShape&);
+
+const std::map<std::string, MakeChain>& width_chains() {
+  static const std::map<std::string, MakeChain> kChains{
+      {"mobilenet_v1_widths", mobilenet_v1_widths},
+      {"resnet18_widths", resnet18_widths},
+      {"resnet34_widths", resnet34_widths}};
+  return kChains;
+}
+
+bool is_width_scale(double scale) {
+  constexpr double kSteps = 1000;
+  return scale >= 0.05 && scale <= 4 &&
+         std::abs(scale * kSteps - std::round(scale * kSteps)) < 1e-9;
+}
+
+/// `<name>` or `<name>_x<scale>`, of one of width_chains().
+struct ScaledChain {
+  std::string base;
+  double scale = 1;
+};
+
+std::string name_of(const ScaledChain& chain) {
+  if (chain.scale == 1) {
+    return chain.base;
+  }
+  std::array<char, 16> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.4g", chain.scale);
+  return chain.base + "_x" + digits.data();
+}
+
+std::optional<ScaledChain> scaled_chain(const std::string& name) {
+  static const std::regex kPattern("([a-z0-9_]+_widths)(_x([0-9]\\.?[0-9]{0,3}))?");
+  std::smatch parts;
+  if (!std::regex_match(name, parts, kPattern) || !width_chains().contains(parts[1])) {
+    return std::nullopt;
+  }
+  ScaledChain chain{.base = parts[1], .scale = parts[3].matched ? std::stod(parts[3]) : 1};
+  // One name for one space.
+  return is_width_scale(chain.scale) && name_of(chain) == name ? std::optional(chain)
+                                                               : std::nullopt;
 }
 
 std::string list_of(const Choices& sizes) {
@@ -313,7 +405,6 @@ const std::map<std::string, SpaceSpec (*)(const std::string&)>& specs() {
       {"deps_mbv3", spec_of<deps_mbv3>},
       {"mbv3_28", spec_of<mbv3_28>},
       {"mbv3_photo", spec_of<mbv3_photo>},
-      {"mobilenet_v1_widths", spec_of<mobilenet_v1_widths>},
       {"ofa_mbv3_w1.0", spec_of<ofa_mbv3_w10>},
       {"ofa_mbv3_w1.2", spec_of<ofa_mbv3_w12>},
       {"ofa_proxyless_w1.3", spec_of<ofa_proxyless_w13>},
@@ -324,7 +415,14 @@ const std::map<std::string, SpaceSpec (*)(const std::string&)>& specs() {
 
 }  // namespace
 
-SpaceSpec builtin_space_spec(const std::string& name) {
+SpaceSpec builtin_space_spec(const std::string& name, std::optional<int> input_size) {
+  if (const std::optional<ScaledChain> chain = scaled_chain(name)) {
+    ChainSpec spec = width_chains().at(chain->base)(
+        name, {.scale = chain->scale,
+               .small = input_size.value_or(Task().input_size) <= kLargestSmallImage});
+    spec.task.input_size = input_size.value_or(spec.task.input_size);
+    return spec;
+  }
   if (cell_spec(name)) {
     throw Error("space " + name +
                 " has no file: its name says it all, such as darts_imagenet_c32_l8");
@@ -334,6 +432,22 @@ SpaceSpec builtin_space_spec(const std::string& name) {
     throw Error("unknown space \"" + name + "\": " + nearest_names(name, builtin_space_names()));
   }
   return found->second(name);
+}
+
+std::string scaled_widths_name(const std::string& name, double scale) {
+  const std::optional<ScaledChain> chain = scaled_chain(name);
+  if (!chain) {
+    std::string known;
+    for (const auto& [base, make] : width_chains()) {
+      known += (known.empty() ? "" : ", ") + base;
+    }
+    throw Error("space \"" + name + "\" has no width scale: expected one of " + known);
+  }
+  if (!is_width_scale(scale)) {
+    throw Error("width scale: expected a number in [0.05, 4] with at most three decimals, got " +
+                std::to_string(scale));
+  }
+  return name_of({.base = chain->base, .scale = scale});
 }
 
 std::unique_ptr<Space> make_space_from_spec(SpaceSpec spec, const TaskOverrides& overrides) {
@@ -350,16 +464,19 @@ std::unique_ptr<Space> make_space(const std::string& name, const TaskOverrides& 
   if (std::optional<CellSpec> spec = cell_spec(name)) {
     return make(overrides, std::move(*spec));
   }
-  return make_space_from_spec(builtin_space_spec(name), overrides);
+  return make_space_from_spec(builtin_space_spec(name, overrides.input_size), overrides);
 }
 
 bool is_space_name(const std::string& name) {
-  return specs().contains(name) || cell_spec(name).has_value();
+  return specs().contains(name) || cell_spec(name).has_value() || scaled_chain(name).has_value();
 }
 
 std::vector<std::string> builtin_space_names() {
   std::vector<std::string> names{"darts", "darts_imagenet"};
   for (const auto& [name, spec] : specs()) {
+    names.push_back(name);
+  }
+  for (const auto& [name, make] : width_chains()) {
     names.push_back(name);
   }
   std::ranges::sort(names);

@@ -223,13 +223,41 @@ ordered_json file_of(const BottleneckSpec& spec) {
 
 // The chain family.
 
+const std::vector<std::string> kChainLayerKinds{"conv", "separable", "mbconv"};
+
+ChainLayer read_chain_layer(const JsonFields& fields, int index) {
+  const ChainLayer usual;
+  const ChainLayerKind usual_kind = index == 0 ? ChainLayerKind::kConv : usual.kind;
+  const std::string kind = fields.one_of("kind", kChainLayerKinds,
+                                         kChainLayerKinds[static_cast<std::size_t>(usual_kind)]);
+  ChainLayer layer{.stride = fields.integer("stride", kStride, usual.stride),
+                   .kind = static_cast<ChainLayerKind>(std::ranges::find(kChainLayerKinds, kind) -
+                                                       kChainLayerKinds.begin()),
+                   .kernel = fields.integer("kernel", kKernel, usual.kernel),
+                   .expansion = fields.number("expansion", kExpansion, usual.expansion),
+                   .activation = read_activation(fields, usual.activation),
+                   .pool = fields.integer("pool", kStride, usual.pool),
+                   .shortcut_from = fields.integer("shortcut_from", {.low = -1, .high = kMaxLayers},
+                                                   usual.shortcut_from)};
+  if (fields.has("widths") || layer.shortcut_from < 0) {
+    layer.widths = fields.ascending("widths", kChannels, kMaxChainWidths);
+  }
+  return layer;
+}
+
 ChainSpec read_chain(const json& content, const std::string& where) {
   const JsonFields file(content, where, "", {"family", "name", "task", "layers"});
   ChainSpec spec{.name = file.identifier("name", kMaxNameLength), .task = read_task(file)};
-  for (const JsonFields& layer : file.objects("layers", kMaxLayers, {"widths", "stride"})) {
-    const ChainLayer usual;
-    spec.layers.push_back({.widths = layer.ascending("widths", kChannels, kMaxChainWidths),
-                           .stride = layer.integer("stride", kStride, usual.stride)});
+  for (const JsonFields& layer : file.objects("layers", kMaxLayers,
+                                              {"widths", "stride", "kind", "kernel", "expansion",
+                                               "activation", "pool", "shortcut_from"})) {
+    spec.layers.push_back(read_chain_layer(layer, static_cast<int>(spec.layers.size())));
+  }
+  try {
+    make_chain_space(spec);
+  } catch (const std::invalid_argument& error) {  // shortcuts that don't fit
+    const std::string text = error.what();
+    file.fail("layers", text.substr(text.find(": layer ") + 2));
   }
   return spec;
 }
@@ -237,7 +265,17 @@ ChainSpec read_chain(const json& content, const std::string& where) {
 ordered_json file_of(const ChainSpec& spec) {
   ordered_json file = header("chain", spec.name, spec.task);
   for (const ChainLayer& layer : spec.layers) {
-    file["layers"].push_back({{"widths", list_of(layer.widths)}, {"stride", layer.stride}});
+    ordered_json& fields = file["layers"].emplace_back(ordered_json::object());
+    if (!layer.widths.empty()) {
+      fields["widths"] = list_of(layer.widths);
+    }
+    fields.update({{"stride", layer.stride},
+                   {"kind", kChainLayerKinds.at(static_cast<std::size_t>(layer.kind))},
+                   {"kernel", layer.kernel},
+                   {"expansion", json_number(layer.expansion)},
+                   {"activation", graph::activation_name(layer.activation)},
+                   {"pool", layer.pool},
+                   {"shortcut_from", layer.shortcut_from}});
   }
   return file;
 }

@@ -20,6 +20,7 @@
 #include "lathe/nn/supernet.h"
 #include "lathe/train/loss.h"
 #include "lathe/train/strategies/deps.h"
+#include "lathe/train/strategies/grow.h"
 #include "train/pattern_images.h"
 
 namespace lathe::train {
@@ -204,6 +205,50 @@ TEST(Trainer, DoesNotDependOnTheThreadsThatRunTheShards) {
   const TensorMap one = trained(1);
   EXPECT_EQ(trained(2), one);
   EXPECT_EQ(trained(3), one);
+}
+
+/// What training of 64 steps that should take no time at all comes to, and what was said of it.
+std::vector<std::string> train_late(const std::filesystem::path& folder, nn::Supernet& supernet,
+                                    Strategy& strategy) {
+  TrainOptions options{.batch_size = 32,
+                       .shards = 1,
+                       .validation_images = 0,
+                       .pace_look_s = 0,
+                       .seed = 1,
+                       .folder = folder};
+  options.step_s = [](std::int64_t) { return 1e-6; };
+  std::vector<std::string> said;
+  train(supernet, supernet.space(), strategy, pattern_dataset(), options, [&](const Progress& p) {
+    if (p.message.find("slower than planned") != std::string::npos) said.push_back(p.message);
+  });
+  return said;
+}
+
+TEST(Trainer, DoesTheRestInFewerStepsWhereStepsTakeLongerThanPlanned) {
+  const TemporaryFolder folder;
+  const auto space = pattern_space();
+  nn::Supernet supernet(space, {.seed = 1, .replicas = 1});
+  const CosineSchedule schedule{.peak = 0.05, .total_steps = 64};
+  const auto strategy = make_grow(*space, {.schedule = schedule, .small_share = 0.5});
+  const std::vector<std::string> said = train_late(folder.path(), supernet, *strategy);
+  ASSERT_FALSE(said.empty());
+  EXPECT_NE(said[0].find("what is left is done in 1 steps instead of 63"), std::string::npos)
+      << said[0];
+  EXPECT_EQ(strategy->total_steps(), 2);
+  // The checkpoint knows: nothing is left to do.
+  nn::Supernet again(space, {.seed = 1, .replicas = 1});
+  const auto resumed = make_grow(*space, {.schedule = schedule, .small_share = 0.5});
+  EXPECT_TRUE(train_late(folder.path(), again, *resumed).empty());
+  EXPECT_EQ(resumed->total_steps(), 2);
+  EXPECT_EQ(again.state(), supernet.state());
+}
+
+TEST(Trainer, GoesOnAsPlannedWhereTheMethodCannotBeShortened) {
+  const TemporaryFolder folder;
+  const auto space = pattern_space();
+  nn::Supernet supernet(space, {.seed = 1, .replicas = 1});
+  FixedPasses strategy({{.arch = space->smallest()}}, 8, 0.01);
+  EXPECT_TRUE(train_late(folder.path(), supernet, strategy).empty());
 }
 
 TEST(Trainer, StopsWhenTheLossIsNotFinite) {

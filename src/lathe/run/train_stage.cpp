@@ -121,6 +121,7 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
   };
   const bool writes = trial.group == nullptr || trial.group->rank() == 0;
   if (writes) {
+    std::filesystem::remove_all(trial.folder);  // of a trial that was killed
     std::filesystem::create_directories(trial.folder);
   }
   train::train(*weights, *trained.space, *strategy, trained.dataset, trial, note);

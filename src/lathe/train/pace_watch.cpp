@@ -7,14 +7,15 @@
 namespace lathe::train {
 namespace {
 
-constexpr double kLookEvery_s = 10;
 constexpr double kLateness = 0.05;  // of the whole time, that is let pass
 
 }  // namespace
 
-PaceWatch::PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s)
+PaceWatch::PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s,
+                     double look_every_s)
     : strategy_(strategy),
       step_s_(std::move(step_s)),
+      look_every_s_(look_every_s),
       begin_s_(now_s),
       deadline_s_(now_s + planned_s(step, strategy.total_steps())),
       looked_at_step_(step),
@@ -29,7 +30,7 @@ double PaceWatch::planned_s(std::int64_t from, std::int64_t to) const {
 }
 
 std::optional<std::int64_t> PaceWatch::steps_that_fit(std::int64_t steps_done, double now_s) {
-  if (now_s - looked_s_ < kLookEvery_s || steps_done == looked_at_step_) {
+  if (now_s - looked_s_ < look_every_s_ || steps_done == looked_at_step_) {
     return std::nullopt;
   }
   slowdown_ = (now_s - looked_s_) / planned_s(looked_at_step_, steps_done);

@@ -16,9 +16,10 @@ class PaceWatch {
   using StepSeconds = std::function<double(std::int64_t planned_step)>;
 
   /// Training begins at `step`, and is to take the time that the rest of the plan takes.
-  PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s);
+  PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s,
+            double look_every_s = 10);
 
-  /// To be called after each step with how many are done. Every ten seconds it compares the pace
+  /// To be called after each step with how many are done. Every look_every_s it compares the pace
   /// since then with the plan's: if at this pace the rest would end late by more than a twentieth
   /// of all, it gives the steps that still fit, at least one.
   std::optional<std::int64_t> steps_that_fit(std::int64_t steps_done, double now_s);
@@ -31,6 +32,7 @@ class PaceWatch {
 
   const Strategy& strategy_;
   StepSeconds step_s_;
+  double look_every_s_;
   double begin_s_;
   double deadline_s_;
   std::int64_t looked_at_step_;

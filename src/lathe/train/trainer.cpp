@@ -465,7 +465,8 @@ std::int64_t Run::execute() {
   const std::int64_t start = begin();
   Clock::time_point saved = Clock::now();
   if (options_.step_s && group_.world_size() == 1) {
-    pace_.emplace(strategy_, options_.step_s, start, seconds_since(Clock::time_point{}));
+    pace_.emplace(strategy_, options_.step_s, start, seconds_since(Clock::time_point{}),
+                  options_.pace_look_s);
   }
   for (std::int64_t step = start; step < strategy_.total_steps(); ++step) {
     if (step / steps_per_epoch_ != epoch_) {

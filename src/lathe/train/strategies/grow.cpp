@@ -5,31 +5,21 @@
 #include <utility>
 
 #include "lathe/train/strategies/step_archs.h"
-#include "lathe/train/stretch.h"
+#include "lathe/train/strategies/stretched.h"
 
 namespace lathe::train {
 namespace {
 
 constexpr std::uint64_t kGrowStream = 0x67726f77;  // "grow"
 
-class Grow final : public Strategy {
+class Grow final : public StretchedStrategy {
  public:
   Grow(const space::Space& space, const GrowOptions& options)
-      : space_(space), options_(options), stretch_(options.schedule.total_steps) {}
-
-  std::int64_t total_steps() const override { return stretch_.total_steps(); }
-
-  bool shorten(std::int64_t step, std::int64_t steps_left) override {
-    stretch_.revise(step, steps_left);
-    return true;
-  }
-  std::int64_t planned(std::int64_t step) const override { return stretch_.planned(step); }
-  nlohmann::json state() const override { return stretch_.state(); }
-  void restore(const nlohmann::json& state) override { stretch_.restore(state, "grow's state"); }
+      : StretchedStrategy("grow", options.schedule.total_steps), space_(space), options_(options) {}
 
   StepPlan plan(std::int64_t step) const override {
     StepArchs archs(space_, options_.seed, kGrowStream, step, options_.draw);
-    StepPlan plan{.learning_rate = options_.schedule.at(stretch_.planned(step))};
+    StepPlan plan{.learning_rate = options_.schedule.at(planned(step))};
     if (small_alone(step)) {
       plan.passes = {{.arch = archs.smallest(), .dropout = true}};
       return plan;
@@ -68,8 +58,8 @@ class Grow final : public Strategy {
 
  private:
   bool small_alone(std::int64_t step) const {
-    return static_cast<double>(stretch_.planned(step)) + 0.5 <
-           options_.small_share * static_cast<double>(stretch_.planned_steps());
+    return static_cast<double>(planned(step)) + 0.5 <
+           options_.small_share * static_cast<double>(planned_steps());
   }
 
   /// Of `kinds`: random, smallest, largest.
@@ -86,7 +76,6 @@ class Grow final : public Strategy {
 
   const space::Space& space_;
   GrowOptions options_;
-  Stretch stretch_;
 };
 
 }  // namespace

@@ -3,29 +3,19 @@
 #include <stdexcept>
 #include <string>
 
-#include "lathe/train/stretch.h"
+#include "lathe/train/strategies/stretched.h"
 
 namespace lathe::train {
 namespace {
 
-class Plain final : public Strategy {
+class Plain final : public StretchedStrategy {
  public:
   explicit Plain(const PlainOptions& options)
-      : options_(options), stretch_(options.schedule.total_steps) {}
-
-  std::int64_t total_steps() const override { return stretch_.total_steps(); }
-
-  bool shorten(std::int64_t step, std::int64_t steps_left) override {
-    stretch_.revise(step, steps_left);
-    return true;
-  }
-  std::int64_t planned(std::int64_t step) const override { return stretch_.planned(step); }
-  nlohmann::json state() const override { return stretch_.state(); }
-  void restore(const nlohmann::json& state) override { stretch_.restore(state, "plain's state"); }
+      : StretchedStrategy("plain", options.schedule.total_steps), options_(options) {}
 
   StepPlan plan(std::int64_t step) const override {
     return {.passes = {{.arch = options_.arch, .losses = options_.losses, .dropout = true}},
-            .learning_rate = options_.schedule.at(stretch_.planned(step))};
+            .learning_rate = options_.schedule.at(planned(step))};
   }
 
   nlohmann::json to_json() const override {
@@ -45,7 +35,6 @@ class Plain final : public Strategy {
 
  private:
   PlainOptions options_;
-  Stretch stretch_;
 };
 
 }  // namespace

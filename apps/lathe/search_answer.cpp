@@ -9,6 +9,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/number_text.h"
 #include "lathe/report/tradeoff_plot.h"
 
 namespace lathe::app {
@@ -37,6 +38,11 @@ Json to_json(const space::Space& space, const TargetResult& target) {
   json["evaluations"] = target.evaluations;
   json["seconds"] = target.seconds;
   json["provenance"] = target.provenance;
+  if (target.error_bound) {
+    json["error"] = target.error_bound->error;
+    json["bound"] = target.error_bound->bound;
+    json["gap"] = target.error_bound->gap();
+  }
   if (target.candidates.size() > 1) {
     for (const Candidate& candidate : target.candidates) {
       json["candidates"].push_back(to_json(space, candidate));
@@ -58,7 +64,8 @@ Json to_json(const space::Space& space, const StrategyAnswer& run) {
 
 std::string infeasible_text(const TargetResult& target) {
   return std::isfinite(target.minimum_ms)
-             ? fmt::format("infeasible: the minimum reachable is {:.3f} ms", target.minimum_ms)
+             ? fmt::format("infeasible: the minimum reachable is {} ms",
+                           text_rounded_up(target.minimum_ms, 3))
              : "infeasible: no net within the limits was found";
 }
 
@@ -147,8 +154,8 @@ std::string capability_text(const Capability& capability, const std::vector<doub
   if (!capability.minimum_ms) {
     return text + "latency: no net within the limits was found\n";
   }
-  text += fmt::format("latency: {:.3f} to {:.3f} ms reachable, predicted{}\n",
-                      *capability.minimum_ms, capability.maximum_ms,
+  text += fmt::format("latency: {} to {:.3f} ms reachable, predicted{}\n",
+                      text_rounded_up(*capability.minimum_ms, 3), capability.maximum_ms,
                       capability.limits.empty() ? "" : "; the latter without the limits");
   std::vector<double> below;
   for (const double target_ms : targets_ms) {

@@ -46,9 +46,10 @@ std::string capability_text(const Capability& capability, const std::vector<doub
 /// `{"space", "strategy", "seed", "predicted": ["latency_ms", "accuracy"], "reachable_ms":
 /// {"minimum", "maximum"}, "limits": {"<name>": {"limit", "smallest", "largest"}}, "seconds",
 /// "evaluations", "targets": [{"target_ms", "feasible", "latency_ms", "accuracy", "arch",
-/// "evaluations", "seconds", "provenance", "candidates": [...]}], "compared": [{"strategy",
-/// "seconds", "evaluations", "targets"}]}`. An infeasible target has "minimum_ms" in place of a
-/// net, null if no net is within the limits. "candidates" is there where there are several.
+/// "evaluations", "seconds", "provenance", "error", "bound", "gap", "candidates": [...]}],
+/// "compared": [{"strategy", "seconds", "evaluations", "targets"}]}`. An infeasible target has
+/// "minimum_ms" in place of a net, null if no net is within the limits. "candidates" is there where
+/// there are several, "error", "bound" and "gap" where a strategy proves how good the net is.
 nlohmann::ordered_json to_json(const SearchAnswer& answer);
 
 /// The figures of every target, the archs below them, and the strategies side by side.

@@ -8,7 +8,10 @@
 #include <optional>
 
 #include "amount.h"
+#include "chain_search.h"
 #include "commands.h"
+#include "lathe/accuracy/width_scores.h"
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/search/models.h"
@@ -24,8 +27,11 @@ namespace {
 using search::Strategy;
 
 constexpr Strategy kStrategies[] = {
-    Strategy::kAllTargets,     Strategy::kVanilla,         Strategy::kTopDown, Strategy::kBottomUp,
-    Strategy::kTopDownAsCoded, Strategy::kBottomUpAsCoded, Strategy::kCold,    Strategy::kRandom};
+    Strategy::kAllTargets, Strategy::kVanilla,        Strategy::kTopDown,
+    Strategy::kBottomUp,   Strategy::kTopDownAsCoded, Strategy::kBottomUpAsCoded,
+    Strategy::kCold,       Strategy::kRandom,         Strategy::kOws,
+    Strategy::kPareto,     Strategy::kLagrangian,     Strategy::kGreedy,
+    Strategy::kUniform};
 
 std::vector<std::string> strategy_names() {
   std::vector<std::string> names;
@@ -41,6 +47,7 @@ Strategy strategy_named(const std::string& name) {
 }
 
 struct SearchCommand {
+  std::string chain;
   SpaceOptions space;
   std::string latency;
   std::string accuracy;
@@ -54,6 +61,8 @@ struct SearchCommand {
   std::string max_memory_mb;
   std::uint64_t seed = 0;
   std::string out;
+  bool strict = false;
+  bool wants_front = false;  ///< --front, with a file or without
   std::string front;
   std::string plot;
   bool json = false;
@@ -176,7 +185,75 @@ double maximum_ms(const search::Models& models) {
   return search::reachable_range(*models.space, *models.latency).slowest.predicted_ms;
 }
 
+/// Scores may have gaps, and need not be accuracies; people shall know.
+void check_scores(const SearchCommand& command, const search::Models& models) {
+  const auto* scores = dynamic_cast<const accuracy::WidthScores*>(models.accuracy.get());
+  if (scores == nullptr) {
+    return;
+  }
+  if (scores->num_unvisited() > 0) {
+    if (command.strict) {
+      throw Error(
+          fmt::format("{}: {} choices were in no net that was scored; train longer, or "
+                      "leave out --strict to take them at the upper end of what is "
+                      "plausible",
+                      command.accuracy, scores->num_unvisited()));
+    }
+    fmt::print(stderr,
+               "note: {} choices were in no net that was scored: taken at the upper end of what is "
+               "plausible\n",
+               scores->num_unvisited());
+  }
+  if (!scores->calibration()) {
+    fmt::print(stderr,
+               "note: {} is not calibrated: what is called accuracy is exp(-error) as a share of "
+               "the best net's\n",
+               command.accuracy);
+  }
+}
+
+/// With --chain, which needs no models and no space.
+void execute_chain(const SearchCommand& command, bool strategy_given) {
+  ChainSearchOptions options{.chain = command.chain,
+                             .targets_ms = distinct_targets(command.targets_ms),
+                             .front = command.wants_front,
+                             .json = command.json,
+                             .seed = command.seed};
+  if (strategy_given) {
+    options.strategy = strategy_named(command.strategy);
+    if (!searches_chains(options.strategy)) {
+      throw CLI::ValidationError("--strategy",
+                                 "of a --chain must be ows, pareto, lagrangian, "
+                                 "greedy, uniform or random, got " +
+                                     command.strategy);
+    }
+  }
+  if (options.targets_ms.empty() && !options.front) {
+    throw CLI::RequiredError("--targets or --front");
+  }
+  if (!command.front.empty()) {
+    throw CLI::ValidationError("--front", "names no file with --chain: it is printed");
+  }
+  search_chain_file(options);
+}
+
+/// What a search of a space needs. @throws CLI::Error.
+void check_given(const SearchCommand& command) {
+  for (const auto& [name, given] : {std::pair{"--space", !command.space.name.empty()},
+                                    {"--latency", !command.latency.empty()},
+                                    {"--accuracy", !command.accuracy.empty()},
+                                    {"--targets", !command.targets_ms.empty()}}) {
+    if (!given) {
+      throw CLI::RequiredError(name);
+    }
+  }
+  if (command.wants_front && command.front.empty()) {
+    throw CLI::ValidationError("--front", "must name a file, unless with --chain");
+  }
+}
+
 void execute(const SearchCommand& command) {
+  check_given(command);
   check_size(command);
   make_folders(command);
   const std::vector<double> targets_ms = distinct_targets(command.targets_ms);
@@ -184,6 +261,7 @@ void execute(const SearchCommand& command) {
       search::load_models(command.space.name, command.space.overrides(),
                           {.latency = command.latency, .accuracy = command.accuracy});
   tell_left_out(models);
+  check_scores(command, models);
 
   SearchAnswer answer{.space = models.space.get(), .seed = command.seed};
   answer.capability.maximum_ms = maximum_ms(models);
@@ -211,20 +289,21 @@ void execute(const SearchCommand& command) {
 }
 
 void add_question_options(CLI::App& command, SearchCommand& o) {
+  command.add_option("--chain", o.chain,
+                     "JSON file of a chain's tables, in the place of --space, --latency and "
+                     "--accuracy");
   add_space_options(command, o.space);
-  command
-      .add_option("--latency", o.latency,
-                  "latency model: a file that lathe wrote, or a folder of published "
-                  "<resolution>_lookup_table.yaml")
-      ->required();
-  command
-      .add_option("--accuracy", o.accuracy,
-                  "accuracy predictor: a .safetensors file that lathe wrote or a published one")
-      ->required();
+  command.get_option("--space")->required(false);
+  command.add_option("--latency", o.latency,
+                     "latency model: a file that lathe wrote, or a folder of published "
+                     "<resolution>_lookup_table.yaml");
+  command.add_option("--accuracy", o.accuracy,
+                     "accuracy predictor: a .safetensors file that lathe wrote or a published one, "
+                     "or width scores (JSON)");
+  command.add_flag("--strict", o.strict, "refuse width scores that have gaps");
   command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
       ->delimiter(',')
-      ->check(positive)
-      ->required();
+      ->check(positive);
   command.add_option("--max-macs", o.max_macs, "limit such as 300M, or 50% of the largest net")
       ->check(amount);
   command.add_option("--max-params", o.max_params, "limit such as 5M, or 50% of the largest net")
@@ -302,13 +381,29 @@ void add_search_command(CLI::App& app) {
       ->add_option("--out", options->out,
                    "folder for result.json, front.csv, tradeoff.svg and the archs")
       ->configurable(false);
-  command->add_option("--front", options->front, "CSV file for the whole Pareto front")
-      ->configurable(false);
+  CLI::Option* front =
+      command
+          ->add_option("--front", options->front,
+                       "CSV file for the whole Pareto front; with --chain no file: "
+                       "the front is printed")
+          ->expected(0, 1)
+          ->configurable(false);
   command->add_option("--plot", options->plot, "SVG file for the front with the answers")
       ->configurable(false);
   command->add_flag("--json", options->json, "print JSON instead of the table")
       ->configurable(false);
-  command->callback([options] { execute(*options); });
+  for (const char* name : {"--space", "--latency", "--accuracy", "--compare", "--out", "--plot",
+                           "--max-macs", "--max-params", "--max-memory-mb"}) {
+    command->get_option("--chain")->excludes(command->get_option(name));
+  }
+  command->callback([options, front, command] {
+    options->wants_front = front->count() > 0;
+    if (options->chain.empty()) {
+      execute(*options);
+    } else {
+      execute_chain(*options, command->get_option("--strategy")->count() > 0);
+    }
+  });
 }
 
 }  // namespace lathe::app

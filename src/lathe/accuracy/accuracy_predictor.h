@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lathe/space/arch.h"
+#include "lathe/space/slot_costs.h"
 
 namespace lathe::accuracy {
 
@@ -30,6 +31,10 @@ class AccuracyPredictor {
   /// spaces that encode something else than their choices.
   /// @throws std::invalid_argument if an arch is none of the space.
   virtual std::vector<float> choice_effects(std::span<const space::Arch> archs) const;
+
+  /// Where nets rank by a sum over their slots: its terms, of which less is better; null for other
+  /// predictors. Exact solvers minimise it. Lives as long as the predictor.
+  virtual const space::SlotCosts* error_costs() const { return nullptr; }
 
   /// The space whose archs it predicts.
   virtual const std::string& space_name() const = 0;

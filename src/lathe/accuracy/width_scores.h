@@ -69,6 +69,7 @@ class WidthScores final : public AccuracyPredictor {
   const std::vector<std::vector<double>>& errors() const { return errors_; }
   /// The same as a sum over slots: what solvers minimise.
   const space::SlotCosts& costs() const { return costs_; }
+  const space::SlotCosts* error_costs() const override { return &costs_; }
   /// The error of a net in nats. @throws std::invalid_argument if `arch` is none of the space.
   double error(const space::Arch& arch) const;
   /// Of that error, as if its terms were independent. @throws as error().

@@ -2,18 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "lathe/core/file.h"
+#include "lathe/core/number_text.h"
 
 namespace lathe::run {
-namespace {
-
-/// To the digits that are printed, so that what is printed can be asked for.
-double rounded_up(double ms) { return std::ceil(ms * 1000 - 1e-9) / 1000; }
-
-}  // namespace
-
 nlohmann::ordered_json to_json(const TargetResult& t) {
   nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
   if (!t.feasible) {
@@ -93,8 +85,8 @@ std::string result_table(const RunResult& result) {
   std::size_t feasible = 0, same = 0;
   for (const TargetResult& t : result.targets) {
     if (!t.feasible) {
-      text += fmt::format("{:>9.3f} | infeasible: the minimum reachable is {:.3f} ms\n",
-                          t.target_ms, rounded_up(t.minimum_ms));
+      text += fmt::format("{:>9.3f} | infeasible: the minimum reachable is {} ms\n", t.target_ms,
+                          text_rounded_up(t.minimum_ms, 3));
       continue;
     }
     ++feasible;

@@ -127,12 +127,12 @@ Problem::Problem(const space::Space& space, const latency::LatencyModel& latency
     chain_ = chain_of(space);
   }
   if (chain_) {
-    sampler_.emplace(chain_->trellis(), within_memory_costs());
+    sampler_.emplace(chain_->trellis(), transition_latency_ms());
   }
   fastest_ = find_fastest();
 }
 
-std::vector<double> Problem::within_memory_costs() const {
+std::vector<double> Problem::transition_latency_ms() const {
   std::vector<double> costs = chain_->costs(*latency_costs_);
   const space::Trellis& trellis = chain_->trellis();
   for (std::size_t s = 0; memory_mb_ && s < trellis.num_steps(); ++s) {

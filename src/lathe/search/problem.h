@@ -83,11 +83,11 @@ class Problem {
   const space::SlotCosts* latency_costs() const { return latency_costs_; }
   /// Null where latency is not additive, or the space too entangled for exact walks.
   const space::SlotChain* chain() const { return chain_ ? &*chain_ : nullptr; }
+  /// Of each transition of the chain(); infinity for those that need too much memory.
+  std::vector<double> transition_latency_ms() const;
 
  private:
   bool within_memory(const space::Arch& arch) const;
-  /// Latency of each transition of the chain; infinity for those that need too much memory.
-  std::vector<double> within_memory_costs() const;
   void require_feasible(const char* function, double limit_ms) const;
   std::optional<TimedArch> find_fastest() const;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lathe/search/all_targets.h"
+#include "lathe/search/chain/chain_targets.h"
 #include "lathe/search/multi_target.h"
 
 namespace lathe::search {
@@ -137,6 +138,16 @@ std::string to_string(Strategy strategy) {
       return "cold";
     case Strategy::kRandom:
       return "random";
+    case Strategy::kOws:
+      return "ows";
+    case Strategy::kPareto:
+      return "pareto";
+    case Strategy::kLagrangian:
+      return "lagrangian";
+    case Strategy::kGreedy:
+      return "greedy";
+    case Strategy::kUniform:
+      return "uniform";
   }
   throw std::invalid_argument("[search::to_string] unknown strategy");
 }
@@ -151,15 +162,20 @@ SearchResult search_targets(const space::Space& space, const latency::LatencyMod
   const Problem problem(space, latency, accuracy, options.constraints);
   const std::uint64_t high = rng.next();
   const std::uint64_t seed = high << 32 | rng.next();
-  SearchResult result = options.strategy == Strategy::kAllTargets
-                            ? search_all_at_once(problem, targets, options, seed, progress)
-                            : search_one_by_one(problem, targets, options, seed, progress);
+  SearchResult result;
+  if (options.strategy == Strategy::kAllTargets) {
+    result = search_all_at_once(problem, targets, options, seed, progress);
+  } else if (solves_chains(options.strategy)) {
+    result = search_chain(problem, targets, options);
+  } else {
+    result = search_one_by_one(problem, targets, options, seed, progress);
+  }
   for (const TargetResult& target : result.targets) {
     check_answer(problem, target);
   }
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   result.seconds = spent.count();
-  if (options.strategy == Strategy::kAllTargets) {
+  if (options.strategy == Strategy::kAllTargets || solves_chains(options.strategy)) {
     for (TargetResult& target : result.targets) {
       target.seconds = result.seconds;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,8 +17,9 @@
 
 namespace lathe::search {
 
-/// How the targets are searched. All but the first search one target after the other, by the
-/// evolution of Cai et al., "Once-for-All" (ICLR 2020); see multi_target.h.
+/// How the targets are searched: those up to kRandom but the first one target after the other, by
+/// the evolution of Cai et al., "Once-for-All" (ICLR 2020), see multi_target.h; those after it by
+/// solvers over sums, see chain/chain_targets.h.
 enum class Strategy {
   kAllTargets,       ///< one run for all targets over a shared archive (all_targets.h)
   kVanilla,          ///< every target alone, from scratch
@@ -27,10 +29,15 @@ enum class Strategy {
   kBottomUpAsCoded,  ///< as its authors' code does it: the whole population goes on
   kCold,             ///< the control: generations as kTopDown, but every target from scratch
   kRandom,           ///< as many random nets within each target as kVanilla draws
+  kOws,              ///< optimal width search: the optimum for every target, exactly
+  kPareto,           ///< the same, and the exact front of the whole space beside it
+  kLagrangian,       ///< AOWS's own solver: the optimum on the convex hull, with its bound
+  kGreedy,           ///< AutoSlim's: the widest net shrunk by the layer that it hurts least
+  kUniform,          ///< MobileNet's: one multiplier for all widths
 };
 
 /// `all-targets`, `vanilla`, `top-down`, `bottom-up`, `top-down-as-coded`, `bottom-up-as-coded`,
-/// `cold`, `random`.
+/// `cold`, `random`, `ows`, `pareto`, `lagrangian`, `greedy`, `uniform`.
 std::string to_string(Strategy strategy);
 
 /// How much work kAllTargets puts in; the other strategies ignore it.
@@ -62,21 +69,31 @@ struct SearchOptions {
   int candidates_per_target = 10;  ///< how many ranked nets are returned for each
 };
 
+/// How good an answer is for certain, in the unit of AccuracyPredictor::error_costs().
+struct ErrorBound {
+  double error = 0.0;  ///< of the net
+  double bound = 0.0;  ///< no net within the target and the constraints has less
+  double gap() const { return error - bound; }
+  bool operator==(const ErrorBound&) const = default;
+};
+
 struct TargetResult {
   double target_ms = 0.0;
   bool feasible = false;
   double minimum_ms = 0.0;  ///< of the fastest allowed net; infinity if none is allowed
   /// Distinct, best first, all within the target and the constraints; empty exactly if infeasible.
   std::vector<Candidate> candidates;
-  std::int64_t evaluations = 0;  ///< spent on it; all-targets: on all of them
-  double seconds = 0.0;          ///< spent on it; all-targets: on all of them
-  std::string provenance;        ///< for people: where the first candidate comes from
+  std::int64_t evaluations = 0;           ///< spent on it; all-targets: on all of them
+  double seconds = 0.0;                   ///< spent on it; all-targets: on all of them
+  std::string provenance;                 ///< for people: where the first candidate comes from
+  std::optional<ErrorBound> error_bound;  ///< of the net with the least error, where one is proved
 
   /// `seconds`, being the machine's, take no part.
   bool operator==(const TargetResult& other) const {
     return target_ms == other.target_ms && feasible == other.feasible &&
            minimum_ms == other.minimum_ms && candidates == other.candidates &&
-           evaluations == other.evaluations && provenance == other.provenance;
+           evaluations == other.evaluations && provenance == other.provenance &&
+           error_bound == other.error_bound;
   }
 };
 
@@ -107,8 +124,9 @@ struct SearchResult {
 /// The same generator state gives the same result on any machine, unless `budget_s` is set. Draws
 /// two numbers from `rng`.
 /// @throws std::invalid_argument if there is no target, one is not finite and > 0, an option is out
-/// of range, or as Problem; Error as the models; std::logic_error if a net is not what a strategy
-/// said of it.
+/// of range, or as Problem; Error as the models, or if the strategy can't search with such models
+/// or such a space (chain/chain_targets.h); std::logic_error if a net is not what a strategy said
+/// of it.
 SearchResult search_targets(const space::Space& space, const latency::LatencyModel& latency,
                             const accuracy::AccuracyPredictor& accuracy,
                             std::span<const double> targets_ms, const SearchOptions& options,

@@ -6,6 +6,7 @@
 #include "lathe/core/number_text.h"
 
 namespace lathe::run {
+
 nlohmann::ordered_json to_json(const TargetResult& t) {
   nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
   if (!t.feasible) {

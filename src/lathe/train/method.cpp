@@ -8,21 +8,25 @@
 #include "lathe/train/strategies/grow.h"
 #include "lathe/train/strategies/ofa.h"
 #include "lathe/train/strategies/plain.h"
+#include "lathe/train/strategies/slimmable.h"
 
 namespace lathe::train {
 
-std::vector<std::string> method_names() { return {"deps", "ofa", "bignas", "grow", "plain"}; }
+std::vector<std::string> method_names() {
+  return {"deps", "ofa", "bignas", "grow", "plain", "slimmable", "aows"};
+}
 
 bool trains_supernet(const std::string& method) { return method != "plain"; }
 
 std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodOptions& o,
                                         std::int64_t total_steps, std::int64_t steps_per_epoch,
-                                        const std::optional<space::Arch>& arch,
-                                        std::uint64_t seed) {
+                                        const std::optional<space::Arch>& arch, std::uint64_t seed,
+                                        const latency::LatencyModel* latency) {
   const CosineSchedule schedule{
       .peak = o.learning_rate,
       .total_steps = total_steps,
-      .warmup_steps = std::llround(o.warmup_epochs * static_cast<double>(steps_per_epoch))};
+      .warmup_steps = std::llround(o.warmup_epochs * static_cast<double>(steps_per_epoch)),
+      .final_share = o.final_share};
   if (o.name == "deps") {
     return make_deps(space, {.schedule = schedule,
                              .warmup_share = o.warmup_share,
@@ -50,6 +54,22 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                              .nets_per_step = o.nets_per_step,
                              .draw = o.draw,
                              .seed = seed});
+  }
+  const SlimmableOptions slimmable{
+      .schedule = schedule, .random_subnets = o.random_subnets, .scores = o.scores, .seed = seed};
+  if (o.name == "slimmable") {
+    return make_slimmable(space, slimmable);
+  }
+  if (o.name == "aows") {
+    if (latency == nullptr) {
+      throw std::invalid_argument("[train::make_strategy] aows needs a latency model");
+    }
+    return make_aows(space, *latency,
+                     {.slimmable = slimmable,
+                      .targets_ms = o.targets_ms,
+                      .temperature = o.temperature,
+                      .price = o.price,
+                      .steps_per_epoch = steps_per_epoch});
   }
   if (o.name != "plain" || !arch) {
     throw std::invalid_argument(o.name == "plain"

@@ -27,7 +27,8 @@ double CosineSchedule::at(std::int64_t step) const {
   }
   const double done =
       static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
-  return 0.5 * peak * (1.0 + std::cos(std::numbers::pi * done));
+  const double cosine = 0.5 * peak * (1.0 + std::cos(std::numbers::pi * done));
+  return final_share * peak + (1 - final_share) * cosine;
 }
 
 }  // namespace lathe::train

@@ -14,8 +14,9 @@ struct CosineSchedule {
   double peak = 0.1;
   std::int64_t total_steps = 1;
   std::int64_t warmup_steps = 0;  ///< over which the rate grows linearly from peak / warmup_steps
+  double final_share = 0;         ///< of the peak, at the end; 1: the rate is constant
 
-  /// The rate of step `step`, counted from 0; reaches 0 at total_steps.
+  /// The rate of step `step`, counted from 0; reaches final_share * peak at total_steps.
   double at(std::int64_t step) const;
 };
 

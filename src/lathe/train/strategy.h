@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/accuracy/width_scores.h"
 #include "lathe/space/arch.h"
 
 namespace lathe::train {
@@ -86,6 +87,11 @@ class Strategy {
     space::Arch arch;
   };
   virtual std::vector<Reported> reported() const = 0;
+
+  /// Numbers of the method's own that are recorded at an epoch's end, beside loss and accuracies.
+  virtual nlohmann::ordered_json figures() const { return nlohmann::ordered_json::object(); }
+  /// What each width costs in error, of methods that find it out.
+  virtual std::optional<accuracy::WidthScores> width_scores() const { return std::nullopt; }
 };
 
 }  // namespace lathe::train

@@ -440,6 +440,7 @@ void Run::finish_epoch(std::int64_t steps_done) {
       text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% " << reported[i].name;
     }
   }
+  line.update(strategy_.figures());
   in_epoch_ = {};
   if (writes()) {
     metrics_.append(line);

@@ -30,6 +30,7 @@ class BigNas final : public Strategy {
             {"total_steps", options_.schedule.total_steps},
             {"learning_rate", options_.schedule.peak},
             {"warmup_steps", options_.schedule.warmup_steps},
+            {"final_share", options_.schedule.final_share},
             {"random_subnets", options_.random_subnets},
             {"draw", options_.draw.name},
             {"seed", options_.seed}};

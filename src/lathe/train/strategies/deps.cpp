@@ -42,6 +42,7 @@ class Deps final : public Strategy {
             {"total_steps", options_.schedule.total_steps},
             {"learning_rate", options_.schedule.peak},
             {"warmup_steps", options_.schedule.warmup_steps},
+            {"final_share", options_.schedule.final_share},
             {"warmup_share", options_.warmup_share},
             {"ramp_share", options_.ramp_share},
             {"epsilon_start", options_.epsilon_start},

@@ -46,6 +46,7 @@ class Grow final : public StretchedStrategy {
             {"total_steps", options_.schedule.total_steps},
             {"learning_rate", options_.schedule.peak},
             {"warmup_steps", options_.schedule.warmup_steps},
+            {"final_share", options_.schedule.final_share},
             {"small_share", options_.small_share},
             {"nets_per_step", options_.nets_per_step},
             {"draw", options_.draw.name},

@@ -27,6 +27,7 @@ class Plain final : public StretchedStrategy {
             {"total_steps", options_.schedule.total_steps},
             {"learning_rate", options_.schedule.peak},
             {"warmup_steps", options_.schedule.warmup_steps},
+            {"final_share", options_.schedule.final_share},
             {"choices", options_.arch.choices},
             {"losses", losses}};
   }

@@ -227,6 +227,15 @@ TEST_F(PipelineTest, TrainsTheNetOfASpaceThatHasOne) {
   EXPECT_GT(result.targets[0].test_accuracy, 0.2);
 }
 
+TEST_F(PipelineTest, TrainsOneNetWhereTargetsAreNextToEachOther) {
+  options_.targets_ms = {1000, 1000.001};
+  options_.sample_targets = true;
+  const RunResult result = run_once();
+  ASSERT_EQ(result.targets.size(), 2U);
+  EXPECT_EQ(result.targets[0].trained, "alone");
+  EXPECT_EQ(result.targets[1].same_as_ms, 1000);
+}
+
 TEST_F(PipelineTest, TrainsOnlyNetsForItsTargetsIfAsked) {
   options_.targets_ms.clear();
   options_.num_targets = 2;

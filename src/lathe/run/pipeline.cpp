@@ -140,6 +140,10 @@ std::vector<Answer> Stages::searched_answers(const std::vector<double>& feasible
   if (decided_.plan) {
     accuracy_options.samples = decided_.plan->accuracy_samples;
   }
+  if (const double nets = std::pow(10.0, trained_.space->log10_num_nets());
+      nets < accuracy_options.samples) {
+    accuracy_options.samples = static_cast<int>(std::lround(nets));
+  }
   const accuracy::PerceptronPredictor predictor =
       predict_accuracy(trained_, table, *evaluator_, accuracy_options, folder_, progress_);
   Rng rng = Rng::derived(job_.seed, {0x736561});

@@ -68,7 +68,7 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
   const double trying_s = seconds_of([&] {
     narrow(part, growing(job, 1.0), bounds);
     TrainJob small = growing(job, 1.0);
-    inputs.one_net = part.arch.has_value() || too_few_nets(*part.space, options.accuracy);
+    inputs.one_net = part.arch.has_value();
     if (part.arch) {
       small.method.name = kPlain;
     }
@@ -149,6 +149,11 @@ Decided decide(const Trained& trained, const RunOptions& options,
     decided.bounds = {trained.space->largest(), trained.space->largest()};
   } else if (options.sample_targets || options.budget_s > 0) {
     decided.bounds = measured_bounds(trained, latency, targets_ms, measure);
+    const auto part =
+        space::make_subspace(trained.space, decided.bounds->lowest, decided.bounds->highest);
+    if (too_few_nets(*part, options.accuracy)) {  // for a predictor, and to choose from
+      decided.bounds->highest = decided.bounds->lowest;
+    }
   }
   if (options.budget_s > 0) {
     const PlanInputs inputs =

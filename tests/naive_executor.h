@@ -176,6 +176,10 @@ inline Map execute(const graph::Net& net, const graph::Node& node,
       return conv(net, node, in);
     case graph::Op::kBatchNorm:
       return batch_norm(net, node, in);
+    case graph::Op::kShift:
+      return filled(node.shape, [&](int c, int y, int x) {
+        return in.at(c, y, x) + parameter(net, node, ".bias").at(static_cast<std::size_t>(c));
+      });
     case graph::Op::kActivation:
       return filled(node.shape, [&](int c, int y, int x) {
         return activated(node.activation, in.at(c, y, x));

@@ -7,8 +7,6 @@
 
 #include "commands.h"
 #include "lathe/core/error.h"
-#include "lathe/deploy/onnx.h"
-#include "lathe/deploy/torchscript.h"
 #include "lathe/run/net_file.h"
 #include "name_options.h"
 #include "trained_net.h"
@@ -28,16 +26,18 @@ void execute(const ExportCommand& command) {
     throw Error(command.out.string() + ": exists; add --force to replace it");
   }
   const TrainedNet trained = open_trained_net(command.net, /*with_dataset=*/false);
+  if (!trained.input) {
+    throw Error(command.net.weights.string() +
+                ": doesn't say how its input is normalised, being of an older version; export the "
+                "net out of its run, with --run and --arch");
+  }
+  const run::DescribedNet net{trained.net, *trained.space, trained.arch, *trained.input};
   if (command.format == "safetensors") {
-    run::save_net(command.out, trained.net, *trained.space, trained.arch);
+    run::save_net(command.out, net);
+  } else if (command.format == "onnx") {
+    run::save_onnx(command.out, net);
   } else {
-    const graph::Net folded = graph::fold_batch_norm(trained.net);
-    if (command.format == "onnx") {
-      deploy::export_onnx(folded, command.out,
-                          {.doc = trained.space->to_json(trained.arch).dump()});
-    } else {
-      deploy::export_torchscript(folded, command.out);
-    }
+    run::save_torchscript(command.out, net);
   }
   fmt::print("{}\n", command.out.string());
 }

@@ -52,7 +52,7 @@ Bench open_archs(const BenchmarkCommand& o, const std::string& known_runtime) {
   Bench bench;
   for (const std::string& file : o.archs) {
     const space::Arch arch = read_arch(file, *space, o.space.own_size());
-    auto net = std::make_shared<graph::Net>(measure::random_net(space->graph(arch), 1));
+    auto net = std::make_shared<graph::Net>(measure::random_net(*space, arch, 1));
     if (bench.runner == nullptr) {
       bench.runner = make_runner(o.runner, *net, known_runtime);
     }

@@ -52,7 +52,7 @@ std::string known_runtime(const std::filesystem::path& path, const space::Space&
 std::unique_ptr<measure::Runner> runner_for(const space::Space& space, const RunnerOptions& options,
                                             const std::filesystem::path& log_path) {
   const std::string runtime = known_runtime(log_path, space);
-  return make_runner(options, measure::random_net(space.graph(space.largest()), 1), runtime);
+  return make_runner(options, measure::random_net(space, space.largest(), 1), runtime);
 }
 
 void generate_samples(const space::Space& space, const GenerateOptions& options,

@@ -51,10 +51,11 @@ nlohmann::ordered_json result_of(const run::Trained& trained, const run::RunFold
     }
     return result;
   }
-  const nlohmann::ordered_json arch = trained.space->to_json(*trained.arch);
   const graph::Net net = evaluator.extract(*trained.weights, trained.space->graph(*trained.arch));
-  write_json(folder.root() / "arch.json", arch);
-  run::save_net(folder.root() / "weights.safetensors", net, *trained.space, *trained.arch);
+  const run::NetInput input =
+      run::net_input(trained.dataset, trained.space->input_size(*trained.arch));
+  run::save_all_formats(folder.root(), {net, *trained.space, *trained.arch, input});
+  result.update(to_json(input));
   const nn::Executor executor(net.graph);
   const nn::Binding binding = nn::bind(net);
   result.update(counts(net.graph));

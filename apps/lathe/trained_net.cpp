@@ -25,14 +25,16 @@ TrainedNet out_of_run(const TrainedNetOptions& options) {
   const train::Evaluator evaluator(trained.dataset,
                                    {.augment = trained.augment, .seed = trained.seed});
   graph::Net net = evaluator.extract(*trained.weights, trained.graph(arch));
-  return {std::move(trained.space), std::move(arch), std::move(net), std::move(trained.dataset)};
+  run::NetInput input = run::net_input(trained.dataset, trained.space->input_size(arch));
+  return {std::move(trained.space), std::move(arch), std::move(net), std::move(trained.dataset),
+          std::move(input)};
 }
 
 TrainedNet of_weights(const TrainedNetOptions& options, bool with_dataset) {
   run::NetFile file =
       run::load_net(options.weights, options.space,
                     options.arch.empty() ? nlohmann::json() : read_json(options.arch));
-  TrainedNet result{file.space, file.arch, std::move(file.net), std::nullopt};
+  TrainedNet result{file.space, file.arch, std::move(file.net), std::nullopt, file.input};
   if (with_dataset) {
     result.dataset = data::open_dataset(options.dataset, options.data);
     const data::ImageSet& images = result.dataset->train;
@@ -43,6 +45,9 @@ TrainedNet of_weights(const TrainedNetOptions& options, bool with_dataset) {
                   " channels, the data set " + result.dataset->name + " has " +
                   std::to_string(images.num_classes()) + " and " +
                   std::to_string(images.channels()) + "; choose another --dataset");
+    }
+    if (result.input) {  // as the net was trained, whatever images are held out here
+      result.dataset->normalization = result.input->normalization;
     }
   }
   return result;

@@ -9,15 +9,16 @@
 
 #include "lathe/data/dataset.h"
 #include "lathe/graph/fold.h"
+#include "lathe/run/net_input.h"
 #include "lathe/space/space.h"
 
 namespace lathe::app {
 
 struct TrainedNetOptions {
-  std::filesystem::path run;      ///< folder of lathe train or lathe run
-  std::filesystem::path weights;  ///< safetensors of one net
-  std::filesystem::path arch;     ///< JSON; empty: the one that the weights are of
-  std::string space;              ///< for weights of a space that lives in a file
+  std::filesystem::path run;              ///< folder of lathe train or lathe run
+  std::filesystem::path weights;          ///< safetensors of one net
+  std::filesystem::path arch;             ///< JSON; empty: the one that the weights are of
+  std::string space;                      ///< for weights of a space that lives in a file
   std::string dataset = "fashion-mnist";  ///< for weights; a run knows its own
   data::DatasetOptions data;
 };
@@ -31,6 +32,7 @@ struct TrainedNet {
   graph::Net net;
   /// What a run was trained on; unset for a file of weights, unless it is asked for.
   std::optional<data::Dataset> dataset;
+  std::optional<run::NetInput> input;  ///< unset: a file of a version that didn't say
 };
 
 /// Out of a run: batch norm recalibrated. Of a file: as it is.

@@ -91,6 +91,8 @@ class DatasetTest : public ::testing::Test {
 TEST_F(DatasetTest, SplitsIntoDisjointStratifiedParts) {
   const Dataset dataset = load(50, 1);
   EXPECT_EQ(dataset.name, "fashion-mnist");
+  EXPECT_EQ(dataset.train.source().class_names()[9], "Ankle boot");
+  EXPECT_EQ(dataset.train.source().center_crop_share(), 1);
   EXPECT_EQ(dataset.train.size(), 150);
   EXPECT_EQ(dataset.validation.size(), 50);
   EXPECT_EQ(dataset.test.size(), kTest);

@@ -143,6 +143,18 @@ TEST_F(FolderFormatsTest, OpensCifar) {
     EXPECT_EQ(dataset.normalization.mean.size(), 3u);
     EXPECT_EQ(dataset.train.source().class_names()[9], "truck");
   }
+  std::string names;
+  for (int i = 0; i < 10; ++i) names += "thing " + std::to_string(i) + "\r\n";
+  write_plain(inner / "batches.meta.txt", names + "\n");
+  EXPECT_EQ(open().test.source().class_names()[9], "truck") << "of the training images";
+  EXPECT_EQ(open().train.source().class_names()[9], "thing 9");
+  write_plain(inner / "batches.meta.txt", names + "one more\n");
+  EXPECT_EQ(error(), (inner / "batches.meta.txt").string() +
+                         ": expected the names of 10 classes, one a line, got 11");
+  write_plain(inner / "batches.meta.txt", std::string(100000, 'x'));
+  EXPECT_EQ(error(), (inner / "batches.meta.txt").string() +
+                         ": expected the names of 10 classes, one a line, got 100000 bytes");
+  fs::remove(inner / "batches.meta.txt");
   fs::remove(inner / "data_batch_4.bin");
   EXPECT_EQ(error(), (inner / "data_batch_4.bin").string() +
                          ": expected a file of CIFAR records, got no such file");

@@ -27,6 +27,15 @@ Graph batch_norm_with(double eps) {
   return g;
 }
 
+/// On maps, on a vector, and on the input.
+Graph shifted() {
+  Graph g({3, 6, 6});
+  int x = g.conv(g.shift(0, "first"), "conv", {.out_channels = 5, .kernel = 3});
+  x = g.global_avg_pool(g.shift(x, "on_map"));
+  g.shift(g.linear(x, "fc", 4, false), "on_vector");
+  return g;
+}
+
 Graph activated(Activation activation) {
   Graph g({3, 6, 6});
   // Inputs of many magnitudes, so that each piece of the function is met.
@@ -165,6 +174,7 @@ std::vector<NamedGraph> small_graphs() {
       {"dilated_depthwise", dilated_depthwise()},
       {"batch_norm", batch_norm_with(1e-5)},
       {"batch_norm_large_eps", batch_norm_with(1.0)},
+      {"shift", shifted()},
       {"relu", activated(Activation::kRelu)},
       {"relu6", activated(Activation::kRelu6)},
       {"hswish", activated(Activation::kHSwish)},

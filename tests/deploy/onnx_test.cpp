@@ -132,10 +132,16 @@ TEST(Onnx, BatchIsSymbolicOrOne) {
 TEST(Onnx, NamesAndMetadata) {
   const TemporaryFolder folder;
   const graph::Net net = small_net("mixed");
-  export_onnx(net, folder / "net.onnx", {.producer = "a test", .doc = "for 2 ms"});
+  export_onnx(net, folder / "net.onnx",
+              {.producer = "a test",
+               .doc = "for 2 ms",
+               .metadata = {{"input_range", "[0, 1]"}, {"unit", "1"}}});
   const onnx::ModelProto model = read_model(folder / "net.onnx");
   EXPECT_EQ(model.producer_name(), "a test");
   EXPECT_EQ(model.doc_string(), "for 2 ms");
+  ASSERT_EQ(model.metadata_props_size(), 2);
+  EXPECT_EQ(model.metadata_props(0).key(), "input_range");
+  EXPECT_EQ(model.metadata_props(0).value(), "[0, 1]");
   ASSERT_EQ(model.graph().input_size(), 1);
   ASSERT_EQ(model.graph().output_size(), 1);
   EXPECT_EQ(model.graph().input(0).name(), "input");

@@ -77,6 +77,15 @@ TEST(TorchScript, StateIsNamedAsTheWeights) {
   EXPECT_EQ(buffers, expected_buffers);
 }
 
+TEST(TorchScript, CarriesExtraFiles) {
+  const TemporaryFolder folder;
+  export_torchscript(mixed_net(), folder / "net.pt", {{"input.json", "{}"}, {"note", "for 2 ms"}});
+  torch::jit::ExtraFilesMap files{{"note", ""}, {"input.json", ""}};
+  torch::jit::load((folder / "net.pt").string(), c10::nullopt, files);
+  EXPECT_EQ(files["note"], "for 2 ms");
+  EXPECT_EQ(files["input.json"], "{}");
+}
+
 TEST(TorchScript, ModuleFreezes) {
   const TemporaryFolder folder;
   export_torchscript(mixed_net(), folder / "net.pt");

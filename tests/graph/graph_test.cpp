@@ -107,6 +107,17 @@ TEST(Graph, ConvPaddingIsHalfTheKernelUnlessGiven) {
             "[graph::conv] d: padding must be >= 0, got -1");
 }
 
+TEST(Graph, ShiftAddsANumberToEachChannel) {
+  Graph g({4, 9, 8});
+  const int shift = g.shift(0, "s");
+  EXPECT_EQ(g[shift], (Node{.op = Op::kShift, .inputs = {0}, .shape = {4, 9, 8}, .name = "s"}));
+  const std::vector<ParameterSpec> parameters = parameters_of(g, shift);
+  ASSERT_EQ(parameters.size(), 1U);
+  EXPECT_EQ(parameters[0].name, "s.bias");
+  EXPECT_EQ(parameters[0].shape, (std::vector<std::int64_t>{4, 1, 1}));
+  EXPECT_EQ(parameters[0].role, ParameterSpec::Role::kBias);
+}
+
 TEST(Graph, CropDropsTheFirstRowsAndColumns) {
   Graph g({4, 9, 8});
   const Node& node = g[g.crop(0, 1)];

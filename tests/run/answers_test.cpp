@@ -168,6 +168,9 @@ TEST_F(AnswersTest, IsHandedOverAsItWasMadeAndMeasuredAnew) {
   EXPECT_EQ(runner.timings(), 3U);
   EXPECT_EQ(result.measured_ms, 0.8) << "not what it was chosen by";
   EXPECT_TRUE(result.within_target);
+  ASSERT_EQ(runner.last().size(), found[0].net.graph.size() + 1) << "not what is handed over";
+  EXPECT_EQ(runner.last()[1].op, graph::Op::kShift);
+  EXPECT_EQ(result.input_size, testing::kSyntheticSide);
   EXPECT_EQ(result.validation_accuracy, found[0].validation_top1);
   EXPECT_EQ(result.test_accuracy, top1(found[0].net, trained_.dataset.test));
   EXPECT_EQ(result.dir, "nets/1ms");
@@ -187,6 +190,12 @@ TEST_F(AnswersTest, IsHandedOverAsItWasMadeAndMeasuredAnew) {
   EXPECT_EQ(runner.timings(), 3U);
   std::filesystem::remove(folder_.net("1ms") / "target.json");
   EXPECT_FALSE(hand_over(anew, found[0]).within_target);
+  // One of a version whose nets took no pixels is made anew.
+  nlohmann::json old = read_json(folder_.net("1ms") / "target.json");
+  old.erase("input_size");
+  write_json(folder_.net("1ms") / "target.json", old);
+  EXPECT_EQ(hand_over(anew, found[0]).input_size, testing::kSyntheticSide);
+  EXPECT_EQ(runner.timings(), 9U);
   write_file_atomic(folder_.net("1ms") / "target.json", "{\"target_ms\": 1.0}");
   EXPECT_EQ(text_thrown<Error>([&] { hand_over(anew, found[0]); }),
             (folder_.net("1ms") / "target.json").string() +

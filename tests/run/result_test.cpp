@@ -24,6 +24,7 @@ TargetResult held() {
           .test_accuracy = 0.905,
           .macs = 8123456,
           .params = 123456,
+          .input_size = 28,
           .trained = "alone",
           .replaced_ms = {0.78, 0.76},
           .arch = {{"space", "tiny"}, {"ks", {3, 5}}},
@@ -60,6 +61,9 @@ TEST(TargetResultTest, NamesTheMemberAtFault) {
 
 RunResult result() {
   RunResult result{.dataset = "fashion-mnist",
+                   .input = {.size = 28,
+                             .normalization = {.mean = {0.25F}, .stddev = {0.5F}},
+                             .classes = {"shoe", "shirt"}},
                    .accuracy_rmse = 0.004,
                    .accuracy_kendall = 0.8,
                    .accuracy_samples = 80,
@@ -76,6 +80,13 @@ RunResult result() {
 TEST(RunResultTest, HasAllFiguresInJson) {
   const nlohmann::ordered_json json = to_json(result());
   EXPECT_EQ(json["dataset"], "fashion-mnist");
+  EXPECT_EQ(json["input_range"].dump(), "[0,1]");
+  EXPECT_EQ(json["input_layout"], "NCHW");
+  EXPECT_EQ(json["input_colors"], "gray");
+  EXPECT_EQ(json["normalization"].dump(), R"({"mean":[0.25],"stddev":[0.5]})");
+  EXPECT_EQ(json["classes"].dump(), R"(["shoe","shirt"])");
+  EXPECT_FALSE(json.contains("input_size"));
+  EXPECT_EQ(json["targets"][2]["input_size"], 28);
   EXPECT_EQ(json["accuracy_predictor"]["samples"], 80);
   EXPECT_EQ(json["accuracy_predictor"]["kendall"], 0.8);
   EXPECT_EQ(json["search"]["evaluations"], 5000);

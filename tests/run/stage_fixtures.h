@@ -40,6 +40,7 @@ class ScriptedRunner final : public measure::Runner {
     std::vector<measure::Timing> timings;
     for (const graph::Net& net : nets) {
       graph::check_weights(net);
+      last_ = net.graph;
       const double ms = timings_ < script_ms_.size() ? script_ms_[timings_] : otherwise_ms_;
       ++timings_;
       // Eleven times with the given median and 1.25 times it as their 90% quantile.
@@ -54,6 +55,8 @@ class ScriptedRunner final : public measure::Runner {
   int batch() const override { return 1; }
   int threads() const override { return 1; }
 
+  /// The net that was timed last.
+  const graph::Graph& last() const { return last_; }
   /// How many nets were timed.
   std::size_t timings() const { return timings_; }
 
@@ -61,6 +64,7 @@ class ScriptedRunner final : public measure::Runner {
   std::vector<double> script_ms_;
   double otherwise_ms_;
   std::size_t timings_ = 0;
+  graph::Graph last_{{1, 1, 1}};
 };
 
 /// Every block costs by its multiply-accumulates.

@@ -62,7 +62,8 @@ Region draw_resized_crop(const AugmentOptions& options, int height, int width, R
 Region center_crop(int height, int width) {
   require_at_least(height, 1, "center_crop] height");
   require_at_least(width, 1, "center_crop] width");
-  const int side = std::max(1, (std::min(height, width) * 7 + 4) / 8);
+  const int side =
+      std::max(1, static_cast<int>(std::lround(std::min(height, width) * kCenterCropShare)));
   return {(height - side) / 2, (width - side) / 2, side, side};
 }
 

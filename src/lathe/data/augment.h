@@ -54,7 +54,8 @@ struct Region {
 /// @throws std::invalid_argument if a side is not > 0, or min_crop_area is not in (0, 1].
 Region draw_resized_crop(const AugmentOptions& options, int height, int width, Rng& rng);
 
-/// The square in the middle that is tested on: 7/8 of the shorter side, as 224 is of 256.
+/// The square in the middle that is tested on, as a share of the shorter side: as 224 is of 256.
+inline constexpr double kCenterCropShare = 7.0 / 8;
 Region center_crop(int height, int width);
 
 /// [top, bottom) x [left, right), within the image; empty when there is none.

@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <sstream>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "lathe/core/error.h"
+#include "lathe/core/file.h"
 #include "lathe/data/cifar.h"
 #include "lathe/data/folder_source.h"
 #include "lathe/data/idx.h"
@@ -135,11 +137,37 @@ Splits read_idx_folder(const fs::path& folder, const std::map<std::string, std::
                    std::move(arrays["test"]));
 }
 
+/// The file that says what CIFAR's labels stand for, one name a line: `count` of them.
+/// @throws Error if there are more or fewer.
+std::vector<std::string> read_class_names(const fs::path& path, int count) {
+  constexpr std::uintmax_t kMostBytes = 1 << 16;
+  std::error_code error;
+  const std::string expected = path.string() + ": expected the names of " + std::to_string(count) +
+                               " classes, one a line, got ";
+  if (const std::uintmax_t size = fs::file_size(path, error); error || size > kMostBytes) {
+    throw Error(expected + (error ? error.message() : std::to_string(size) + " bytes"));
+  }
+  std::istringstream lines(read_file(path));
+  std::vector<std::string> names;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) names.push_back(std::move(line));
+  }
+  if (names.size() != static_cast<std::size_t>(count)) {
+    throw Error(expected + std::to_string(names.size()));
+  }
+  return names;
+}
+
 Splits read_cifar_files(const fs::path& folder, CifarKind kind, std::vector<std::string> train) {
+  const bool ten = kind == CifarKind::kCifar10;
   std::vector<fs::path> paths;
   for (const std::string& name : train) paths.push_back(folder / name);
-  const std::array test{folder / (kind == CifarKind::kCifar10 ? "test_batch.bin" : "test.bin")};
-  return as_splits(folder, read_cifar(paths, kind), {}, read_cifar(test, kind));
+  const std::array test{folder / (ten ? "test_batch.bin" : "test.bin")};
+  ImageArray training = read_cifar(paths, kind);
+  const fs::path names = folder / (ten ? "batches.meta.txt" : "fine_label_names.txt");
+  if (is_there(names)) training.class_names = read_class_names(names, training.num_classes);
+  return as_splits(folder, std::move(training), {}, read_cifar(test, kind));
 }
 
 /// Where files lie that are usually unpacked into a folder of their own.
@@ -233,6 +261,8 @@ ImageArray read_idx_pair(const fs::path& folder, const std::string& prefix, int 
 Splits read_fashion_mnist(const fs::path& folder) {
   constexpr int kClasses = 10;
   ImageArray train = read_idx_pair(folder, "train", kClasses);
+  train.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                       "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
   return as_splits(folder, std::move(train), {}, read_idx_pair(folder, "t10k", kClasses));
 }
 

@@ -35,6 +35,8 @@ class FolderSource : public ImageSource {
   ImageSize native_size(std::int64_t index) const override { return at(index).header.size; }
   void read(std::int64_t index, int size, const AugmentOptions* augment, Rng& rng,
             std::span<std::uint8_t> out) const override;
+  bool reads_files() const override { return true; }
+  double center_crop_share() const override { return kCenterCropShare; }
   std::int64_t num_unreadable() const override;
 
   const std::filesystem::path& path(std::int64_t index) const { return at(index).path; }

@@ -42,6 +42,12 @@ class ImageSource {
   virtual void read(std::int64_t index, int size, const AugmentOptions* augment, Rng& rng,
                     std::span<std::uint8_t> out) const = 0;
 
+  /// Whether reading an image takes a file's decoding, which is worth doing ahead.
+  virtual bool reads_files() const { return false; }
+  /// The side of the square in the middle that read() without `augment` takes, as a share of the
+  /// image's shorter side.
+  virtual double center_crop_share() const { return 1; }
+
   /// How many images turned out to be unreadable until now, each counted once.
   virtual std::int64_t num_unreadable() const { return 0; }
 };

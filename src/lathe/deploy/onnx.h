@@ -13,6 +13,7 @@ struct OnnxOptions {
   bool dynamic_batch = true;       ///< the first dimension is the symbol "N"; otherwise it is 1
   std::string producer = "lathe";  ///< the file's producer_name
   std::string doc;                 ///< the file's doc_string
+  Metadata metadata;               ///< the file's metadata_props
 };
 
 /// Writes `net` as an ONNX model with the input "input" [N, C, H, W] float32 and the output

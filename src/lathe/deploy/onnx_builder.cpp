@@ -80,6 +80,11 @@ class Builder {
     model.set_ir_version(ir_version(options_.opset));
     model.set_producer_name(options_.producer);
     model.set_doc_string(options_.doc);
+    for (const auto& [key, value] : options_.metadata) {
+      onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+      entry.set_key(key);
+      entry.set_value(value);
+    }
     onnx::OperatorSetIdProto& opset = *model.add_opset_import();
     opset.set_domain("");
     opset.set_version(options_.opset);
@@ -192,6 +197,11 @@ class Builder {
         return add_conv(node);
       case Op::kBatchNorm:
         return add_batch_norm(node);
+      case Op::kShift: {
+        const Value out{value_name("shift")};
+        add_node("Add", {map(node.inputs[0]).name, node.name + ".bias"}, out.name, node.name);
+        return out;
+      }
       case Op::kActivation:
         return add_activation(node);
       case Op::kMaxPool:

@@ -125,6 +125,9 @@ class ForwardSource {
             "torch.batch_norm(" + map(node.inputs[0]) + ", " + member(node.name + ".weight") +
             ", " + member(node.name + ".bias") + ", " + member(node.name + ".running_mean") + ", " +
             member(node.name + ".running_var") + ", False, 0.0, " + literal(node.eps) + ", True)");
+      case Op::kShift:
+        return assign("torch.add(" + map(node.inputs[0]) + ", " + member(node.name + ".bias") +
+                      ")");
       case Op::kActivation:
         return activation(node);
       case Op::kMaxPool:
@@ -255,7 +258,8 @@ FloatTensor to_float_tensor(const at::Tensor& tensor) {
 
 }  // namespace
 
-void export_torchscript(const graph::Net& net, const std::filesystem::path& path) {
+void export_torchscript(const graph::Net& net, const std::filesystem::path& path,
+                        const Metadata& extra_files) {
   graph::check_weights(net);
   const Tree tree = tree_of(graph::parameters_of(net.graph));
   std::ostringstream stream;
@@ -263,7 +267,7 @@ void export_torchscript(const graph::Net& net, const std::filesystem::path& path
     torch::jit::Module module = make_module(
         tree, net.weights, std::make_shared<torch::jit::CompilationUnit>(), "__torch__.lathe.Net");
     module.define(ForwardSource(net.graph).text());
-    module.save(stream);
+    module.save(stream, {extra_files.begin(), extra_files.end()});
   } catch (const std::invalid_argument&) {
     throw;
   } catch (const std::exception& error) {

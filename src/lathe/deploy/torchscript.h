@@ -14,13 +14,15 @@ namespace lathe::deploy {
 /// Lathe. forward takes [N, C, H, W] float32 for any N and gives [N, classes] for a net that ends
 /// in a vector, [N, C, H, W] for one that ends in a map. The keys of its state_dict are the
 /// parameters' names; its parameters don't require a gradient. Dropout is left out; batch norm is
-/// written as it is, so fold it before (graph::fold_batch_norm) for the fastest module. Written
-/// atomically.
+/// written as it is, so fold it before (graph::fold_batch_norm) for the fastest module.
+/// `extra_files` go into the archive, by name: `torch.jit.load(path, _extra_files={name: ""})`
+/// reads them. Written atomically.
 /// @throws std::invalid_argument if a parameter is missing or doesn't fit (as
 /// graph::check_weights), or if its name is another one's prefix ("a.weight" beside
 /// "a.weight.bias"), so that they can't be members of one module.
 /// @throws Error naming `path` if the module can't be built or the file can't be written.
-void export_torchscript(const graph::Net& net, const std::filesystem::path& path);
+void export_torchscript(const graph::Net& net, const std::filesystem::path& path,
+                        const Metadata& extra_files = {});
 
 /// The output of the module in the file for one batch. input: [N, C, H, W].
 /// @throws std::invalid_argument if the input's shape and values disagree.

@@ -15,7 +15,7 @@ std::int64_t macs(const Graph& graph);
 std::int64_t params(const Graph& graph);
 
 /// The most bytes of float32 activations alive at once, for one image, executing in order and
-/// freeing a tensor after its last reader; batch norm, activation and dropout work in place.
+/// freeing a tensor after its last reader; batch norm, shift, activation and dropout work in place.
 /// Weights are not counted.
 std::int64_t peak_memory_bytes(const Graph& graph);
 

@@ -111,6 +111,10 @@ int Graph::batch_norm(int from, const std::string& name, double eps) {
       {.op = Op::kBatchNorm, .inputs = {from}, .shape = shape_of(from), .name = name, .eps = eps});
 }
 
+int Graph::shift(int from, const std::string& name) {
+  return append({.op = Op::kShift, .inputs = {from}, .shape = shape_of(from), .name = name});
+}
+
 int Graph::activation(int from, Activation activation) {
   const Shape shape = shape_of(from);
   if (activation == Activation::kNone) {
@@ -225,6 +229,9 @@ std::vector<ParameterSpec> parameters_of(const Graph& graph, int index) {
     add(".bias", {channels}, Role::kBias);
     add(".running_mean", {channels}, Role::kRunningMean);
     add(".running_var", {channels}, Role::kRunningVar);
+  }
+  if (node.op == Op::kShift) {
+    add(".bias", {channels, 1, 1}, Role::kBias);
   }
   if ((node.op == Op::kConv || node.op == Op::kLinear) && node.bias) {
     add(".bias", {channels}, Role::kBias);

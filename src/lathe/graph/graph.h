@@ -24,6 +24,7 @@ enum class Op {
   kInput,
   kConv,       ///< parameters `<name>.weight` [out, in / groups, k, k], `<name>.bias` [out]
   kBatchNorm,  ///< `<name>.weight|bias|running_mean|running_var` [channels]
+  kShift,      ///< adds `<name>.bias` [channels, 1, 1]
   kActivation,
   kMaxPool,
   kAvgPool,  ///< padding is not counted in the mean
@@ -77,6 +78,7 @@ class Graph {
   };
   int conv(int from, const std::string& name, const ConvOptions& options);
   int batch_norm(int from, const std::string& name, double eps);
+  int shift(int from, const std::string& name);
   int activation(int from, Activation activation);  ///< kNone returns `from`
   int max_pool(int from, int kernel, int stride, int padding);
   int avg_pool(int from, int kernel, int stride, int padding, bool ceil_mode);

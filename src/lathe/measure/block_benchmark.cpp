@@ -50,7 +50,7 @@ std::vector<latency::LatencySample> benchmark_nets(Runner& runner, const space::
                                                    const ProgressFn& progress) {
   std::vector<graph::Net> nets;
   for (const space::Arch& arch : archs) {
-    nets.push_back(random_net(space.graph(arch), 1));
+    nets.push_back(random_net(space, arch, 1));
   }
   const std::vector<Timing> timings = runner.time(nets, options, forward(progress, "whole nets"));
   std::vector<latency::LatencySample> samples;

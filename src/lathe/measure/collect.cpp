@@ -21,7 +21,7 @@ graph::Net net_of(const space::Block& block) {
 }
 
 graph::Net net_of(const space::Space& space, const space::Arch& arch) {
-  return random_net(space.graph(arch), kWeightsSeed);
+  return random_net(space, arch, kWeightsSeed);
 }
 
 space::Arch middle(const space::Space& space) {

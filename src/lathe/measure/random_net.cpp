@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "lathe/graph/pixel_input.h"
+
 namespace lathe::measure {
 namespace {
 
@@ -37,6 +39,12 @@ graph::Net random_net(const graph::Graph& graph, std::uint64_t seed) {
     net.weights[spec.name] = std::move(tensor);
   }
   return net;
+}
+
+graph::Net random_net(const space::Space& space, const space::Arch& arch, std::uint64_t seed) {
+  const auto channels = static_cast<std::size_t>(space.task().in_channels);
+  return graph::take_pixels(random_net(space.graph(arch), seed), std::vector(channels, 0.5F),
+                            std::vector(channels, 0.25F));
 }
 
 FloatTensor random_input(const graph::Shape& shape, int batch, Rng& rng) {

@@ -163,6 +163,8 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
           operation.activation < 0 ? Activation::kNone : graph_[operation.activation].activation;
       return normalise(node, activation, t, input(0), options);
     }
+    case Op::kShift:
+      return at::add(input(0), t.bias);
     case Op::kActivation:
       return activate(input(0), node.activation);
     case Op::kMaxPool:

@@ -12,6 +12,7 @@
 #include "lathe/measure/benchmark.h"
 #include "lathe/nn/executor.h"
 #include "lathe/run/accuracy_stage.h"
+#include "lathe/run/net_input.h"
 
 namespace lathe::run {
 
@@ -106,7 +107,8 @@ Winner winner_from_json(const nlohmann::json& json, const space::Space& space,
 
 double session_ms(const Workshop& shop, const space::Arch& arch) {
   const graph::Net net =
-      shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
+      on_pixels(shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch)),
+                net_input(shop.trained.dataset, shop.trained.space->input_size(arch)));
   return measure::latency_stats(
              shop.runner.time({&net, 1}, shop.options.winner_timing).front().times_ms())
       .p50_ms;

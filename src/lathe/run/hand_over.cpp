@@ -1,13 +1,8 @@
 #include "lathe/run/hand_over.h"
 
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 
 #include "lathe/core/file.h"
-#include "lathe/deploy/onnx.h"
-#include "lathe/deploy/torchscript.h"
 #include "lathe/graph/counts.h"
 #include "lathe/measure/benchmark.h"
 #include "lathe/run/net_file.h"
@@ -29,22 +24,6 @@ measure::LatencyStats measured_anew(const Workshop& shop, const graph::Net& net)
   return measure::latency_stats(times_ms);
 }
 
-void write_net(const Answer& answer, const space::NamedNet& named,
-               const std::filesystem::path& dir) {
-  const nlohmann::ordered_json arch = named.space->to_json(named.arch);
-  write_json(dir / "arch.json", arch);
-  save_net(dir / "weights.safetensors", answer.net, *named.space, named.arch);
-  const graph::Net folded = graph::fold_batch_norm(answer.net);
-  deploy::export_onnx(folded, dir / "model.onnx", {.doc = arch.dump()});
-  deploy::export_torchscript(folded, dir / "model.pt");
-  const nn::Executor executor(answer.net.graph);
-  const nn::Binding binding = nn::bind(answer.net);
-  deploy::verify_torchscript(folded.graph, dir / "model.pt", [&](const FloatTensor& input) {
-    const c10::NoGradGuard no_grad;
-    return nn::from_torch(executor.forward(binding, nn::to_torch(input)));
-  });
-}
-
 }  // namespace
 
 TargetResult hand_over(const Workshop& shop, const Answer& answer,
@@ -53,10 +32,16 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   const std::filesystem::path dir = shop.folder.net(name);
   const std::filesystem::path done = dir / "target.json";
   if (std::filesystem::exists(done)) {
-    return target_result_from_json(read_json(done), done.string());
+    const nlohmann::json kept = read_json(done);
+    if (kept.contains("input_size") || !kept.contains("dir")) {
+      return target_result_from_json(kept, done.string());
+    }
+    shop.progress(
+        {"verify", 0, 0, done.string() + ": is of a version whose nets take no pixels; made anew"});
   }
   const search::Candidate& candidate = answer.winner.candidate;
   const space::NamedNet named = space::in_whole(*shop.trained.space, candidate.arch);
+  const NetInput input = net_input(shop.trained.dataset, named.space->input_size(named.arch));
   TargetResult result;
   const auto same = std::find_if(before.begin(), before.end(), [&](const TargetResult& faster) {
     return answer.same_as_ms == faster.target_ms;
@@ -64,7 +49,7 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   if (same != before.end()) {
     result = *same;
   } else {
-    const measure::LatencyStats latency = measured_anew(shop, answer.net);
+    const measure::LatencyStats latency = measured_anew(shop, on_pixels(answer.net, input));
     result = {.predicted_ms = candidate.predicted_ms,
               .measured_ms = latency.p50_ms,
               .measured_p90_ms = latency.p90_ms,
@@ -74,6 +59,7 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
                                                    nn::bind(answer.net), shop.trained.dataset.test),
               .macs = graph::macs(answer.net.graph),
               .params = graph::params(answer.net.graph),
+              .input_size = input.size,
               .trained = answer.trained,
               .replaced_ms = answer.winner.replaced_ms,
               .arch = named.space->to_json(named.arch)};
@@ -82,7 +68,7 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   result.within_target = result.measured_ms <= answer.target_ms;
   result.same_as_ms = answer.same_as_ms;
   result.dir = "nets/" + name;
-  write_net(answer, named, dir);
+  save_all_formats(dir, {answer.net, *named.space, named.arch, input});
   write_json(done, to_json(result));
   return result;
 }

@@ -8,10 +8,10 @@
 
 namespace lathe::run {
 
-/// Measures the answer in sessions that had no part in choosing it, reads the test set, and writes
-/// the target's folder: arch.json, weights.safetensors (with batch norm), model.onnx and model.pt
-/// (batch norm folded; the latter reloaded and compared), and target.json last, so that a folder
-/// that has it is complete and is taken as it is. An answer that is a faster target's too has that
+/// Measures the answer as it is handed over, on pixels, in sessions that had no part in choosing
+/// it, reads the test set, and writes the target's folder (save_all_formats()), target.json last,
+/// so that a folder that has it is complete and is taken as it is, unless its nets are of a version
+/// that took no pixels. An answer that is a faster target's too has that
 /// one's figures, which are in `before`.
 TargetResult hand_over(const Workshop& shop, const Answer& answer,
                        const std::vector<TargetResult>& before = {});

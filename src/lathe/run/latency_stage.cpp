@@ -35,7 +35,7 @@ std::unique_ptr<measure::Runner> make_runner(const space::Space& space,
     const latency::BlockTable table = latency::BlockTable::load(space, folder.latency_table());
     runner.channels_last = measure::is_channels_last(table.costs().fingerprint.runtime);
   }
-  const graph::Net probe = measure::random_net(space.graph(space.largest()), 1);
+  const graph::Net probe = measure::random_net(space, space.largest(), 1);
   return measure::make_torch_runner(probe, runner);
 }
 

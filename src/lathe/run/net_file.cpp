@@ -1,23 +1,76 @@
 #include "lathe/run/net_file.h"
 
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
 #include <stdexcept>
 #include <utility>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/deploy/onnx.h"
+#include "lathe/deploy/torchscript.h"
+#include "lathe/nn/executor.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::run {
+namespace {
 
-void save_net(const std::filesystem::path& path, const graph::Net& net, const space::Space& space,
-              const space::Arch& arch) {
-  const nlohmann::ordered_json task{{"in_channels", space.task().in_channels},
-                                    {"num_classes", space.task().num_classes},
-                                    {"input_size", space.input_size(arch)}};
-  save_safetensors(
-      path,
-      {net.weights,
-       {{"space", space.name()}, {"arch", space.to_json(arch).dump()}, {"task", task.dump()}}});
+graph::Net as_handed_over(const DescribedNet& net) {
+  return graph::fold_batch_norm(on_pixels(net.net, net.input));
+}
+
+/// What a file says of its input; nothing if it is of a version that didn't.
+std::optional<NetInput> input_of(const SafetensorsFile& file, const space::Space& space,
+                                 const std::string& where) {
+  if (!file.metadata.contains("normalization")) {
+    return std::nullopt;
+  }
+  NetInput input = net_input_from(file.metadata, where);
+  const std::size_t channels = input.normalization.mean.size();
+  if (channels != static_cast<std::size_t>(space.task().in_channels)) {
+    throw Error(where + ": \"normalization\": expected " +
+                std::to_string(space.task().in_channels) + " channels, got " +
+                std::to_string(channels));
+  }
+  return input;
+}
+
+}  // namespace
+
+void save_net(const std::filesystem::path& path, const DescribedNet& net) {
+  const nlohmann::ordered_json task{{"in_channels", net.space.task().in_channels},
+                                    {"num_classes", net.space.task().num_classes},
+                                    {"input_size", net.space.input_size(net.arch)}};
+  Metadata header = metadata(net.input, Normalizes::kCaller);
+  header["space"] = net.space.name();
+  header["arch"] = net.space.to_json(net.arch).dump();
+  header["task"] = task.dump();
+  save_safetensors(path, {net.net.weights, std::move(header)});
+}
+
+void save_onnx(const std::filesystem::path& path, const DescribedNet& net) {
+  deploy::export_onnx(as_handed_over(net), path,
+                      {.doc = net.space.to_json(net.arch).dump(),
+                       .metadata = metadata(net.input, Normalizes::kNet)});
+}
+
+void save_torchscript(const std::filesystem::path& path, const DescribedNet& net) {
+  deploy::export_torchscript(as_handed_over(net), path, {{"input.json", json_text(net.input)}});
+}
+
+void save_all_formats(const std::filesystem::path& folder, const DescribedNet& net) {
+  write_json(folder / "arch.json", net.space.to_json(net.arch));
+  save_net(folder / "weights.safetensors", net);
+  save_onnx(folder / "model.onnx", net);
+  save_torchscript(folder / "model.pt", net);
+  const graph::Net unfolded = on_pixels(net.net, net.input);
+  const nn::Executor executor(unfolded.graph);
+  const nn::Binding binding = nn::bind(unfolded);
+  deploy::verify_torchscript(unfolded.graph, folder / "model.pt", [&](const FloatTensor& input) {
+    const c10::NoGradGuard no_grad;
+    return nn::from_torch(executor.forward(binding, nn::to_torch(input)));
+  });
 }
 
 NetFile load_net(const std::filesystem::path& path, const std::string& space_file,
@@ -49,7 +102,7 @@ NetFile load_net(const std::filesystem::path& path, const std::string& space_fil
   } catch (const std::invalid_argument& error) {
     throw Error(where + ": doesn't fit the net of its arch: " + error.what());
   }
-  return {space, arch, std::move(net)};
+  return {space, arch, std::move(net), input_of(file, *space, where)};
 }
 
 }  // namespace lathe::run

@@ -1,26 +1,49 @@
-// A trained net in one safetensors file that says what it is.
+// A trained net in files that say what it is and what it expects: for Lathe, and for those who have
+// no Lathe.
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "lathe/graph/fold.h"
+#include "lathe/run/net_input.h"
 #include "lathe/space/space.h"
 
 namespace lathe::run {
 
-/// Writes the weights, with the space's name, the arch's JSON and the task (input channels,
-/// classes, input size) as metadata. @throws Error as save_safetensors().
-void save_net(const std::filesystem::path& path, const graph::Net& net, const space::Space& space,
-              const space::Arch& arch);
+/// A net that takes normalised input, as it is trained, and what is said of it.
+struct DescribedNet {
+  const graph::Net& net;
+  const space::Space& space;
+  const space::Arch& arch;
+  const NetInput& input;
+};
 
-/// A net out of such a file.
+/// Writes the weights with the space's name, the arch's JSON, the task (input channels, classes,
+/// input size) and metadata(input) as the header's metadata: they are the trained weights, so who
+/// uses them has to normalise. @throws Error as save_safetensors().
+void save_net(const std::filesystem::path& path, const DescribedNet& net);
+
+/// Write a net that takes pixels in [0, 1], batch norm folded, as ONNX and as TorchScript. The
+/// former has metadata(input) as metadata_props and the arch's JSON as doc_string, the latter
+/// to_json(input) as the extra file `input.json`. @throws Error as deploy::export_onnx,
+/// deploy::export_torchscript.
+void save_onnx(const std::filesystem::path& path, const DescribedNet& net);
+void save_torchscript(const std::filesystem::path& path, const DescribedNet& net);
+
+/// Writes arch.json, weights.safetensors, model.onnx and model.pt into `folder`; the last is read
+/// back and compared with the net. @throws Error as these, or if it differs.
+void save_all_formats(const std::filesystem::path& folder, const DescribedNet& net);
+
+/// A net out of a file of save_net().
 struct NetFile {
   std::shared_ptr<const space::Space> space;
   space::Arch arch;
   graph::Net net;
+  std::optional<NetInput> input;  ///< unset: the file is of a version that didn't say
 };
 
 /// `space_file` opens a space that is not built in; empty where it is. `arch_json` replaces the

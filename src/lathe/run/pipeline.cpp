@@ -99,7 +99,7 @@ class Stages {
 /// The part of the space that the targets ask for, and what of it fits into the time.
 void Stages::train(const std::vector<double>& feasible_ms) {
   const auto measure = [&](const space::Arch& arch) {
-    const graph::Net net = measure::random_net(named_space_->graph(arch), options_.training.seed);
+    const graph::Net net = measure::random_net(*named_space_, arch, options_.training.seed);
     return measure::latency_stats(
                runner_->time({&net, 1}, options_.winner_timing).front().times_ms())
         .p50_ms;
@@ -178,6 +178,7 @@ RunResult Stages::execute() {
              fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
                          range.slowest.predicted_ms)});
   RunResult result{.dataset = trained_.dataset.name,
+                   .input = net_input(trained_.dataset, named_space_->task().input_size),
                    .device = table_.costs().fingerprint,
                    .latency_error = table_.costs().validation.value_or(latency::ModelError{})};
   std::vector<double> feasible_ms;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "lathe/core/file.h"
 #include "lathe/core/number_text.h"
 
@@ -22,6 +24,7 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["test_accuracy"] = t.test_accuracy;
   json["macs"] = t.macs;
   json["params"] = t.params;
+  json["input_size"] = t.input_size;
   json["trained"] = t.trained;
   if (t.same_as_ms) {
     json["same_as_ms"] = *t.same_as_ms;
@@ -49,6 +52,7 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
   t.test_accuracy = json_member<double>(json, "test_accuracy", where);
   t.macs = json_member<std::int64_t>(json, "macs", where);
   t.params = json_member<std::int64_t>(json, "params", where);
+  t.input_size = json_member<int>(json, "input_size", where);
   t.trained = json_member<std::string>(json, "trained", where);
   if (json.contains("same_as_ms")) {
     t.same_as_ms = json_member<double>(json, "same_as_ms", where);
@@ -64,7 +68,7 @@ nlohmann::ordered_json to_json(const RunResult& result) {
   for (const TargetResult& target : result.targets) {
     targets.push_back(to_json(target));
   }
-  return {
+  nlohmann::ordered_json json{
       {"dataset", result.dataset},
       {"device", latency::to_json(result.device)},
       {"latency_model", latency::to_json(result.latency_error)},
@@ -73,8 +77,12 @@ nlohmann::ordered_json to_json(const RunResult& result) {
         {"rmse", result.accuracy_rmse},
         {"kendall", result.accuracy_kendall}}},
       {"search", {{"evaluations", result.search_evaluations}, {"seconds", result.search_seconds}}},
-      {"seconds", result.seconds},
-      {"targets", targets}};
+      {"seconds", result.seconds}};
+  nlohmann::ordered_json input = to_json(result.input);
+  input.erase("input_size");  // each target has its own
+  json.update(input);
+  json["targets"] = std::move(targets);
+  return json;
 }
 
 std::string result_table(const RunResult& result) {

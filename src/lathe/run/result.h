@@ -9,6 +9,7 @@
 
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/latency/block_table.h"
+#include "lathe/run/net_input.h"
 
 namespace lathe::run {
 
@@ -28,6 +29,7 @@ struct TargetResult {
   double test_accuracy = 0;        ///< of images that nothing else looked at
   std::int64_t macs = 0;
   std::int64_t params = 0;
+  int input_size = 0;                ///< height and width of the net's input
   std::string trained;               ///< how its weights came about, for people
   std::optional<double> same_as_ms;  ///< the faster target whose net this is too
   /// Measured medians of candidates that were tried before, and were above the target.
@@ -38,6 +40,7 @@ struct TargetResult {
 
 struct RunResult {
   std::string dataset;
+  NetInput input;  ///< of every net, but for its size
   latency::Fingerprint device;
   latency::ModelError latency_error;  ///< of the block table
   double accuracy_rmse = 0;           ///< of the predictor, on held-out subnets; 0: none was needed

@@ -219,6 +219,41 @@ TEST_F(ChainTargetsTest, GreedyAndUniformAreWhatTheirRulesSay) {
   }
 }
 
+/// Layers that are added share their width: a state of the trellis carries it along.
+TEST(ChainTargets, OwsIsOptimalInAResidualChain) {
+  const auto space = space::make_chain_space(
+      {.name = "residual",
+       .task = {.in_channels = 1, .num_classes = 4, .input_size = 8},
+       .layers = {{.widths = {4, 8, 16}, .kind = space::ChainLayerKind::kConv},
+                  {.widths = {4, 8, 12}, .kind = space::ChainLayerKind::kConv},
+                  {.widths = {}, .kind = space::ChainLayerKind::kConv, .shortcut_from = 0},
+                  {.widths = {8, 16, 24}, .kind = space::ChainLayerKind::kConv},
+                  {.widths = {}, .kind = space::ChainLayerKind::kConv, .shortcut_from = 2}}});
+  const std::vector<space::Arch> nets = all_nets(*space);
+  ASSERT_EQ(nets.size(), 27U);
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const MacsLatency latency(*space, seed);
+    const accuracy::WidthScores scores = scores_of(*space, seed + 10);
+    std::vector<double> targets;
+    for (const space::Arch& net : nets) {
+      targets.push_back(latency.predict_ms(net));
+    }
+    Rng rng(1);
+    const SearchResult result =
+        search_targets(*space, latency, scores, targets, {.strategy = Strategy::kOws}, rng);
+    for (const TargetResult& target : result.targets) {
+      double least = std::numeric_limits<double>::infinity();
+      for (const space::Arch& net : nets) {
+        if (latency.predict_ms(net) <= target.target_ms) {
+          least = std::min(least, scores.error(net));
+        }
+      }
+      ASSERT_TRUE(target.feasible);
+      EXPECT_NEAR(target.error_bound->error, least, 1e-12);
+    }
+  }
+}
+
 TEST(UniformWidthsTest, EveryLayerHasTheNearestWidth) {
   std::vector<LayerChoices> nets;
   uniform_widths(std::vector<std::vector<double>>{{4, 8, 16}, {10, 30, 40}},

@@ -24,7 +24,9 @@ void complete(const std::string& path, SpaceOptions& space, space::TaskOverrides
   if (space.classes == 0) {
     overrides.num_classes = fingerprint.num_classes;
   }
-  overrides.in_channels = fingerprint.in_channels;
+  if (space.in_channels == 0) {
+    overrides.in_channels = fingerprint.in_channels;
+  }
   if (fingerprint.input_size != usual.input_size && !overrides.input_size) {
     overrides.input_size = fingerprint.input_size;
   }

@@ -113,6 +113,11 @@ void add_run_command(CLI::App& app) {
       throw CLI::ValidationError(
           "--method plain trains one net and searches none: use lathe train");
     }
+    if (options->run.training.method.name == "aows") {
+      throw CLI::ValidationError(
+          "--method aows is for widths alone: use scripts/width_search.sh, or lathe train and "
+          "lathe search");
+    }
     options->run.sample_targets = options->sample == "targets";
     execute(*options, resolved_config(*command));
   });

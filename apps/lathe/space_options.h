@@ -15,7 +15,8 @@ struct SpaceOptions {
   std::string name;
   int input_size = 0;            ///< 0: as the space has it
   std::vector<int> resolutions;  ///< empty: all of the space
-  int classes = 0;               ///< 0: as the space has it
+  int in_channels = 0;           ///< 0: as the space has it
+  int classes = 0;               ///< likewise
   // Of cell nets; 0 and empty: as the space has it.
   std::string stem;
   int init_channels = 0;
@@ -29,6 +30,9 @@ struct SpaceOptions {
     space::TaskOverrides result{.resolutions = resolutions};
     if (input_size > 0) {
       result.input_size = input_size;
+    }
+    if (in_channels > 0) {
+      result.in_channels = in_channels;
     }
     if (classes > 0) {
       result.num_classes = classes;
@@ -51,7 +55,7 @@ struct SpaceOptions {
   std::unique_ptr<space::Space> make() const { return space::open_space(name, overrides()); }
 };
 
-/// Adds --space, --input-size, --resolutions, --classes, and what shapes a cell net.
+/// Adds --space, --input-size, --resolutions, --in-channels, --classes, and what shapes a cell net.
 inline void add_space_options(CLI::App& command, SpaceOptions& o) {
   add_space_option(command, o.name)->required();
   CLI::Option* input_size = command
@@ -63,6 +67,8 @@ inline void add_space_options(CLI::App& command, SpaceOptions& o) {
                   "those of the space that archs may have, separated by commas")
       ->delimiter(',')
       ->excludes(input_size);
+  command.add_option("--in-channels", o.in_channels, "of the input; 1: grey images")
+      ->check(CLI::Range(1, 1024));
   command.add_option("--classes", o.classes, "outputs of the classifier")
       ->check(CLI::Range(1, 1000000));
   command.add_option("--stem", o.stem, "cifar or imagenet: a cell net of that published size")

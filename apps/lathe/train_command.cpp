@@ -144,6 +144,15 @@ void add_train_command(CLI::App& app) {
       ->add_option("--budget", options->job.budget_s,
                    "time for plain training in place of --epochs, e.g. 90s, 10m or 2h")
       ->transform(CLI::Validator(to_seconds, "TIME"));
+  command
+      ->add_option("--latency", options->job.latency_file,
+                   "latency model that aows draws nets by, as latency fit writes it")
+      ->check(CLI::ExistingFile);
+  command
+      ->add_option("--targets", options->job.method.targets_ms,
+                   "latencies in ms, separated by commas, that aows draws nets for")
+      ->delimiter(',')
+      ->check(positive);
   command->add_option("--out", options->out, "folder for weights, metrics and checkpoints")
       ->required()
       ->configurable(false);
@@ -157,6 +166,14 @@ void add_train_command(CLI::App& app) {
     if (!plain && (!options->job.arch_file.empty() || !options->job.from.empty() ||
                    options->job.budget_s > 0)) {
       throw CLI::ValidationError("--arch, --from and --budget are for one net: add --method plain");
+    }
+    const bool aows = options->job.method.name == "aows";
+    if (aows == options->job.latency_file.empty() ||
+        aows == options->job.method.targets_ms.empty()) {
+      throw CLI::ValidationError(
+          aows
+              ? "--method aows needs --latency MODEL, as lathe latency fit writes it, and --targets"
+              : "--latency and --targets are for --method aows");
     }
     execute(*options, resolved_config(*command));
   });

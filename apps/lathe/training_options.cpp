@@ -1,6 +1,8 @@
 #include "training_options.h"
 
+#include <map>
 #include <sstream>
+#include <string>
 #include <vector>
 
 #include "amount.h"
@@ -11,7 +13,9 @@ namespace lathe::app {
 namespace {
 
 void add_method_options(CLI::App& command, train::MethodOptions& o) {
-  command.add_option("--method", o.name, "how nets are trained: deps, ofa, bignas, grow or plain")
+  command
+      .add_option("--method", o.name,
+                  "how nets are trained: deps, ofa, bignas, grow, plain, slimmable or aows")
       ->check(one_of("method", train::method_names()))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, "of training; may be fractional")
@@ -24,8 +28,13 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
+      .add_option("--lr-final-share", o.final_share,
+                  "of the peak, where the schedule ends; 1: the rate is constant (not ofa)")
+      ->check(fraction)
+      ->capture_default_str();
+  command
       .add_option("--random-subnets", o.random_subnets,
-                  "a step, beside the largest and the smallest net (deps, bignas)")
+                  "a step, beside the largest and the smallest net (not ofa)")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
   command
@@ -52,6 +61,37 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
   command.add_option("--nets-per-step", o.nets_per_step, "after that (grow)")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
+}
+
+/// Of the methods that search widths.
+void add_width_options(CLI::App& command, train::MethodOptions& o) {
+  static const std::map<std::string, train::ScoreBaseline> kBaselines{
+      {"none", train::ScoreBaseline::kNone},
+      {"mean", train::ScoreBaseline::kMean},
+      {"residual", train::ScoreBaseline::kResidual}};
+  static const std::map<std::string, train::PriceRule> kRules{
+      {"expected", train::PriceRule::kExpected},
+      {"zero-temperature", train::PriceRule::kZeroTemperature}};
+  command
+      .add_option("--score-window", o.scores.window_images,
+                  "images that a width's score is the mean of, the last (slimmable, aows)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+      ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--score-baseline",
+          [&o](const std::string& name) { o.scores.baseline = kBaselines.at(name); },
+          "what is taken off a net's error: none, as published; mean, of the nets drawn lately; "
+          "residual, also what its other widths cost (slimmable, aows)")
+      ->check(one_of("baseline", {"none", "mean", "residual"}))
+      ->default_str("residual");
+  command
+      .add_option_function<std::string>(
+          "--gamma", [&o](const std::string& name) { o.price = kRules.at(name); },
+          "the price of latency meets the target by the expected latency of drawn nets (expected), "
+          "or by that of the best one, as published (zero-temperature) (aows)")
+      ->check(one_of("gamma", {"expected", "zero-temperature"}))
+      ->default_str("expected");
 }
 
 void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
@@ -101,6 +141,7 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
 
 void add_training_options(CLI::App& command, run::TrainJob& job) {
   add_method_options(command, job.method);
+  add_width_options(command, job.method);
   add_optimizer_options(command, job.train);
   add_augment_options(command, job.train.augment);
   command

@@ -77,6 +77,20 @@ class DescribeTest : public ::testing::Test {
   std::unique_ptr<space::Space> space_ = space::make_space("mbv3_28");
 };
 
+TEST(SpacesTest, WidthChainsAdaptToTheInputSize) {
+  const auto file = [](const std::string& more) {
+    const Outcome outcome = run_lathe("spaces --space resnet18_widths --json " + more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  };
+  EXPECT_EQ(file("")["layers"][0]["kernel"], 7);
+  const nlohmann::json small = file("--input-size 28 --width-scale 0.5");
+  EXPECT_EQ(small["layers"][0]["kernel"], 3);
+  EXPECT_EQ(small["layers"][0]["widths"].back(), 48);
+  EXPECT_EQ(small["name"], "my_resnet18_widths_x0.5");
+  EXPECT_EQ(run_lathe("spaces --space mbv3_28 --width-scale 0.5").exit_code, 1);
+}
+
 TEST_F(DescribeTest, GivesOneLineOfJsonForEachNet) {
   const Outcome outcome = run_lathe("describe --space ofa_mbv3_w1.0 --input-size 224 --json");
   EXPECT_EQ(outcome.exit_code, 0);

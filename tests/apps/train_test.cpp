@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/synthetic_model_files.h"
 #include "apps/tiny_run.h"
 #include "lathe/core/file.h"
 #include "lathe/core/tensor_map.h"
@@ -86,6 +87,48 @@ TEST_F(TrainTest, ASupernetsNetIsNamedAndFineTuned) {
   const nlohmann::json tuned =
       json(train("tuned", "--method plain --json --from " + quoted(out("deps")) + arch));
   EXPECT_EQ(tuned["method"], "plain");
+}
+
+TEST_F(TrainTest, WidthsAreScoredForTargetsAndANetIsFineTuned) {
+  const auto space = space::make_space(
+      "resnet18_widths_x0.05",
+      {.in_channels = 1, .num_classes = 10, .input_size = testing::kSyntheticSide});
+  const auto files = testing::write_synthetic_models(*space, tiny_.folder().path());
+  const auto train_widths = [&](const std::string& name, const std::string& more) {
+    return run_lathe("train" + data() + " --space resnet18_widths --width-scale 0.05" +
+                     " --validation-size 100 --batch-size 50 --train-threads 1 --epochs 1.5" +
+                     " --json --out " + quoted(out(name)) + " " + more);
+  };
+  const std::string latency = " --latency " + quoted(files.latency.string());
+  EXPECT_GT(json(train_widths("slimmable", "--method slimmable"))["smallest"]["macs"], 0);
+  json(train_widths("aows", "--method aows --targets 1,1000" + latency));
+  for (const std::string name : {"slimmable", "aows"}) {
+    const nlohmann::json scores = read_json(out(name) + "/scores.json");
+    EXPECT_EQ(scores["space"], "resnet18_widths_x0.05");
+    EXPECT_EQ(scores["scores"].size(), 12U);
+  }
+  EXPECT_GE(JsonLines(out("aows") + "/metrics.jsonl").read().at(1).at("within_5_percent"), 0);
+
+  write_json(out("arch.json"), space->to_json(space->smallest()));
+  const std::string arch = " --arch " + quoted(out("arch.json"));
+  const nlohmann::json tuned =
+      json(train_widths("tuned", "--method plain --from " + quoted(out("slimmable")) + arch));
+  EXPECT_GT(tuned["test_top1"], 0);
+
+  const Outcome fast = train_widths("fast", "--method aows --targets 0.00001" + latency);
+  EXPECT_EQ(fast.exit_code, 1);
+  EXPECT_NE(fast.err.find("is under what the fastest net of the space takes by the latency model"),
+            std::string::npos)
+      << fast.err;
+  const Outcome other = run_lathe("train" + data() + " --space resnet34_widths --width-scale 0.05" +
+                                  " --validation-size 100 --batch-size 50 --method aows" +
+                                  " --targets 1" + latency + " --out " + quoted(out("other")));
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(other.err.find("resnet18_widths_x0.05"), std::string::npos) << other.err;
+  EXPECT_EQ(train_widths("x", "--method aows --targets 1").exit_code, 2);
+  EXPECT_EQ(train_widths("x", "--method slimmable --targets 1").exit_code, 2);
+  EXPECT_EQ(run_lathe("run --method aows --out " + quoted(out("y"))).exit_code, 2);
+  EXPECT_EQ(run_lathe("train --width-scale 0.5 --out " + quoted(out("y"))).exit_code, 2);
 }
 
 TEST_F(TrainTest, GoesOnAndRefusesToMixRuns) {

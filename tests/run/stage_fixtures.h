@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
-#include "lathe/graph/counts.h"
-#include "lathe/latency/block_table.h"
+#include "latency/table_by_macs.h"
 #include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/runner.h"
 #include "lathe/nn/supernet.h"
@@ -66,17 +65,6 @@ class ScriptedRunner final : public measure::Runner {
   std::size_t timings_ = 0;
   graph::Graph last_{{1, 1, 1}};
 };
-
-/// Every block costs by its multiply-accumulates.
-inline latency::BlockTable table_by_macs(const space::Space& space,
-                                         const latency::Fingerprint& fingerprint) {
-  latency::BlockCosts costs{.fingerprint = fingerprint, .bias_ms = 0.01};
-  for (const space::Block& block : space.distinct_blocks()) {
-    const graph::Graph alone = space::lower({&block, 1});
-    costs.coefficients_ms[block.key()] = 0.001 + 1e-6 * static_cast<double>(graph::macs(alone));
-  }
-  return {space, std::move(costs)};
-}
 
 /// An open, empty run folder.
 inline run::RunFolder open_folder(const TemporaryFolder& folder) {

@@ -10,6 +10,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/dist/process_group.h"
+#include "lathe/latency/stored_model.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/space_file.h"
 #include "lathe/space/subspace.h"
@@ -278,11 +279,17 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
     write_json(folder.training(), json);
     return nullptr;
   });
-  const auto strategy = train::make_strategy(*trained.space, job.method,
-                                             train::steps_of(epochs, options.batch_size, images),
-                                             images / options.batch_size, trained.arch, job.seed);
+  const auto latency = job.latency_file.empty()
+                           ? nullptr
+                           : latency::load_latency_model(*trained.space, job.latency_file);
+  const auto strategy = train::make_strategy(
+      *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
+      images / options.batch_size, trained.arch, job.seed, latency.get());
   const std::int64_t before = trained.dataset.train.source().num_unreadable();
   train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
+  if (const auto scores = strategy->width_scores(); scores && group.rank() == 0) {
+    scores->save(folder.root() / kScoresName);
+  }
   if (const std::int64_t now = trained.dataset.train.source().num_unreadable(); now > before) {
     progress({"data", 0, 0,
               fmt::format("{} more unreadable files: in their place came others of their class",

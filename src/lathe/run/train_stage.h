@@ -28,6 +28,8 @@ struct TrainJob {
   /// A finished run whose weights of that net are where training begins; empty: random ones.
   std::filesystem::path from;
   train::MethodOptions method;
+  /// Latency model that the method "aows" goes by.
+  std::filesystem::path latency_file;
   /// Seconds that training may take: epochs follow from the pace of the first steps. 0: as the
   /// method's epochs say. Plain training only.
   double budget_s = 0;
@@ -81,8 +83,12 @@ void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds);
 /// steps of a copy of the weights, which leaves nothing behind.
 double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder);
 
-/// Trains, or goes on; writes train.json, which says what the folder's weights are of.
-/// @throws Error as train::train().
+/// What the scores of widths are called in a run's folder.
+inline constexpr const char* kScoresName = "scores.json";
+
+/// Trains, or goes on; writes train.json, which says what the folder's weights are of, and
+/// scores.json if the method scores widths (accuracy::WidthScores).
+/// @throws Error as train::train(), load_latency_model() and make_strategy().
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress);
 

@@ -41,7 +41,12 @@ inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
   command
       .add_option_function<double>(
           "--width-scale",
-          [&space](double scale) { space = space::scaled_widths_name(space, scale); },
+          [&space](double scale) {
+            if (space.empty()) {  // CLI11 looks at needs() only after this
+              throw CLI::RequiresError("--width-scale", "--space");
+            }
+            space = space::scaled_widths_name(space, scale);
+          },
           "of a built-in width chain: 0.25 has a quarter of its widths")
       ->needs(option);
   return option;

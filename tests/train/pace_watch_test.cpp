@@ -46,6 +46,19 @@ TEST(PaceWatch, CutsThePlanToWhatFits) {
   EXPECT_LT(step, 130);
 }
 
+TEST(PaceWatch, TakesBackACutThatWasNotNeeded) {
+  const auto strategy = plan_of(200);
+  PaceWatch watch(*strategy, step_s, 0, 0.0);
+  double now_s = 0.0;
+  for (std::int64_t step = 0; step < strategy->total_steps(); ++step) {
+    now_s += step_s(strategy->planned(step)) * (step < 12 ? 2.0 : 1.0);  // slow at first alone
+    if (const auto fit = watch.steps_that_fit(step + 1, now_s)) {
+      ASSERT_TRUE(step + 1 == strategy->total_steps() || strategy->shorten(step + 1, *fit));
+    }
+  }
+  EXPECT_NEAR(now_s, 300, 0.08 * 300);
+}
+
 TEST(PaceWatch, CountsFromWhereAResumedTrainingBegins) {
   const auto strategy = plan_of(200);
   PaceWatch watch(*strategy, step_s, 150, 0.0);  // 100 s are left

@@ -7,7 +7,7 @@
 namespace lathe::train {
 namespace {
 
-constexpr double kLateness = 0.05;  // of the whole time, that is let pass
+constexpr double kTolerance = 0.05;  // of the whole time, that is let pass
 
 }  // namespace
 
@@ -38,12 +38,14 @@ std::optional<std::int64_t> PaceWatch::steps_that_fit(std::int64_t steps_done, d
   looked_s_ = now_s;
   const std::int64_t steps_left = strategy_.total_steps() - steps_done;
   const double left_s = slowdown_ * planned_s(steps_done, strategy_.total_steps());
-  if (steps_left < 2 || now_s + left_s <= deadline_s_ + kLateness * (deadline_s_ - begin_s_)) {
+  const double late_s = now_s + left_s - deadline_s_;
+  if (steps_left < 1 || std::abs(late_s) <= kTolerance * (deadline_s_ - begin_s_)) {
     return std::nullopt;
   }
   const double share = std::max(0.0, deadline_s_ - now_s) / left_s;
-  return std::max<std::int64_t>(
+  const std::int64_t fit = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::floor(share * static_cast<double>(steps_left))));
+  return fit == steps_left ? std::nullopt : std::optional(fit);
 }
 
 }  // namespace lathe::train

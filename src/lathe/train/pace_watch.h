@@ -20,8 +20,8 @@ class PaceWatch {
             double look_every_s = 10);
 
   /// To be called after each step with how many are done. Every look_every_s it compares the pace
-  /// since then with the plan's: if at this pace the rest would end late by more than a twentieth
-  /// of all, it gives the steps that still fit, at least one.
+  /// since then with the plan's: if at this pace the rest would end late, or early, by more than a
+  /// twentieth of all, it gives the steps that fit, at least one.
   std::optional<std::int64_t> steps_that_fit(std::int64_t steps_done, double now_s);
 
   /// How many times slower than planned the last look found it.

@@ -455,8 +455,9 @@ void Run::keep_pace(std::int64_t steps_done) {
   if (fit && steps_done < planned && strategy_.shorten(steps_done, *fit)) {
     std::ostringstream text;
     text.precision(2);
-    text << pace_->slowdown() << " times slower than planned: what is left is done in " << *fit
-         << " steps instead of " << planned - steps_done;
+    text << "steps take " << pace_->slowdown()
+         << " times as long as planned: what is left is done in " << *fit << " instead of "
+         << planned - steps_done;
     progress_({"train", 0, 0, text.str()});
   }
 }

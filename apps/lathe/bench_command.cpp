@@ -1,9 +1,13 @@
 // lathe bench: how fast this machine trains and runs a space's nets.
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "amount.h"
 #include "commands.h"
@@ -21,6 +25,7 @@ struct BenchCommand {
   std::string layout = "channels-last";
   std::string kernels = "lathe";
   double seconds = 10;
+  std::int64_t steps = 0;
   int threads = 0;
   bool json = false;
 };
@@ -29,11 +34,20 @@ struct BenchCommand {
 constexpr double kFlopsPerMacForward = 2;
 constexpr double kFlopsPerMacTrained = 6;
 
+constexpr std::int64_t kMemoryReports = 20;
+
 /// The largest resident size that this process has had.
 std::int64_t peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+/// The resident size now.
+std::int64_t resident_bytes() {
+  std::int64_t size_pages = 0, resident_pages = 0;
+  std::ifstream("/proc/self/statm") >> size_pages >> resident_pages;
+  return resident_pages * sysconf(_SC_PAGESIZE);
 }
 
 void execute(BenchCommand command, bool trains) {
@@ -44,8 +58,18 @@ void execute(BenchCommand command, bool trains) {
   const std::shared_ptr<const space::Space> space = command.space.make();
   train::StepBenchmark benchmark(space, command.work);
   const auto once = [&] { trains ? void(benchmark.train()) : benchmark.infer(); };
-  const train::Pace pace =
-      train::measure_pace(once, command.work.batch_size, command.seconds / 5, command.seconds);
+  nlohmann::ordered_json memory = nlohmann::ordered_json::array();
+  const std::int64_t interval = std::max<std::int64_t>(1, command.steps / kMemoryReports);
+  const train::Pace pace = train::measure_pace(
+      once, command.work.batch_size,
+      {.warmup_s = command.seconds / 5, .seconds = command.seconds, .runs = command.steps},
+      [&](std::int64_t run) {
+        if (command.steps > 0 && run % interval == 0) {
+          memory.push_back({{"step", run},
+                            {"resident_bytes", resident_bytes()},
+                            {"peak_memory_bytes", peak_memory_bytes()}});
+        }
+      });
   const double gflops = (trains ? kFlopsPerMacTrained : kFlopsPerMacForward) * pace.images_per_s *
                         static_cast<double>(benchmark.macs()) / 1e9;
   if (!command.json) {
@@ -56,22 +80,23 @@ void execute(BenchCommand command, bool trains) {
         gflops, static_cast<double>(peak_memory_bytes()) / 1e9);
     return;
   }
-  const nlohmann::ordered_json result{{"what", trains ? "train-step" : "infer"},
-                                      {"space", space->name()},
-                                      {"input_size", space->task().input_size},
-                                      {"batch", command.work.batch_size},
-                                      {"subnets", command.work.subnets},
-                                      {"shards", command.work.shards},
-                                      {"threads", command.work.threads},
-                                      {"layout", command.layout},
-                                      {"kernels", command.kernels},
-                                      {"runs", pace.seconds.size()},
-                                      {"images_per_s", pace.images_per_s},
-                                      {"images_per_s_p10", pace.images_per_s_p10},
-                                      {"images_per_s_p90", pace.images_per_s_p90},
-                                      {"macs", benchmark.macs()},
-                                      {"gflops", gflops},
-                                      {"peak_memory_bytes", peak_memory_bytes()}};
+  nlohmann::ordered_json result{{"what", trains ? "train-step" : "infer"},
+                                {"space", space->name()},
+                                {"input_size", space->task().input_size},
+                                {"batch", command.work.batch_size},
+                                {"subnets", command.work.subnets},
+                                {"shards", command.work.shards},
+                                {"threads", command.work.threads},
+                                {"layout", command.layout},
+                                {"kernels", command.kernels},
+                                {"runs", pace.seconds.size()},
+                                {"images_per_s", pace.images_per_s},
+                                {"images_per_s_p10", pace.images_per_s_p10},
+                                {"images_per_s_p90", pace.images_per_s_p90},
+                                {"macs", benchmark.macs()},
+                                {"gflops", gflops},
+                                {"peak_memory_bytes", peak_memory_bytes()}};
+  if (command.steps > 0) result["memory"] = std::move(memory);
   fmt::print("{}\n", result.dump(2));
 }
 
@@ -107,6 +132,12 @@ void add_verb(CLI::App& bench, const std::string& name, const std::string& text,
   command->add_option("--seconds", options->seconds, "to time, after a fifth of it to warm up")
       ->check(positive)
       ->capture_default_str();
+  if (trains) {
+    command
+        ->add_option("--steps", options->steps,
+                     "so many in place of --seconds; --json then shows the memory as they go on")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+  }
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options, trains] { execute(*options, trains); });
 }

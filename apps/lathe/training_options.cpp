@@ -148,6 +148,13 @@ void add_training_options(CLI::App& command, run::TrainJob& job) {
       .add_option("--train-threads", job.threads, "threads for everything but timing; 0: all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  command
+      .add_option("--loader-threads", job.train.loader_threads,
+                  "that read images ahead of training; -1: as many as --train-threads for "
+                  "photographs, none for images in memory")
+      ->check(CLI::Range(-1, 1024))
+      ->capture_default_str()
+      ->configurable(false);
   command.add_option("--seed", job.seed, "of everything random")->capture_default_str();
 }
 

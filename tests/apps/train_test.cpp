@@ -185,6 +185,21 @@ TEST(BenchTest, MeasuresTrainingAndInference) {
     EXPECT_GT(result["gflops"], 0);
     EXPECT_GT(result["peak_memory_bytes"], 10'000'000);
     EXPECT_EQ(result["layout"], "channels-last");
+    EXPECT_FALSE(result.contains("memory"));
+  }
+}
+
+TEST(BenchTest, ShowsTheMemoryAsStepsGoOn) {
+  const Outcome outcome = run_lathe(
+      "bench train-step --space mbv3_28 --batch 8 --threads 1 --seconds 0.1 --steps 40 --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result["runs"], 40);
+  ASSERT_EQ(result["memory"].size(), 20U);
+  EXPECT_EQ(result["memory"][19]["step"], 40);
+  for (const auto& at : result["memory"]) {
+    EXPECT_GT(at["resident_bytes"], 10'000'000);
+    EXPECT_LE(at["resident_bytes"], at["peak_memory_bytes"]);
   }
 }
 

@@ -90,6 +90,28 @@ class OfaTest : public ::testing::Test {
   }
 };
 
+TEST_F(OfaTest, EveryPhaseHasAStepHoweverShortTheRun) {
+  for (std::int64_t total = 6; total < 60; ++total) {
+    options_.total_steps = total;
+    const nlohmann::json phases = make_ofa(*space_, options_)->to_json().at("phases");
+    std::vector<std::int64_t> begins;
+    for (const nlohmann::json& phase : phases) begins.push_back(phase.at("begins"));
+    begins.push_back(total);
+    ASSERT_EQ(begins.size(), 7U);
+    EXPECT_EQ(begins[0], 0);
+    for (std::size_t p = 0; p < 6; ++p) EXPECT_LT(begins[p], begins[p + 1]) << total;
+  }
+  // Each with its one step: both sorts of channels are made, each within what was trained before.
+  options_.total_steps = 6;
+  const auto strategy = make_ofa(*space_, options_);
+  for (std::int64_t step = 0; step < 6; ++step) {
+    EXPECT_EQ(strategy->plan(step).passes.size(),
+              std::vector<std::size_t>({1, 1, 2, 2, 4, 4}).at(static_cast<std::size_t>(step)));
+    EXPECT_EQ(strategy->plan(step).sort_channels.has_value(), step >= 4);
+    EXPECT_EQ(strategy->plan(step).keep_teacher, step == 1);
+  }
+}
+
 TEST_F(OfaTest, OpensWhatEachPhaseOpens) {
   using Open = std::map<std::string, std::set<double>>;
   EXPECT_EQ(drawn(0, 20), (Open{{"ks", {7}}, {"d", {4}}, {"e", {6}}}));

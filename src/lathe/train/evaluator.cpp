@@ -3,9 +3,14 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 #include <utility>
+
+#include "lathe/data/loader.h"
 
 namespace lathe::train {
 namespace {
@@ -21,6 +26,16 @@ c10::Device device_of(const nn::Binding& binding) {
   return c10::kCPU;
 }
 
+/// Which of `count` nets have an input of each size.
+std::map<int, std::vector<std::size_t>> by_input_size(
+    std::size_t count, const std::function<const nn::Executor&(std::size_t)>& net) {
+  std::map<int, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < count; ++i) {
+    groups[net(i).graph().input_shape().height].push_back(i);
+  }
+  return groups;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(const data::Dataset& dataset, const EvaluatorOptions& options)
@@ -30,6 +45,22 @@ std::int64_t Evaluator::batch_size(const data::ImageSet& set) const {
   const std::int64_t pixels = std::int64_t{set.image_size()} * set.image_size();
   return std::max<std::int64_t>(
       1, std::min(options_.batch_size, options_.batch_size * kFullBatchPixels / pixels));
+}
+
+void Evaluator::each_batch(const data::ImageSet& set, const data::Batches& batches,
+                           const std::optional<data::Augmentation>& augmentation,
+                           const std::function<void(const Batch& batch)>& use) const {
+  const int threads = set.source().reads_files() ? at::get_num_threads() : 0;
+  data::Loader loader(set, dataset_.normalization,
+                      [&](std::int64_t number) -> std::optional<data::BatchRequest> {
+                        if (number >= batches.count()) return std::nullopt;
+                        const auto images = batches[number];
+                        return data::BatchRequest{{images.begin(), images.end()}, augmentation};
+                      },
+                      {.threads = threads, .ahead = threads + 1});
+  for (std::int64_t b = 0; b < batches.count(); ++b) {
+    use(make_batch(loader.take(b)));
+  }
 }
 
 std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
@@ -42,18 +73,21 @@ std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
     bindings.push_back(weights.bind(net.graph()));
     calibrations.emplace_back(net, bindings.back());
   }
-  const auto batches = data::Batches::over(
-      data::fixed_subset(dataset_.train.size(), options_.calibration_images, options_.seed),
-      batch_size(dataset_.train));
   data::Augmentation augmentation{options_.augment, options_.seed, 0};
   augmentation.options.mixup = augmentation.options.cutmix = 0;  // nets are used on whole images
-  for (std::int64_t b = 0; b < batches.count(); ++b) {
-    const at::Tensor images =
-        make_batch(dataset_.train, batches[b], augmentation, dataset_.normalization)
-            .images.to(weights.device());
-    for (std::size_t i = 0; i < nets.size(); ++i) {
-      calibrations[i].add(resized(images, nets[i].graph().input_shape()));
-    }
+  const auto sizes =
+      by_input_size(nets.size(), [&](std::size_t i) -> const nn::Executor& { return nets[i]; });
+  for (const auto& [size, members] : sizes) {
+    const data::ImageSet set = dataset_.train.resized(size);
+    const auto batches = data::Batches::over(
+        data::fixed_subset(set.size(), options_.calibration_images, options_.seed),
+        batch_size(set));
+    each_batch(set, batches, augmentation, [&](const Batch& batch) {
+      const at::Tensor images = batch.images.to(weights.device());
+      for (const std::size_t i : members) {
+        calibrations[i].add(images);
+      }
+    });
   }
   for (nn::BatchNormCalibration& calibration : calibrations) {
     calibration.finish();
@@ -77,22 +111,27 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
   if (count == 0) {
     throw std::invalid_argument("[train::Evaluator::top1] needs at least one image");
   }
-  const auto batches =
-      count == set.size()
-          ? data::Batches::evaluation(count, batch_size(set))
-          : data::Batches::over(
-                data::stratified_sample(data::labels(set), set.num_classes(), count, options_.seed),
-                batch_size(set));
   std::vector<std::int64_t> right(nets.size(), 0);
-  for (std::int64_t b = 0; b < batches.count(); ++b) {
-    const Batch batch = make_batch(set, batches[b], std::nullopt, dataset_.normalization);
-    for (std::size_t i = 0; i < nets.size(); ++i) {
-      const at::Tensor images =
-          resized(batch.images.to(device_of(*nets[i].binding)), nets[i].net->graph().input_shape());
-      const at::Tensor answers =
-          nets[i].net->forward(*nets[i].binding, images).argmax(1).to(at::kCPU);
-      right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();
-    }
+  const auto sizes = by_input_size(
+      nets.size(), [&](std::size_t i) -> const nn::Executor& { return *nets[i].net; });
+  for (const auto& [size, members] : sizes) {
+    const data::ImageSet images = set.resized(size);
+    const auto batches =
+        count == set.size()
+            ? data::Batches::evaluation(count, batch_size(images))
+            : data::Batches::over(data::stratified_sample(data::labels(set), set.num_classes(),
+                                                          count, options_.seed),
+                                  batch_size(images));
+    each_batch(images, batches, std::nullopt, [&](const Batch& batch) {
+      for (const std::size_t i : members) {
+        const at::Tensor answers =
+            nets[i]
+                .net->forward(*nets[i].binding, batch.images.to(device_of(*nets[i].binding)))
+                .argmax(1)
+                .to(at::kCPU);
+        right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();
+      }
+    });
   }
   std::vector<double> shares;
   for (const std::int64_t n : right) {

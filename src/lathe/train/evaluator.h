@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,7 +29,9 @@ struct BoundNet {
   const nn::Binding* binding = nullptr;
 };
 
-/// Each pass over a split serves any number of nets. `dataset` must outlive it.
+/// Each pass over a split serves any number of nets of one resolution: images are read at the size
+/// of the nets' input, ahead by as many threads as torch has where they come from files. `dataset`
+/// must outlive it.
 class Evaluator {
  public:
   Evaluator(const data::Dataset& dataset, const EvaluatorOptions& options);
@@ -59,6 +63,9 @@ class Evaluator {
 
  private:
   std::int64_t batch_size(const data::ImageSet& set) const;
+  void each_batch(const data::ImageSet& set, const data::Batches& batches,
+                  const std::optional<data::Augmentation>& augmentation,
+                  const std::function<void(const Batch& batch)>& use) const;
 
   const data::Dataset& dataset_;
   EvaluatorOptions options_;

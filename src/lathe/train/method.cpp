@@ -76,7 +76,7 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                                     ? "[train::make_strategy] plain training needs an arch"
                                     : "[train::make_strategy] unknown method " + o.name);
   }
-  return make_plain({.schedule = schedule, .arch = *arch});
+  return make_plain({.schedule = schedule, .arch = *arch, .image_size = space.input_size(*arch)});
 }
 
 }  // namespace lathe::train

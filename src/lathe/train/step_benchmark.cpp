@@ -17,7 +17,7 @@ namespace lathe::train {
 namespace {
 
 constexpr double kLearningRate = 0.01;
-constexpr std::size_t kFewestRuns = 3;
+constexpr std::int64_t kFewestRuns = 3;
 
 }  // namespace
 
@@ -88,8 +88,9 @@ std::int64_t StepBenchmark::macs() const {
   return macs;
 }
 
-Pace measure_pace(const std::function<void()>& once, std::int64_t images, double warmup_s,
-                  double seconds) {
+Pace measure_pace(const std::function<void()>& once, std::int64_t images,
+                  const PaceOptions& options,
+                  const std::function<void(std::int64_t run)>& after_run) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -97,13 +98,18 @@ Pace measure_pace(const std::function<void()>& once, std::int64_t images, double
   const Clock::time_point begin = Clock::now();
   do {
     once();
-  } while (since(begin) < warmup_s);
+  } while (since(begin) < options.warmup_s);
   Pace pace;
   const Clock::time_point timed = Clock::now();
-  while (pace.seconds.size() < kFewestRuns || since(timed) < seconds) {
+  const auto goes_on = [&](std::int64_t runs) {
+    return options.runs > 0 ? runs < options.runs
+                            : runs < kFewestRuns || since(timed) < options.seconds;
+  };
+  for (std::int64_t runs = 0; goes_on(runs); ++runs) {
     const Clock::time_point start = Clock::now();
     once();
     pace.seconds.push_back(since(start));
+    if (after_run) after_run(runs + 1);
   }
   const auto rate = [&](double q) {
     return static_cast<double>(images) / quantile(pace.seconds, q);

@@ -63,8 +63,16 @@ struct Pace {
   double images_per_s_p90 = 0;
 };
 
+struct PaceOptions {
+  double warmup_s = 2;
+  double seconds = 10;
+  std::int64_t runs = 0;  ///< so many are timed, whatever they take; 0: as `seconds` says
+};
+
 /// Runs `once` until `warmup_s` have passed, and then until `seconds` have, at least three times.
-Pace measure_pace(const std::function<void()>& once, std::int64_t images, double warmup_s,
-                  double seconds);
+/// `images`: of one run. `after_run` is told how many runs were timed, outside of their time.
+Pace measure_pace(const std::function<void()>& once, std::int64_t images,
+                  const PaceOptions& options,
+                  const std::function<void(std::int64_t run)>& after_run = {});
 
 }  // namespace lathe::train

@@ -72,6 +72,9 @@ class Strategy {
   virtual std::int64_t planned(std::int64_t step) const { return step; }
   /// Called once a step, for steps in [0, total_steps()) in order.
   virtual StepPlan plan(std::int64_t step) const = 0;
+  /// Height and width that a step's images are read at; 0: the data set's. It follows from the step
+  /// alone, whatever the state, and any thread may ask at any time: images are read ahead.
+  virtual int image_size(std::int64_t /*step*/) const { return 0; }
   /// Called after each step that had passes to observe.
   virtual void observe(std::int64_t /*step*/, const std::vector<Observation>& /*observations*/) {}
   /// What was accumulated from observations; null where nothing is.

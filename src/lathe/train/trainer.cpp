@@ -19,6 +19,7 @@
 #include "lathe/core/file.h"
 #include "lathe/nn/channel_sort.h"
 #include "lathe/nn/grow.h"
+#include "lathe/train/batch_feed.h"
 #include "lathe/train/checkpoint.h"
 #include "lathe/train/metrics.h"
 #include "lathe/train/step.h"
@@ -98,6 +99,7 @@ class Run {
   void save(std::int64_t steps_done) const;
   void share(const nn::SharedWeights& weights);
   void share_weights();
+  void open_feed(std::int64_t start);
   void prepare(const StepPlan& plan);
   double train_step(std::int64_t step);
   StepResult run_passes(std::int64_t step, const std::vector<Pass>& passes);
@@ -125,8 +127,7 @@ class Run {
   Evaluator evaluator_;
   Metrics metrics_;
   std::optional<PaceWatch> pace_;
-  std::optional<data::Batches> batches_;
-  std::int64_t epoch_ = -1;
+  std::optional<BatchFeed> feed_;
   Tally since_report_, in_epoch_;
   double learning_rate_ = 0;       // of the last step
   std::size_t nets_per_step_ = 0;  // likewise
@@ -301,6 +302,21 @@ std::int64_t Run::restore() {
   return checkpoint.steps_done;
 }
 
+void Run::open_feed(std::int64_t start) {
+  const bool ahead = options_.loader_threads < 0 && dataset_.train.source().reads_files();
+  feed_.emplace(
+      dataset_,
+      BatchFeedOptions{
+          .batch_size = options_.batch_size,
+          .shards = options_.shards,
+          .here = dist::shards_of(group_.rank(), group_.world_size(), options_.shards),
+          .augment = options_.augment,
+          .image_size = [this](std::int64_t step) { return strategy_.image_size(step); },
+          .seed = options_.seed,
+          .first_step = start,
+          .loader_threads = ahead ? options_.threads : std::max(0, options_.loader_threads)});
+}
+
 /// What a plan asks for before its passes.
 void Run::prepare(const StepPlan& plan) {
   if (plan.keep_teacher) {
@@ -347,17 +363,7 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
     nets.emplace_back(space_.graph(arch));
     teacher = {.weights = teacher_.get(), .net = &nets.back()};
   }
-  const auto batch_of = [&](int shard) {
-    const std::int64_t size = options_.batch_size / options_.shards;
-    const auto images = (*batches_)[step % steps_per_epoch_].subspan(
-        static_cast<std::size_t>(shard * size), static_cast<std::size_t>(size));
-    return make_batch(dataset_.train, images,
-                      data::Augmentation{.options = options_.augment,
-                                         .seed = options_.seed,
-                                         .epoch = epoch_,
-                                         .batch = step * options_.shards + shard},
-                      dataset_.normalization);
-  };
+  const auto batch_of = [&](int shard) { return feed_->take(step, shard); };
   return step_.run(step, step_passes, batch_of, teacher);
 }
 
@@ -384,9 +390,9 @@ double Run::train_step(std::int64_t step) {
 void Run::report(std::int64_t step) {
   std::ostringstream text;
   text.precision(3);
-  text << "epoch " << epoch_ + 1 << "  loss " << since_report_.mean_loss() << "  lr "
-       << learning_rate_ << "  " << std::llround(since_report_.images_per_s(options_.batch_size))
-       << " images/s";
+  text << "epoch " << step / steps_per_epoch_ + 1 << "  loss " << since_report_.mean_loss()
+       << "  lr " << learning_rate_ << "  "
+       << std::llround(since_report_.images_per_s(options_.batch_size)) << " images/s";
   if (writes()) {
     progress_({"train", step + 1, strategy_.total_steps(), text.str()});
   }
@@ -465,17 +471,13 @@ void Run::keep_pace(std::int64_t steps_done) {
 std::int64_t Run::execute() {
   require_agreement();
   const std::int64_t start = begin();
+  open_feed(start);
   Clock::time_point saved = Clock::now();
   if (options_.step_s && group_.world_size() == 1) {
     pace_.emplace(strategy_, options_.step_s, start, seconds_since(Clock::time_point{}),
                   options_.pace_look_s);
   }
   for (std::int64_t step = start; step < strategy_.total_steps(); ++step) {
-    if (step / steps_per_epoch_ != epoch_) {
-      epoch_ = step / steps_per_epoch_;
-      batches_ = data::Batches::training(dataset_.train.size(), options_.batch_size, options_.seed,
-                                         epoch_);
-    }
     const Clock::time_point before = Clock::now();
     const double loss = train_step(step);
     const double seconds = seconds_since(before);

@@ -29,6 +29,9 @@ struct TrainOptions {
   double average_decay = 0;
   double label_smoothing = 0.1;
   data::AugmentOptions augment;
+  /// That read images ahead. -1: as many as `threads` where images are read from files, none where
+  /// they are in memory. The result doesn't depend on it.
+  int loader_threads = -1;
   std::int64_t validation_images = 5000;  ///< per report at an epoch's end; 0: no report
   /// A checkpoint is written at every epoch's end, and after so many seconds or steps.
   double checkpoint_s = 300;

@@ -25,6 +25,10 @@ class BigNas final : public Strategy {
     return plan;
   }
 
+  int image_size(std::int64_t step) const override {
+    return StepArchs(space_, options_.seed, kBigNasStream, step).image_size();
+  }
+
   nlohmann::json to_json() const override {
     return {{"method", "bignas"},
             {"total_steps", options_.schedule.total_steps},

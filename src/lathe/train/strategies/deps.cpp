@@ -37,6 +37,10 @@ class Deps final : public Strategy {
     return plan;
   }
 
+  int image_size(std::int64_t step) const override {
+    return StepArchs(space_, options_.seed, kDepsStream, step).image_size();
+  }
+
   nlohmann::json to_json() const override {
     return {{"method", "deps"},
             {"total_steps", options_.schedule.total_steps},

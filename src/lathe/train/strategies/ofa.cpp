@@ -54,19 +54,34 @@ bool opens_widths(const space::Space& space, const std::string& group) {
   return false;
 }
 
+/// The first step of each phase, none of which is left without a step: a phase's channel sort keeps
+/// within the widths that the phase before has trained.
+std::vector<std::int64_t> begins(const OfaOptions& options) {
+  const auto total = static_cast<double>(options.total_steps);
+  double epochs = 0, done = 0;
+  for (const OfaPhase& phase : options.phases) {
+    epochs += phase.epochs;
+  }
+  std::vector<std::int64_t> begins;
+  auto left = static_cast<std::int64_t>(options.phases.size());
+  for (const OfaPhase& phase : options.phases) {
+    const std::int64_t earliest = begins.empty() ? 0 : begins.back() + 1;
+    begins.push_back(std::clamp<std::int64_t>(std::llround(total * done / epochs), earliest,
+                                              options.total_steps - left));
+    done += phase.epochs;
+    --left;
+  }
+  return begins;
+}
+
 class Ofa final : public Strategy {
  public:
   Ofa(const space::Space& space, const OfaOptions& options) : space_(space), options_(options) {
-    double epochs = 0, done = 0;
-    for (const OfaPhase& phase : options_.phases) {
-      epochs += phase.epochs;
-    }
-    for (const OfaPhase& phase : options_.phases) {
-      const auto total = static_cast<double>(options_.total_steps);
-      const std::int64_t begin = std::llround(total * done / epochs);
-      done += phase.epochs;
-      const std::int64_t steps = std::llround(total * done / epochs) - begin;
-      begins_.push_back(begin);
+    begins_ = begins(options_);
+    for (std::size_t p = 0; p < options_.phases.size(); ++p) {
+      const OfaPhase& phase = options_.phases[p];
+      const std::int64_t end = p + 1 < begins_.size() ? begins_[p + 1] : options_.total_steps;
+      const std::int64_t steps = end - begins_[p];
       schedules_.push_back({.peak = options_.learning_rate * phase.peak_share,
                             .total_steps = steps,
                             .warmup_steps = std::llround(static_cast<double>(steps) *
@@ -100,6 +115,10 @@ class Ofa final : public Strategy {
                              .dropout = true});
     }
     return plan;
+  }
+
+  int image_size(std::int64_t step) const override {
+    return StepArchs(space_, options_.seed, kOfaStream, step).image_size();
   }
 
   nlohmann::json to_json() const override {

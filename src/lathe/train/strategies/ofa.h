@@ -36,7 +36,8 @@ std::vector<OfaPhase> ofa_phases(const space::Space& space);
 
 struct OfaOptions {
   std::vector<OfaPhase> phases;  ///< ofa_phases(space)
-  std::int64_t total_steps = 0;  ///< shared among the phases in proportion to their epochs
+  std::int64_t total_steps = 0;  ///< shared among the phases in proportion to their epochs, at
+                                 ///< least one each
   double learning_rate = 0.15;   ///< peak of the teacher's phase
   std::uint64_t seed = 0;
 };

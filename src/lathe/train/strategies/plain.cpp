@@ -18,6 +18,8 @@ class Plain final : public StretchedStrategy {
             .learning_rate = options_.schedule.at(planned(step))};
   }
 
+  int image_size(std::int64_t /*step*/) const override { return options_.image_size; }
+
   nlohmann::json to_json() const override {
     nlohmann::json losses;
     for (const LossTerm& term : options_.losses) {

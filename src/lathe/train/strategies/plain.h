@@ -15,6 +15,7 @@ struct PlainOptions {
   space::Arch arch;
   /// What every step is compared with. kTeacher is TrainOptions::teacher.
   std::vector<LossTerm> losses{{}};
+  int image_size = 0;  ///< of its input; 0: the data set's
 };
 
 /// Every step trains `arch`, with the labels if nothing else is said.

@@ -31,6 +31,8 @@ class StepArchs {
 
   space::Arch largest() const { return at_resolution(space_.largest()); }
   space::Arch smallest() const { return at_resolution(space_.smallest()); }
+  /// Height and width of their input.
+  int image_size() const { return space_.input_size(largest()); }
   /// The next random one: uniform over all archs, or as it was told.
   space::Arch sample();
   /// Uniform, decision i among its choices from `first_choices[i]` on.

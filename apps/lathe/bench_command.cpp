@@ -36,18 +36,20 @@ constexpr double kFlopsPerMacTrained = 6;
 
 constexpr std::int64_t kMemoryReports = 20;
 
-/// The largest resident size that this process has had.
-std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
-}
-
 /// The resident size now.
 std::int64_t resident_bytes() {
   std::int64_t size_pages = 0, resident_pages = 0;
   std::ifstream("/proc/self/statm") >> size_pages >> resident_pages;
   return resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+/// The largest resident size that this process has had. The kernel updates it now and then only,
+/// and may be behind what is resident now.
+std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::max(resident_bytes(),
+                  static_cast<std::int64_t>(std::int64_t{usage.ru_maxrss} * 1024));
 }
 
 void execute(BenchCommand command, bool trains) {

@@ -6,7 +6,8 @@
 # usage: scripts/compare_width_search.sh OUT_FOLDER [SEEDS] [SPACES]
 # SEEDS: "1 2 3". SPACES: "mobilenet_v1_widths_x0.25 resnet18_widths_x0.125". One seed of one space
 # takes about 12 minutes on two idle cores. In the environment, for longer or shorter runs: EPOCHS of
-# a slimmable training (1.5), FINAL_EPOCHS of each final one (0.75), SAMPLES (nets measured, 300).
+# a slimmable training (1.5), FINAL_EPOCHS of each final one (0.75), SAMPLES (nets measured, 300),
+# THREADS of a training (all cores). What is timed is timed first and last, with nothing beside it.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -44,7 +45,8 @@ train() {
   if [[ ! -e $1/result.json ]]; then
     local start
     start=$(date +%s.%N)
-    "$lathe" train --dataset fashion-mnist --resume --out "$1" "${@:3}" >/dev/null
+    "$lathe" train --dataset fashion-mnist --train-threads "${THREADS:-0}" --resume --out "$1" \
+      "${@:3}" >/dev/null
     awk "BEGIN { printf \"%s %.1f s\n\", \"$1\", $(date +%s.%N) - $start }" >>"$2"
   fi
 }
@@ -58,41 +60,56 @@ search() {
   fi
 }
 
-for space in $spaces; do
-  base=$out/$space
-  mkdir -p "$base"
-  measure "$space" "$base"
+# nets_of SPACE FOLDER SEED: two slimmable nets, what each method finds by them, and the nets trained.
+nets_of() {
+  local base=$2 run=$2/seed$3 targets slimmable method name strategy scores target
   targets=$(<"$base/targets")
-  for seed in $seeds; do
-    run=$base/seed$seed
-    mkdir -p "$run/nets"
-    slimmable=(--space "$space" --seed "$seed" --epochs "$epochs" --lr-warmup-epochs 0.1
-               --label-smoothing 0 --weight-decay 1e-5 --random-subnets 1)
-    train "$run/slimmable" "$run/seconds" --method slimmable "${slimmable[@]}"
-    train "$run/aows" "$run/seconds" --method aows --latency "$base/latency.json" \
-      --targets "$targets" "${slimmable[@]}"
-    # The paper's price of latency, for how it concentrates alone.
-    train "$run/aows_zero_temperature" "$run/seconds" --method aows --gamma zero-temperature \
-      --latency "$base/latency.json" --targets "$targets" "${slimmable[@]}"
-    for method in uniform:uniform:slimmable greedy:greedy:slimmable ows:pareto:slimmable \
-                  aows:pareto:aows random:random:slimmable; do
-      IFS=: read -r name strategy scores <<<"$method"
-      search "$run/search/$name" "$space" "$base/latency.json" "$targets" \
-        "$run/$scores/scores.json" "$strategy" "$seed"
-      for target in ${targets//,/ }; do
-        train "$run/nets/$name-$target" "$run/seconds" --method plain --space "$space" \
-          --arch "$run/search/$name/arch_${target}ms.json" --seed "$seed" \
-          --epochs "$final_epochs" --lr-warmup-epochs 0.1
-      done
+  mkdir -p "$run/nets"
+  slimmable=(--space "$1" --seed "$3" --epochs "$epochs" --lr-warmup-epochs 0.1
+             --label-smoothing 0 --weight-decay 1e-5 --random-subnets 1)
+  train "$run/slimmable" "$run/seconds" --method slimmable "${slimmable[@]}"
+  train "$run/aows" "$run/seconds" --method aows --latency "$base/latency.json" \
+    --targets "$targets" "${slimmable[@]}"
+  # The paper's price of latency, for how it concentrates alone.
+  train "$run/aows_zero_temperature" "$run/seconds" --method aows --gamma zero-temperature \
+    --latency "$base/latency.json" --targets "$targets" "${slimmable[@]}"
+  for method in uniform:uniform:slimmable greedy:greedy:slimmable ows:pareto:slimmable \
+                aows:pareto:aows random:random:slimmable; do
+    IFS=: read -r name strategy scores <<<"$method"
+    search "$run/search/$name" "$1" "$base/latency.json" "$targets" "$run/$scores/scores.json" \
+      "$strategy" "$3"
+    for target in ${targets//,/ }; do
+      train "$run/nets/$name-$target" "$run/seconds" --method plain --space "$1" \
+        --arch "$run/search/$name/arch_${target}ms.json" --seed "$3" \
+        --epochs "$final_epochs" --lr-warmup-epochs 0.1
     done
-    if [[ ! -e $run/benchmark.json ]]; then
-      archs=()
-      for net in "$run"/nets/*; do
-        archs+=(--arch "$net/arch.json")
-      done
-      "$lathe" latency benchmark --space "$space" "${task[@]}" "${archs[@]}" \
-        --out "$run/benchmark.json" >/dev/null
-    fi
   done
-  "$bench" table "$base" | tee "$base/table"
+}
+
+# benchmark SPACE RUN: every net of a seed, all in turns.
+benchmark() {
+  local archs=() net
+  if [[ ! -e $2/benchmark.json ]]; then
+    for net in "$2"/nets/*; do
+      archs+=(--arch "$net/arch.json")
+    done
+    "$lathe" latency benchmark --space "$1" "${task[@]}" "${archs[@]}" \
+      --out "$2/benchmark.json" >/dev/null
+  fi
+}
+
+for space in $spaces; do
+  mkdir -p "$out/$space"
+  measure "$space" "$out/$space"
+done
+for space in $spaces; do
+  for seed in $seeds; do
+    nets_of "$space" "$out/$space" "$seed"
+  done
+done
+for space in $spaces; do
+  for seed in $seeds; do
+    benchmark "$space" "$out/$space/seed$seed"
+  done
+  "$bench" table "$out/$space" | tee "$out/$space/table"
 done

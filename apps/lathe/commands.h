@@ -15,6 +15,7 @@ void add_latency_command(CLI::App& app);
 void add_run_command(CLI::App& app);
 void add_search_command(CLI::App& app);
 void add_spaces_command(CLI::App& app);
+void add_specialize_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.

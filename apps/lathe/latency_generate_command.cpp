@@ -8,7 +8,6 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/latency/sample_plan.h"
-#include "lathe/measure/block_benchmark.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
 #include "runner_options.h"

@@ -7,7 +7,7 @@
 #include "apps/program.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/block_table.h"
-#include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 #include "lathe/space/space_file.h"
@@ -31,7 +31,7 @@ class TinyRun {
     return "run --data-dir " + quoted(data().string()) + " --out " + quoted(out_folder.string()) +
            " --epochs " + std::to_string(epochs) +
            " --validation-size 100 --batch-size 50 --train-threads 1 --accuracy-samples 10"
-           " --evaluations 160 " +
+           " --evaluations 160 --latency-samples 20 --candidates 4 " +
            targets;
   }
   Outcome run(const std::string& more = "") const { return run_lathe(options(out()) + " " + more); }

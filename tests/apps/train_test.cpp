@@ -127,7 +127,7 @@ TEST_F(TrainTest, WidthsAreScoredForTargetsAndANetIsFineTuned) {
   EXPECT_NE(other.err.find("resnet18_widths_x0.05"), std::string::npos) << other.err;
   EXPECT_EQ(train_widths("x", "--method aows --targets 1").exit_code, 2);
   EXPECT_EQ(train_widths("x", "--method slimmable --targets 1").exit_code, 2);
-  EXPECT_EQ(run_lathe("run --method aows --out " + quoted(out("y"))).exit_code, 2);
+  EXPECT_EQ(run_lathe("run --budget 5m --method aows --out " + quoted(out("y"))).exit_code, 2);
   EXPECT_EQ(run_lathe("train --width-scale 0.5 --out " + quoted(out("y"))).exit_code, 2);
 }
 

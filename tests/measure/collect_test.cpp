@@ -9,7 +9,6 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/latency/sample_plan.h"
-#include "lathe/measure/block_benchmark.h"
 #include "measure/counting_runner.h"
 #include "space/tiny_spaces.h"
 

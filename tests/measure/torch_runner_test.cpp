@@ -12,7 +12,7 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
-#include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/executor.h"
 #include "net_fixtures.h"

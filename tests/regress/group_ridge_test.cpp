@@ -94,6 +94,20 @@ TEST(GroupRidgeTest, AGroupThatVariesNothingGetsNoVariance) {
   EXPECT_NEAR(s.noise * s.noise, (y.array() - y.mean()).square().sum() / 19, 1e-9);
 }
 
+TEST(GroupRidgeTest, TargetsThatAreAllTheSameAreFitted) {
+  const Index n = 20;
+  MatrixXd features = MatrixXd::Zero(n, 3);
+  for (Index i = 0; i < n; ++i) features(i, i % 3) = 1.0;
+  const std::vector<MatrixXd> grams{features * features.transpose()};
+  const MatrixXd fixed = MatrixXd::Ones(n, 1);
+  const VectorXd targets = VectorXd::Constant(n, 0.4);
+  const GroupStrengths strengths = choose_strengths(grams, fixed, targets, targets);
+  EXPECT_GT(strengths.noise, 0);
+  const DualFit fit = solve_dual_ridge(strengths.variances[0] * grams[0], fixed, targets,
+                                       strengths.noise * targets);
+  EXPECT_NEAR(fit.fixed[0], 0.4, 1e-6);
+}
+
 TEST(GroupRidgeTest, RefusesWhatDoesntFit) {
   const MatrixXd ones = MatrixXd::Ones(3, 1);
   const VectorXd y = VectorXd::Ones(3);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/width_scores.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/train/fit_accuracy_predictor.h"
@@ -23,12 +25,15 @@ using lathe::testing::text_thrown;
 
 class AccuracyStageTest : public ::testing::Test {
  protected:
-  accuracy::PerceptronPredictor predict(std::uint64_t seed, const AccuracyOptions& options) {
+  /// How the perceptron that the stage gives was fitted.
+  accuracy::PredictorFit predict(std::uint64_t seed, const AccuracyOptions& options) {
     trained_.seed = seed;
-    return predict_accuracy(trained_, table_, evaluator_, options, folder_,
-                            [&](const Progress& p) { passes_ += p.total > 0 ? 1 : 0; });
+    const Predictor predictor =
+        predict_accuracy(trained_, table_, evaluator_, options, folder_.root(), folder_,
+                         [&](const Progress& p) { passes_ += p.total > 0 ? 1 : 0; });
+    return dynamic_cast<const accuracy::PerceptronPredictor&>(*predictor.model).fit();
   }
-  accuracy::PerceptronPredictor predict(std::uint64_t seed = 0) { return predict(seed, few()); }
+  accuracy::PredictorFit predict(std::uint64_t seed = 0) { return predict(seed, few()); }
 
   static AccuracyOptions few() {
     AccuracyOptions options{.samples = 12, .validation_images = 40, .folds = 3};
@@ -70,9 +75,9 @@ TEST_F(AccuracyStageTest, EvaluatesSubnetsAndFitsAPredictorToThem) {
   EXPECT_EQ(read.samples.back().arch, space_->largest());
   // The fit is that of the samples alone, with the run's seed.
   const train::FitAccuracyOptions options{.perceptron = few().fit, .folds = 3, .seed = 3};
-  EXPECT_EQ(predictor.fit(), train::fit_accuracy_predictor(*space_, read.samples, options));
+  EXPECT_EQ(predictor, train::fit_accuracy_predictor(*space_, read.samples, options));
   EXPECT_EQ(accuracy::PerceptronPredictor::load(*space_, folder_.accuracy_predictor()).fit(),
-            predictor.fit());
+            predictor);
 }
 
 TEST_F(AccuracyStageTest, DoesNotDependOnTheNumberOfThreads) {
@@ -84,14 +89,14 @@ TEST_F(AccuracyStageTest, DoesNotDependOnTheNumberOfThreads) {
   options.threads = 5;  // does not divide the number of subnets
   const auto side_by_side = predict(0, options);
   EXPECT_EQ(read_file(folder_.accuracy_samples()), samples);
-  EXPECT_EQ(side_by_side.fit(), alone.fit());
+  EXPECT_EQ(side_by_side, alone);
 }
 
 TEST_F(AccuracyStageTest, IsNotDoneAgain) {
   const auto predictor = predict();
   const auto again = predict();
   EXPECT_EQ(passes_, 3);
-  EXPECT_EQ(again.fit(), predictor.fit());
+  EXPECT_EQ(again, predictor);
 }
 
 TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
@@ -108,7 +113,7 @@ TEST_F(AccuracyStageTest, GoesOnAfterTheLastSubnet) {
   const auto resumed = predict();
   EXPECT_EQ(passes_, 2);
   EXPECT_EQ(read_file(folder_.accuracy_samples()), all);
-  EXPECT_EQ(resumed.fit(), whole.fit());
+  EXPECT_EQ(resumed, whole);
 }
 
 TEST_F(AccuracyStageTest, RefusesTheSubnetsOfAnotherSeedOrOtherWeights) {
@@ -144,6 +149,37 @@ TEST_F(AccuracyStageTest, OneNetTrainedAloneHasNoSubnets) {
   EXPECT_EQ(
       text_thrown<Error>([&] { predict(); }),
       "the run trained one net alone, which has no subnets; train a supernet (--method deps)");
+}
+
+TEST_F(AccuracyStageTest, TakesTheScoresOfWidthsWithALineToAccuracies) {
+  accuracy::WidthScoreTable table;
+  for (const space::Decision& decision : space_->decisions()) {
+    table.emplace_back();
+    for (int i = 0; i < decision.num_choices(); ++i) {
+      table.back().push_back(accuracy::WidthScore{0.01 * (decision.num_choices() - i), 0.001, 9});
+    }
+  }
+  const accuracy::WidthScores scores(*space_, table);
+  scores.save(folder_.root() / kScoresName);
+  const auto predictor = [&](const std::filesystem::path& from) {
+    return predict_accuracy(trained_, table_, evaluator_, few(), from, folder_,
+                            [&](const Progress& p) { passes_ += p.total > 0 ? 1 : 0; });
+  };
+  const Predictor first = predictor(folder_.root());
+  EXPECT_EQ(passes_, 3);
+  EXPECT_EQ(first.samples, 12);
+  EXPECT_NE(first.model->error_costs(), nullptr);
+  const auto samples = accuracy::read_samples(folder_.accuracy_samples(), *space_).samples;
+  const auto expected = scores.calibrated(samples);
+  EXPECT_EQ(first.rmse, expected.calibration()->rmse);
+  EXPECT_EQ(first.model->predict(space_->largest()), expected.predict(space_->largest()));
+  // It is kept, and taken from where it was made.
+  predictor(folder_.root());
+  const TemporaryFolder other;
+  std::filesystem::copy(folder_.accuracy_of_widths(), other / "accuracy.json");
+  std::filesystem::remove(folder_.accuracy_of_widths());
+  EXPECT_EQ(predictor(other.path()).samples, 12);
+  EXPECT_EQ(passes_, 3);
 }
 
 TEST_F(AccuracyStageTest, RefusesTooFewSubnets) {

@@ -62,7 +62,7 @@ class AnswersTest : public ::testing::Test {
   RunFolder folder_ = open_folder(temporary_);
   Trained trained_;
   TrainJob job_;
-  RunOptions options_;
+  SpecializeOptions options_;
   ScriptedRunner runner_{{}, 0.5};
   train::Evaluator evaluator_{trained_.dataset, {.calibration_images = 50, .batch_size = 25}};
   std::vector<std::string> notes_;
@@ -118,7 +118,7 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   const auto all = archs(2, 7);
   const search::SearchResult search{.targets = {target(1.0, {all[0]}), target(2.0, {all[1]})}};
   const AnswerOptions tuned{.predictor_rmse = 0.01,
-                            .fine_tune = {.steps = 60, .learning_rate = 0.1, .threads = 2}};
+                            .alone = {{.steps = 60, .learning_rate = 0.1, .threads = 2}}};
   const auto plain = find_answers(shop(), search, {.predictor_rmse = 0.01});
   const auto found = find_answers(shop(), search, tuned);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -127,7 +127,7 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   }
   // Again, from the checkpoints and one after the other: the same nets.
   AnswerOptions alone = tuned;
-  alone.fine_tune.threads = 1;
+  alone.alone[0].threads = 1;
   const auto again = find_answers(shop(), search, alone);
   std::filesystem::remove_all(folder_.root() / "fine_tune");
   const auto anew = find_answers(shop(), search, alone);
@@ -135,6 +135,23 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
     EXPECT_EQ(again[i].net.weights, found[i].net.weights);
     EXPECT_EQ(anew[i].net.weights, found[i].net.weights);
   }
+}
+
+TEST_F(AnswersTest, TrainsTheWinnersFromScratchWhereThatIsBetter) {
+  const search::SearchResult search{.targets = {target(1.0, archs(1, 7))}};
+  const FineTuneOptions scratch{
+      .steps = 80, .from_scratch = true, .learning_rate = 0.1, .warmup_steps = 8};
+  const auto found = find_answers(shop(), search, {.predictor_rmse = 0.01, .alone = {scratch}});
+  EXPECT_EQ(found[0].trained, "alone, from scratch");
+  EXPECT_TRUE(std::filesystem::exists(folder_.root() / "from_scratch"));
+  // Without a step it is nothing like what it was taken from.
+  const FineTuneOptions few{.steps = 1, .from_scratch = true, .learning_rate = 1e-9};
+  const auto graph = trained_.space->graph(found[0].winner.candidate.arch);
+  const std::vector<space::Arch> one{found[0].winner.candidate.arch};
+  std::filesystem::remove_all(folder_.root() / "from_scratch");
+  const auto begun = fine_tune(trained_, job_, evaluator_, one, one[0], few, folder_, progress_);
+  const graph::Net taken = evaluator_.extract(*trained_.weights, graph);
+  EXPECT_NE(begun[0].weights.begin()->second.values, taken.weights.begin()->second.values);
 }
 
 TEST_F(AnswersTest, WhatWasMeasuredOnceHasDecided) {

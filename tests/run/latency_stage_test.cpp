@@ -3,9 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/latency/block_table.h"
+#include "lathe/latency/sample.h"
+#include "lathe/measure/random_net.h"
+#include "lathe/measure/torch_runner.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::run {
@@ -17,82 +24,137 @@ using lathe::testing::stage_space;
 using lathe::testing::TemporaryFolder;
 using lathe::testing::text_thrown;
 
-const ProgressFn kSilent = [](const Progress&) {};
+class LatencyStageTest : public ::testing::Test {
+ protected:
+  /// What nets are timed by: a device that takes `ms` for everything, after `script_ms`.
+  Device measure(std::vector<double> script_ms, double ms) {
+    options_.make_runner = [&](const graph::Net&, const std::string& known) {
+      known_runtime_ = known;
+      auto runner = std::make_unique<ScriptedRunner>(script_ms, ms);
+      runner_ = runner.get();
+      return runner;
+    };
+    return measure_device(space_, options_, 0, folder_,
+                          [this](const Progress& p) { last_ = p.message; });
+  }
 
-constexpr LatencyOptions kFewNets{.calibration_nets = 5};
+  latency::LatencySamples samples() const {
+    return latency::read_samples(folder_.latency_samples(), *space_);
+  }
 
-TEST(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {
-  const TemporaryFolder temporary;
-  const RunFolder folder = open_folder(temporary);
-  const auto space = stage_space();
+  TemporaryFolder temporary_;
+  RunFolder folder_ = open_folder(temporary_);
+  std::shared_ptr<const space::Space> space_ = stage_space();
+  LatencyOptions options_{.fewest_nets = 20, .most_nets = 40, .calibration_nets = 5};
+  ScriptedRunner* runner_ = nullptr;
+  std::string known_runtime_;
+  std::string last_;
+};
+
+// Groups of 15 with an anchor each.
+TEST_F(LatencyStageTest, FitsARidgeToWholeNets) {
+  const Device device = measure({}, 0.4);
+  EXPECT_EQ(runner_->timings(), 22U) << "nothing is left to learn after the fewest nets";
+  EXPECT_EQ(samples().samples.size(), 20U);
+  EXPECT_EQ(samples().samples[0].arch, space_->smallest());
+  EXPECT_EQ(samples().samples[1].arch, space_->largest());
+  EXPECT_EQ(samples().fingerprint, measure::fingerprint(*runner_, *space_));
+  EXPECT_NEAR(device.latency->predict_ms(space_->smallest()), 0.4, 1e-3);
+  ASSERT_TRUE(device.latency->validation().has_value());
+  EXPECT_EQ(device.latency->validation()->samples, 20);
+  EXPECT_EQ(last_.rfind("ridge of 20 whole nets on a script", 0), 0U) << last_;
+}
+
+TEST_F(LatencyStageTest, TimesMoreNetsWhereTheModelIsNotGoodYet) {
+  options_.good_mape = 0;
+  std::vector<double> noise;
+  for (int i = 0; i < 50; ++i) noise.push_back(i % 2 == 0 ? 0.3 : 0.6);
+  measure(noise, 0.4);
+  EXPECT_EQ(samples().samples.size(), 40U);
+}
+
+TEST_F(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {
+  options_.blocks = true;
   // Every block takes 0.1 ms alone and every whole net 0.4 ms.
-  const std::size_t blocks = space->distinct_blocks().size();
-  ScriptedRunner runner(std::vector<double>(blocks, 0.1), 0.4);
-  const latency::BlockTable table = measure_latency(*space, runner, kFewNets, 0, folder, kSilent);
-  EXPECT_EQ(runner.timings(), blocks + 5);
+  const std::size_t blocks = space_->distinct_blocks().size();
+  const std::size_t anchors = (blocks + 14) / 15;
+  const Device device = measure(std::vector<double>(blocks + anchors, 0.1), 0.4);
+  EXPECT_EQ(runner_->timings(), blocks + anchors + 5 + 1);
+  const auto& table = dynamic_cast<const latency::BlockTable&>(*device.latency);
   EXPECT_EQ(table.costs().coefficients_ms.size(), blocks);
-  ASSERT_TRUE(table.costs().validation.has_value());
-  EXPECT_EQ(table.costs().validation->samples, 5);
-  const auto samples = latency::read_samples(folder.latency_samples(), *space);
-  ASSERT_EQ(samples.samples.size(), 5U);
-  EXPECT_EQ(samples.samples[0].median_ms, 0.4);
-  EXPECT_EQ(samples.fingerprint, measure::fingerprint(runner, *space));
+  ASSERT_TRUE(table.validation().has_value());
+  EXPECT_EQ(table.validation()->samples, 5);
+  ASSERT_EQ(samples().samples.size(), 5U);
+  EXPECT_EQ(samples().samples[0].median_ms, 0.4);
 }
 
-TEST(LatencyStageTest, IsNotDoneAgain) {
-  const TemporaryFolder temporary;
-  const RunFolder folder = open_folder(temporary);
-  const auto space = stage_space();
-  ScriptedRunner first({}, 0.1);
-  const auto table = measure_latency(*space, first, kFewNets, 0, folder, kSilent);
-  ScriptedRunner second({}, 7.0);
-  const auto again = measure_latency(*space, second, kFewNets, 0, folder, kSilent);
-  EXPECT_EQ(second.timings(), 0U);
-  EXPECT_EQ(again.costs(), table.costs());
+TEST_F(LatencyStageTest, IsNotDoneAgain) {
+  const Device first = measure({}, 0.1);
+  const Device second = measure({}, 7.0);
+  EXPECT_EQ(runner_->timings(), 0U);
+  EXPECT_EQ(second.latency->predict_ms(space_->largest()),
+            first.latency->predict_ms(space_->largest()));
+  EXPECT_EQ(known_runtime_, "torch 0 channels_last");
 }
 
-TEST(LatencyStageTest, BeginsAgainWhereItWasCutOff) {
-  const TemporaryFolder temporary;
-  const RunFolder folder = open_folder(temporary);
-  const auto space = stage_space();
-  ScriptedRunner runner({}, 0.1);
-  measure_latency(*space, runner, kFewNets, 0, folder, kSilent);
-  std::filesystem::remove(folder.latency_table());  // the table is what was written last
-  measure_latency(*space, runner, kFewNets, 0, folder, kSilent);
-  EXPECT_EQ(latency::read_samples(folder.latency_samples(), *space).samples.size(), 5U);
+TEST_F(LatencyStageTest, GoesOnWhereItWasCutOff) {
+  for (const bool blocks : {false, true}) {
+    options_.blocks = blocks;
+    std::filesystem::remove(folder_.latency_samples());
+    measure({}, 0.1);
+    std::filesystem::remove(folder_.latency_model());  // it is written last
+    const std::string all = read_file(folder_.latency_samples());
+    write_file_atomic(folder_.latency_samples(),
+                      all.substr(0, all.rfind('\n', all.size() - 2) + 1));
+    known_runtime_.clear();
+    measure({}, 0.1);
+    EXPECT_EQ(runner_->timings(), 2U) << "one net and its anchor";
+    EXPECT_EQ(known_runtime_, "torch 0 channels_last");
+    EXPECT_EQ(samples().samples.size(), blocks ? 5U : 20U);
+    std::filesystem::remove(folder_.latency_model());
+  }
 }
 
-TEST(LatencyStageTest, RefusesATableOfOtherConditionsOrAnotherSpace) {
-  const TemporaryFolder temporary;
-  const RunFolder folder = open_folder(temporary);
-  const auto space = stage_space();
-  ScriptedRunner runner;
-  latency::Fingerprint other = measure::fingerprint(runner, *space);
+TEST_F(LatencyStageTest, TakesAModelOfTheDevice) {
+  options_.model = temporary_ / "given.json";
+  latency::Fingerprint of = measure::fingerprint(ScriptedRunner(), *space_);
+  testing::table_by_macs(*space_, of).save(options_.model);
+  const Device device = measure({}, 0.4);
+  EXPECT_EQ(runner_->timings(), 0U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.latency_model()));
+
+  std::filesystem::remove(folder_.latency_model());
+  of.device = "another";
+  testing::table_by_macs(*space_, of).save(options_.model);
+  EXPECT_EQ(text_thrown<Error>([&] { measure({}, 0.4); }),
+            options_.model.string() +
+                ": measured under other conditions (device: \"another\" against \"a script\"); "
+                "choose that --runner, or leave out --latency to measure here");
+}
+
+TEST_F(LatencyStageTest, RefusesAModelOfOtherConditionsOrAnotherSpace) {
+  latency::Fingerprint other = measure::fingerprint(ScriptedRunner(), *space_);
   other.threads = 4;
-  testing::table_by_macs(*space, other).save(folder.latency_table());
-  EXPECT_EQ(
-      text_thrown<Error>([&] { measure_latency(*space, runner, kFewNets, 0, folder, kSilent); }),
-      folder.latency_table().string() +
-          ": measured under other conditions (threads: 4 against 1); use another --out");
+  testing::table_by_macs(*space_, other).save(folder_.latency_model());
+  EXPECT_EQ(text_thrown<Error>([&] { measure({}, 1); }),
+            folder_.latency_model().string() +
+                ": measured under other conditions (threads: 4 against 1); use another --out");
 
-  const auto another = stage_space("another");
-  const std::string text =
-      text_thrown<Error>([&] { measure_latency(*another, runner, kFewNets, 0, folder, kSilent); });
-  EXPECT_NE(text.find(folder.latency_table().string()), std::string::npos) << text;
+  space_ = stage_space("another");
+  const std::string text = text_thrown<Error>([&] { measure({}, 1); });
+  EXPECT_NE(text.find(folder_.latency_model().string()), std::string::npos) << text;
   EXPECT_NE(text.find("tiny_stage"), std::string::npos) << text;
   EXPECT_NE(text.find("another"), std::string::npos) << text;
 }
 
-TEST(LatencyStageTest, ARunKeepsTheLayoutOfItsTable) {
-  const auto space = stage_space();
-  for (const std::string runtime : {"torch 0 channels_last", "torch 0 nchw"}) {
-    const TemporaryFolder temporary;
-    const RunFolder folder = open_folder(temporary);
-    latency::Fingerprint fingerprint = measure::fingerprint(ScriptedRunner(), *space);
-    fingerprint.runtime = runtime;
-    testing::table_by_macs(*space, fingerprint).save(folder.latency_table());
-    const std::string kept = make_runner(*space, {}, folder)->runtime();
-    EXPECT_EQ(kept.substr(kept.rfind(' ')), runtime.substr(runtime.rfind(' ')));
+TEST_F(LatencyStageTest, ARunKeepsTheLayoutOfItsModel) {
+  for (const std::string runtime : {"nchw", "channels_last"}) {
+    const auto torch = measure::make_torch_runner(
+        measure::random_net(*space_, space_->smallest(), 1), {.channels_last = runtime != "nchw"});
+    testing::table_by_macs(*space_, measure::fingerprint(*torch, *space_))
+        .save(folder_.latency_model());
+    const Device device = measure_device(space_, {}, 0, folder_, [](const Progress&) {});
+    EXPECT_EQ(device.runner->runtime(), torch->runtime());
   }
 }
 

@@ -14,6 +14,7 @@
 #include "data/photo_files.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/run/specialize.h"
 #include "lathe/space/space_file.h"
 #include "run/synthetic_images.h"
 #include "space/tiny_spaces.h"
@@ -31,9 +32,9 @@ class PipelineTest : public ::testing::Test {
     options_.training.data.data_dir = temporary_ / "data";
     options_.training.data.validation_size = 100;
     options_.targets_ms = {1e-6, 1000};
-    options_.latency.block_timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
-    options_.latency.net_timing = options_.latency.block_timing;
-    options_.latency.calibration_nets = 5;
+    options_.latency.collect.timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
+    options_.latency.fewest_nets = options_.latency.most_nets = 20;
+    options_.candidates = 4;
     options_.training.method.epochs = 2;
     options_.training.train.batch_size = 50;
     options_.training.threads = 1;
@@ -41,7 +42,7 @@ class PipelineTest : public ::testing::Test {
     options_.accuracy.fit.hidden = {16};
     options_.accuracy.fit.epochs = 20;
     options_.search.max_evaluations = 160;
-    options_.winner_timing = options_.latency.block_timing;
+    options_.winner_timing = options_.latency.collect.timing;
   }
   ~PipelineTest() override { at::set_num_threads(threads_before_); }
 
@@ -249,18 +250,107 @@ TEST_F(PipelineTest, TrainsOnlyNetsForItsTargetsIfAsked) {
   ASSERT_EQ(result.targets.size(), 2U);
 }
 
+TEST_F(PipelineTest, CarriesAWidthSearch) {
+  options_.training.space = "mobilenet_v1_widths_x0.1";
+  options_.training.method.name = "aows";
+  options_.training.method.random_subnets = 1;
+  options_.training.method.epochs = 4;
+  options_.targets_ms.clear();
+  options_.num_targets = 2;
+  options_.from_scratch_epochs = 0.5;
+  const RunResult result = run_once();
+  EXPECT_EQ(stages_,
+            (std::set<std::string>{"accuracy", "from scratch", "latency", "train", "verify"}))
+      << "the front is exact: no evolution";
+  ASSERT_EQ(result.targets.size(), 2U);
+  EXPECT_EQ(result.accuracy_samples, 10);
+  EXPECT_GT(result.search_evaluations, 0);
+  for (const char* name : {"scores.json", "accuracy.json", "from_scratch"}) {
+    EXPECT_TRUE(std::filesystem::exists(out(name))) << name;
+  }
+  const std::string scores = read_file(out("scores.json"));
+  run_once();
+  EXPECT_EQ(stages_, (std::set<std::string>{"verify"})) << "nothing is done twice";
+  EXPECT_EQ(read_file(out("scores.json")), scores);
+}
+
+TEST_F(PipelineTest, IsAskedAgainWithoutTraining) {
+  options_.targets_ms = {1000};
+  options_.training.method.epochs = 0.4;
+  const RunResult first = run_once();
+  const std::string checkpoint = read_file(out("checkpoint/supernet.safetensors"));
+
+  SpecializeOptions asked = options_;
+  asked.targets_ms = {1e-6, 500, 2000};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::set<std::string> stages;
+  const auto ask = [&] {
+    stages.clear();
+    return specialize(temporary_ / "out", {}, 1, asked, folder, [&](const Progress& p) {
+      if (p.total > 0) stages.insert(p.stage);
+    });
+  };
+  const RunResult again = ask();
+  EXPECT_EQ(stages, (std::set<std::string>{"accuracy", "latency", "search", "verify"}));
+  EXPECT_EQ(read_file(out("checkpoint/supernet.safetensors")), checkpoint);
+  EXPECT_FALSE(std::filesystem::exists(folder.accuracy_predictor())) << "the run's own is taken";
+  ASSERT_EQ(again.targets.size(), 3U);
+  EXPECT_FALSE(again.targets[0].feasible);
+  EXPECT_TRUE(again.targets[1].within_target);
+  EXPECT_TRUE(std::filesystem::exists(folder.root() / again.targets[2].dir / "model.onnx"));
+  EXPECT_EQ(again.accuracy_kendall, first.accuracy_kendall);
+  EXPECT_EQ(read_json(folder.result()), nlohmann::json(to_json(again)));
+  // Where it was asked before, the answer is there.
+  const RunResult once_more = ask();
+  EXPECT_EQ(stages, (std::set<std::string>{"search", "verify"}));
+  EXPECT_EQ(nlohmann::json(to_json(once_more.targets[1])),
+            nlohmann::json(to_json(again.targets[1])));
+}
+
+TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
+  options_.targets_ms.clear();
+  options_.num_targets = 2;
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.training.method.epochs = 0.4;
+  run_once();
+  SpecializeOptions asked = options_;
+  asked.targets_ms = {1000};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::string said;
+  const RunResult again =
+      specialize(temporary_ / "out", {}, 1, asked, folder, [&](const Progress& p) {
+        if (p.stage == "train") said = p.message;
+      });
+  EXPECT_EQ(said.rfind("trained for other targets: of the space's nets, which take ", 0), 0U)
+      << said;
+  ASSERT_EQ(again.targets.size(), 1U);
+  EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
+}
+
+TEST_F(PipelineTest, CantBeAskedBeforeItHasTrained) {
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::filesystem::create_directories(temporary_ / "out");
+  EXPECT_EQ(text_thrown<Error>([&] {
+              specialize(temporary_ / "out", {}, 1, options_, folder, [](const Progress&) {});
+            }),
+            (temporary_ / "out").string() +
+                ": has no trained weights: expected train.json and a checkpoint, as lathe train "
+                "and lathe run leave them");
+}
+
 TEST_F(PipelineTest, RefusesTargetsThatAreNone) {
   for (const double target : {0.0, -3.0, std::nan(""), HUGE_VAL}) {
     options_.targets_ms = {1, target};
     EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
                 run_once();
-              }).rfind("[run::run] targets must be > 0 ms, got ", 0),
+              }).rfind("[run::ask] targets must be > 0 ms, got ", 0),
               0U);
   }
   options_.targets_ms.clear();
   options_.num_targets = 0;
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run_once(); }),
-            "[run::run] num_targets must be >= 1, got 0");
+            "[run::ask] num_targets must be >= 1, got 0");
 }
 
 TEST_F(PipelineTest, FindsBadInputBeforeAnythingIsMeasured) {

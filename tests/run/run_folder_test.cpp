@@ -17,7 +17,7 @@ using lathe::testing::text_thrown;
 
 /// A folder whose run has got somewhere.
 void begin_run(const std::filesystem::path& root, const std::string& config) {
-  write_file_atomic(RunFolder::open(root, config, false).latency_table(), "{}");
+  write_file_atomic(RunFolder::open(root, config, false).latency_model(), "{}");
 }
 
 constexpr const char* kConfig = "[run]\nspace=\"mbv3_28\"\nseed=0\n";
@@ -32,7 +32,7 @@ TEST(RunFolderTest, MakesTheFolderAndKeepsTheConfig) {
   EXPECT_EQ(folder.root(), temporary / "a/b");
   EXPECT_EQ(read_file(temporary / "a/b/config.toml"), kConfig);
   for (const auto& path :
-       {folder.latency_table(), folder.latency_samples(), folder.accuracy_samples(),
+       {folder.latency_model(), folder.latency_samples(), folder.accuracy_samples(),
         folder.accuracy_predictor(), folder.result()}) {
     EXPECT_EQ(path.parent_path(), folder.root());
     EXPECT_FALSE(std::filesystem::exists(path));

@@ -8,7 +8,7 @@
 
 #include "core/temporary_folder.h"
 #include "latency/table_by_macs.h"
-#include "lathe/measure/block_benchmark.h"
+#include "lathe/measure/collect.h"
 #include "lathe/measure/runner.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/run/run_folder.h"

@@ -78,6 +78,18 @@ void time_in_groups(Runner& runner, const graph::Net& anchor, std::size_t count,
 
 }  // namespace
 
+latency::Fingerprint fingerprint(const Runner& runner, const space::Space& space) {
+  return {.device = runner.device(),
+          .runtime = runner.runtime(),
+          .precision = runner.precision(),
+          .batch = runner.batch(),
+          .threads = runner.threads(),
+          .space = space.name(),
+          .in_channels = space.task().in_channels,
+          .num_classes = space.task().num_classes,
+          .input_size = space.task().input_size};
+}
+
 void collect_samples(Runner& runner, const space::Space& space, std::span<const space::Arch> archs,
                      latency::SampleLog& log, const CollectOptions& options,
                      const ProgressFn& progress) {

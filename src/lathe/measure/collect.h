@@ -9,6 +9,9 @@
 
 namespace lathe::measure {
 
+/// The conditions that `runner` measures `space` under.
+latency::Fingerprint fingerprint(const Runner& runner, const space::Space& space);
+
 struct CollectOptions {
   TimingOptions timing{.warmup_runs = 3, .rounds = 6, .runs_per_round = 20, .round_ms = 20};
   int group_size = 15;  ///< nets timed in turns with one anchor; a crash loses one group at most

@@ -71,6 +71,8 @@ VectorXd weights_of(const VectorXd& relative_errors, double k) {
   return Eigen::Map<const VectorXd>(weights.data(), relative_errors.size());
 }
 
+constexpr double kLeastSpread = 1e-12;  // of the mean square
+
 /// The state of choose_strengths().
 struct Components {
   std::span<const MatrixXd> grams;
@@ -114,7 +116,9 @@ GroupStrengths choose_strengths(std::span<const MatrixXd> grams, const MatrixXd&
                                 const GroupRidgeOptions& options) {
   check(MatrixXd::Zero(targets.size(), targets.size()), fixed, targets, noise_scale);
   const double n = static_cast<double>(targets.size());
-  const double spread = std::max((targets.array() - targets.mean()).square().mean(), 1e-300);
+  // Targets that are all the same, as a coarse clock gives them, have a little noise all the same.
+  const double least_spread = std::max(kLeastSpread * targets.squaredNorm() / n, 1e-300);
+  const double spread = std::max((targets.array() - targets.mean()).square().mean(), least_spread);
   const VectorXd squared = noise_scale.cwiseAbs2();
   const double unit = spread / squared.mean();
   Components c{grams, std::vector<double>(grams.size(), 0.0), 0.1 * unit, kMinNoiseVariance * unit};

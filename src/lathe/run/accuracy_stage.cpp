@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/width_scores.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/nn/threads.h"
@@ -20,6 +24,34 @@ constexpr std::uint64_t kSubnetStream = 0x616363;
 
 // Subnets of a thread that share a pass over the images.
 constexpr int kSubnetsPerPass = 4;
+
+Predictor predictor_of(accuracy::PerceptronPredictor perceptron) {
+  const auto fit = perceptron.fit();
+  return {.model = std::make_unique<accuracy::PerceptronPredictor>(std::move(perceptron)),
+          .rmse = fit.rmse,
+          .kendall_tau = fit.kendall_tau,
+          .samples = fit.samples};
+}
+
+Predictor predictor_of(accuracy::WidthScores scores) {
+  const auto line = scores.calibration().value_or(accuracy::ScoreCalibration{});
+  return {.model = std::make_unique<accuracy::WidthScores>(std::move(scores)),
+          .rmse = line.rmse,
+          .kendall_tau = line.kendall_tau,
+          .samples = static_cast<int>(line.samples)};
+}
+
+/// The predictor that a run keeps in `folder`, if there is one.
+std::optional<Predictor> kept(const space::Space& space, const std::filesystem::path& perceptron,
+                              const std::filesystem::path& widths) {
+  if (std::filesystem::exists(widths)) {
+    return predictor_of(accuracy::WidthScores::load(space, widths));
+  }
+  if (std::filesystem::exists(perceptron)) {
+    return predictor_of(accuracy::PerceptronPredictor::load(space, perceptron));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -55,9 +87,10 @@ std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
   return train::collect_accuracy(archs, evaluate, kSubnetsPerPass * options.threads, log, progress);
 }
 
-accuracy::PerceptronPredictor predict_accuracy(
-    const Trained& trained, const latency::LatencyModel& latency, const train::Evaluator& evaluator,
-    const AccuracyOptions& options, const RunFolder& folder, const ProgressFn& progress) {
+Predictor predict_accuracy(const Trained& trained, const latency::LatencyModel& latency,
+                           const train::Evaluator& evaluator, const AccuracyOptions& options,
+                           const std::filesystem::path& from, const RunFolder& folder,
+                           const ProgressFn& progress) {
   const space::Space& space = *trained.space;
   const train::FitAccuracyOptions fit_options{
       .perceptron = options.fit, .folds = options.folds, .seed = trained.seed};
@@ -67,22 +100,36 @@ accuracy::PerceptronPredictor predict_accuracy(
         "[run::predict_accuracy] needs at least 2 folds and 2 samples in each, got " +
         std::to_string(options.folds) + " and " + std::to_string(options.samples));
   }
-  if (std::filesystem::exists(folder.accuracy_predictor())) {
-    return accuracy::PerceptronPredictor::load(space, folder.accuracy_predictor());
+  for (const std::filesystem::path& root : {from, folder.root()}) {
+    if (auto predictor = kept(space, root / folder.accuracy_predictor().filename(),
+                              root / folder.accuracy_of_widths().filename())) {
+      return std::move(*predictor);
+    }
   }
   Rng rng = Rng::derived(trained.seed, {kSubnetStream});
   const auto samples = evaluate_subnets(
       trained, evaluator, search::sample_evenly(space, latency, options.samples, rng),
       {.validation_images = options.validation_images, .threads = options.threads},
       folder.accuracy_samples(), progress);
-  accuracy::PerceptronPredictor predictor(
+  if (std::filesystem::exists(from / kScoresName)) {
+    auto scores = accuracy::WidthScores::load(space, from / kScoresName).calibrated(samples);
+    scores.save(folder.accuracy_of_widths());
+    Predictor predictor = predictor_of(std::move(scores));
+    progress({"accuracy", 0, 0,
+              fmt::format("scores of widths against {} subnets: RMSE {:.2f} points, Kendall tau "
+                          "{:.3f}",
+                          predictor.samples, 100 * predictor.rmse, predictor.kendall_tau)});
+    return predictor;
+  }
+  accuracy::PerceptronPredictor perceptron(
       space, train::fit_accuracy_predictor(space, samples, fit_options));
-  progress({"accuracy", 0, 0,
-            fmt::format("predictor of {} subnets, held out in {} folds: RMSE {:.2f} points, "
-                        "Kendall tau {:.3f}",
-                        samples.size(), options.folds, 100 * predictor.fit().rmse,
-                        predictor.fit().kendall_tau)});
-  predictor.save(folder.accuracy_predictor());
+  perceptron.save(folder.accuracy_predictor());
+  Predictor predictor = predictor_of(std::move(perceptron));
+  progress(
+      {"accuracy", 0, 0,
+       fmt::format("predictor of {} subnets, held out in {} folds: RMSE {:.2f} points, "
+                   "Kendall tau {:.3f}",
+                   predictor.samples, options.folds, 100 * predictor.rmse, predictor.kendall_tau)});
   return predictor;
 }
 

@@ -3,10 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "lathe/accuracy/perceptron_predictor.h"
+#include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/accuracy/sample.h"
 #include "lathe/core/progress.h"
 #include "lathe/latency/latency_model.h"
@@ -34,13 +35,22 @@ std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
                                                        const std::filesystem::path& samples,
                                                        const ProgressFn& progress);
 
-/// Evaluates subnets drawn evenly over the latency range into the folder, and fits a predictor to
-/// them (train::fit_accuracy_predictor), all by the run's seed. The space of `trained` must outlive
-/// the result. @throws Error as evaluate_subnets().
-accuracy::PerceptronPredictor predict_accuracy(const Trained& trained,
-                                               const latency::LatencyModel& latency,
-                                               const train::Evaluator& evaluator,
-                                               const AccuracyOptions& options,
-                                               const RunFolder& folder, const ProgressFn& progress);
+/// What is known of the trained nets' accuracy without evaluating them.
+struct Predictor {
+  std::unique_ptr<accuracy::AccuracyPredictor> model;
+  double rmse = 0;         ///< of accuracies, on held-out subnets
+  double kendall_tau = 0;  ///< the same
+  int samples = 0;         ///< subnets that it was fitted to
+};
+
+/// The predictor of the folder `from`, whose training `trained` is; or of subnets drawn evenly over
+/// the latency range, evaluated and fitted to into `folder`, which may be the same, all by the
+/// run's seed: of a training that scored widths those scores with a line to accuracies
+/// (accuracy::WidthScores::calibrated), of others a perceptron (train::fit_accuracy_predictor()).
+/// The space of `trained` must outlive the result. @throws Error as evaluate_subnets().
+Predictor predict_accuracy(const Trained& trained, const latency::LatencyModel& latency,
+                           const train::Evaluator& evaluator, const AccuracyOptions& options,
+                           const std::filesystem::path& from, const RunFolder& folder,
+                           const ProgressFn& progress);
 
 }  // namespace lathe::run

@@ -20,8 +20,6 @@ std::string target_name(double target_ms) { return fmt::format("{}ms", target_ms
 
 namespace {
 
-constexpr int kCandidatesEvaluated = 4;  // of each target
-
 double square(double x) { return x * x; }
 
 /// Two estimates of an accuracy, each weighted by its variance.
@@ -61,7 +59,8 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
   std::vector<space::Arch> archs;
   std::set<space::Arch> listed;
   for (const search::TargetResult& target : found.targets) {
-    const auto count = std::min<std::size_t>(kCandidatesEvaluated, target.candidates.size());
+    const auto count =
+        std::min(static_cast<std::size_t>(shop.options.candidates), target.candidates.size());
     for (std::size_t i = 0; i < count; ++i) {
       if (listed.insert(target.candidates[i].arch).second) {
         archs.push_back(target.candidates[i].arch);
@@ -141,9 +140,9 @@ struct Made {
   std::string trained;
 };
 
-/// Each of the archs as it is in the supernet, or trained on where that is better.
+/// Each of the archs as it is in the supernet, or trained alone where that is better.
 std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
-                                      const FineTuneOptions& options) {
+                                      const std::vector<FineTuneOptions>& ways) {
   std::vector<space::Arch> archs;
   const Winner* best = &winners.front();
   for (const Winner& winner : winners) {
@@ -160,16 +159,16 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
     const double top1 = validation_top1(shop, net);
     nets.emplace(arch, Made{std::move(net), top1, "with the others"});
   }
-  if (options.steps == 0) {
-    return nets;
-  }
-  std::vector<graph::Net> tuned =
-      fine_tune(shop.trained, shop.job, shop.evaluator, archs, best->candidate.arch, options,
-                shop.folder, shop.progress);
-  for (std::size_t i = 0; i < archs.size(); ++i) {
-    const double top1 = validation_top1(shop, tuned[i]);
-    if (Made& made = nets.at(archs[i]); top1 > made.validation_top1) {
-      made = {std::move(tuned[i]), top1, "with the others, then alone"};
+  for (const FineTuneOptions& way : ways) {
+    std::vector<graph::Net> tuned =
+        fine_tune(shop.trained, shop.job, shop.evaluator, archs, best->candidate.arch, way,
+                  shop.folder, shop.progress);
+    for (std::size_t i = 0; i < archs.size(); ++i) {
+      const double top1 = validation_top1(shop, tuned[i]);
+      if (Made& made = nets.at(archs[i]); top1 > made.validation_top1) {
+        made = {std::move(tuned[i]), top1,
+                way.from_scratch ? "alone, from scratch" : "with the others, then alone"};
+      }
     }
   }
   return nets;
@@ -189,7 +188,7 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
   if (winners.empty()) {
     return {};
   }
-  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.fine_tune);
+  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.alone);
   std::vector<Answer> answers;
   std::size_t best = 0;  // of the answers that hold
   for (std::size_t i = 0; i < winners.size(); ++i) {

@@ -24,7 +24,7 @@ struct Workshop {
   const TrainJob& job;
   const train::Evaluator& evaluator;
   measure::Runner& runner;
-  const RunOptions& options;
+  const SpecializeOptions& options;
   const RunFolder& folder;
   const ProgressFn& progress;
 };
@@ -42,8 +42,8 @@ struct Answer {
 
 /// How far a supernet's predicted accuracies can be trusted, and what each answer gets of its own.
 struct AnswerOptions {
-  double predictor_rmse = 0;  ///< of the accuracies that the search saw
-  FineTuneOptions fine_tune;  ///< without steps: none
+  double predictor_rmse = 0;           ///< of the accuracies that the search saw
+  std::vector<FineTuneOptions> alone;  ///< ways to train each alone; the best on validation stays
 };
 
 /// What the files of a target are called by: `0.75ms`.

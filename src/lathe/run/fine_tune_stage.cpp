@@ -27,6 +27,13 @@ std::unique_ptr<nn::SharedWeights> taken_out(const Trained& trained,
   return weights;
 }
 
+/// The same with random ones.
+std::unique_ptr<nn::SharedWeights> from_scratch(const Trained& trained, const space::Arch& arch,
+                                                std::uint64_t seed) {
+  return std::make_unique<nn::SharedWeights>(trained.space->name(), trained.space->graph(arch),
+                                             std::vector<int>{}, nn::WeightOptions{.seed = seed});
+}
+
 train::TrainOptions options_of_one(const TrainJob& job, const FineTuneOptions& options,
                                    const std::filesystem::path& folder) {
   train::TrainOptions one = job.train;
@@ -63,29 +70,33 @@ std::vector<graph::Net> fine_tune(const Trained& trained, const TrainJob& job,
   if (options.teacher_share > 0) {
     losses.push_back({train::Target::kTeacher, options.teacher_share});
   }
+  const std::string stage = options.from_scratch ? "from scratch" : "fine-tune";
+  const std::filesystem::path root =
+      folder.root() / (options.from_scratch ? "from_scratch" : "fine_tune");
   std::vector<graph::Net> tuned(archs.size(), graph::Net{space.graph(teacher), {}});
   std::vector<std::int64_t> done(archs.size(), 0);
   std::mutex reporting;
   std::atomic<std::size_t> next{0};
   const auto tune = [&](std::size_t i) {
-    const auto weights = taken_out(trained, evaluator, archs[i]);
-    const auto strategy = train::make_plain(
-        {.schedule = {.peak = options.learning_rate, .total_steps = options.steps},
-         .arch = archs[i],
-         .losses = losses});
-    train::TrainOptions one =
-        options_of_one(job, options, folder.root() / "fine_tune" / folder_name(space, archs[i]));
+    const auto weights = options.from_scratch ? from_scratch(trained, archs[i], job.seed)
+                                              : taken_out(trained, evaluator, archs[i]);
+    const auto strategy = train::make_plain({.schedule = {.peak = options.learning_rate,
+                                                          .total_steps = options.steps,
+                                                          .warmup_steps = options.warmup_steps},
+                                             .arch = archs[i],
+                                             .losses = losses});
+    train::TrainOptions one = options_of_one(job, options, root / folder_name(space, archs[i]));
     one.teacher = {.weights = teacher_weights.get(), .net = &teacher_net};
     train::train(*weights, space, *strategy, trained.dataset, one, [&](const Progress& p) {
       const std::scoped_lock lock(reporting);
       if (p.total == 0) {
-        progress({"fine-tune", 0, 0, fmt::format("net {}: {}", i + 1, p.message)});
+        progress({stage, 0, 0, fmt::format("net {}: {}", i + 1, p.message)});
         return;
       }
       done[i] = p.done;
       std::int64_t all = 0;
       for (const std::int64_t steps : done) all += steps;
-      progress({"fine-tune", all, options.steps * static_cast<std::int64_t>(archs.size()),
+      progress({stage, all, options.steps * static_cast<std::int64_t>(archs.size()),
                 fmt::format("net {} of {}  {}", i + 1, archs.size(), p.message)});
     });
     tuned[i] = evaluator.extract(*weights, space.graph(archs[i]));

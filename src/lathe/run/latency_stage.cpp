@@ -2,74 +2,169 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "lathe/core/error.h"
-#include "lathe/measure/block_benchmark.h"
+#include "lathe/core/file.h"
+#include "lathe/latency/block_log.h"
+#include "lathe/latency/block_table.h"
+#include "lathe/latency/sample_plan.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
+#include "lathe/train/fit_latency_model.h"
 
 namespace lathe::run {
 namespace {
 
-constexpr std::uint64_t kCalibrationStream = 0x6c6174;
+constexpr std::uint64_t kNetsStream = 0x6c6174;
+constexpr int kFolds = 5;
+constexpr auto kKind = train::LatencyModelKind::kRidge;
 
-std::vector<latency::LatencySample> calibration_samples(const space::Space& space,
-                                                        measure::Runner& runner,
-                                                        const LatencyOptions& options,
-                                                        std::uint64_t seed,
-                                                        const ProgressFn& progress) {
-  Rng rng = Rng::derived(seed, {kCalibrationStream});
-  std::vector<space::Arch> archs;
-  for (int i = 0; i < options.calibration_nets; ++i) {
-    archs.push_back(space.sample(rng));
+/// The runtime of what the folder has, or of the model that is given; empty if there is neither.
+std::string known_runtime(const LatencyOptions& options, const RunFolder& folder) {
+  for (const std::filesystem::path& model : {folder.latency_model(), options.model}) {
+    if (!model.empty() && std::filesystem::exists(model)) {
+      return latency::fingerprint_of_model(model).runtime;
+    }
   }
-  return measure::benchmark_nets(runner, space, archs, options.net_timing, progress);
+  for (const std::filesystem::path& log : {folder.latency_samples(), folder.latency_blocks()}) {
+    if (std::filesystem::exists(log) && !JsonLines(log).read().empty()) {
+      return latency::read_measurements(log).fingerprint.runtime;
+    }
+  }
+  return {};
 }
-
-}  // namespace
 
 std::unique_ptr<measure::Runner> make_runner(const space::Space& space,
                                              const LatencyOptions& options,
                                              const RunFolder& folder) {
-  measure::TorchRunnerOptions runner{.threads = options.threads, .batch = options.batch};
-  if (std::filesystem::exists(folder.latency_table())) {
-    const latency::BlockTable table = latency::BlockTable::load(space, folder.latency_table());
-    runner.channels_last = measure::is_channels_last(table.costs().fingerprint.runtime);
-  }
   const graph::Net probe = measure::random_net(space, space.largest(), 1);
-  return measure::make_torch_runner(probe, runner);
+  const std::string runtime = known_runtime(options, folder);
+  if (options.make_runner) {
+    return options.make_runner(probe, runtime);
+  }
+  measure::TorchRunnerOptions torch;
+  if (!runtime.empty()) {
+    torch.channels_last = measure::is_channels_last(runtime);
+  }
+  return measure::make_torch_runner(probe, torch);
 }
 
-latency::BlockTable measure_latency(const space::Space& space, measure::Runner& runner,
-                                    const LatencyOptions& options, std::uint64_t seed,
-                                    const RunFolder& folder, const ProgressFn& progress) {
-  const latency::Fingerprint here = measure::fingerprint(runner, space);
-  if (std::filesystem::exists(folder.latency_table())) {
-    latency::BlockTable table = latency::BlockTable::load(space, folder.latency_table());
-    if (const auto different = latency::difference(table.costs().fingerprint, here)) {
-      throw Error(folder.latency_table().string() + ": measured under other conditions (" +
-                  *different + "); use another --out");
-    }
-    return table;
+/// @throws Error if the model in `path` was not measured as nets are here.
+std::unique_ptr<latency::StoredLatencyModel> model_from_file(const Device& device,
+                                                             const std::filesystem::path& path,
+                                                             const std::string& next_step) {
+  auto model = latency::load_latency_model(*device.space, path);
+  const latency::Fingerprint here = measure::fingerprint(*device.runner, *device.space);
+  if (const auto different = latency::difference(model->fingerprint(), here)) {
+    throw Error(path.string() + ": measured under other conditions (" + *different + "); " +
+                next_step);
   }
-  const latency::BlockTable alone(
-      space, measure::benchmark_blocks(runner, space, options.block_timing, progress));
-  const std::vector<latency::LatencySample> samples =
-      calibration_samples(space, runner, options, seed, progress);
-  std::filesystem::remove(folder.latency_samples());
+  return model;
+}
+
+double num_nets(const space::Space& space) { return std::pow(10.0, space.log10_num_nets()); }
+
+/// The nets at both ends of the range, which are what targets are asked near, and then those that
+/// hold what was seen least.
+std::vector<space::Arch> nets_to_time(const space::Space& space, int count, std::uint64_t seed) {
+  std::vector<space::Arch> nets{space.smallest(), space.largest()};
+  const latency::PlanOptions plan{
+      .samples = count - 2, .biased = space.weights_nest(), .seed = seed};
+  for (space::Arch& net : latency::sample_plan(space, plan)) {
+    nets.push_back(std::move(net));
+  }
+  return nets;
+}
+
+std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
+                                                           const LatencyOptions& options,
+                                                           std::uint64_t seed,
+                                                           const RunFolder& folder,
+                                                           const ProgressFn& progress) {
+  const space::Space& space = *device.space;
+  const latency::Fingerprint here = measure::fingerprint(*device.runner, space);
+  const std::vector<space::Arch> plan = nets_to_time(space, options.most_nets, seed);
   latency::SampleLog log(folder.latency_samples(), space, here);
-  for (const latency::LatencySample& sample : samples) {
-    log.append(sample);
+  std::optional<latency::ModelError> error;
+  auto count = static_cast<std::size_t>(options.fewest_nets);
+  for (;; count += std::max<std::size_t>(1, count / 2)) {
+    count = std::min(count, plan.size());
+    const auto nets = std::span(plan).first(std::max(count, log.samples().size()));
+    measure::collect_samples(
+        *device.runner, space,
+        latency::remaining(nets, log.samples(), folder.latency_samples().string()), log,
+        options.collect, progress);
+    const auto samples = latency::read_samples(folder.latency_samples(), space).samples;
+    error = train::cross_validated_error(kKind, space, samples, kFolds, {.seed = seed});
+    if (count == plan.size() || (error && error->mape <= options.good_mape)) {
+      auto model = train::fit_latency_model(kKind, space, here, samples, {.seed = seed});
+      model->set_validation(error);
+      progress({"latency", 0, 0,
+                fmt::format("ridge of {} whole nets on {} ({}); nets left out of it: {}",
+                            samples.size(), here.device, here.runtime,
+                            error ? fmt::format("MAPE {:.1f}%, Spearman {:.3f}", 100 * error->mape,
+                                                error->spearman)
+                                  : "too few to say")});
+      return model;
+    }
   }
+}
+
+std::unique_ptr<latency::StoredLatencyModel> model_of_blocks(const Device& device,
+                                                             const LatencyOptions& options,
+                                                             std::uint64_t seed,
+                                                             const RunFolder& folder,
+                                                             const ProgressFn& progress) {
+  const space::Space& space = *device.space;
+  const latency::Fingerprint here = measure::fingerprint(*device.runner, space);
+  latency::BlockLog blocks(folder.latency_blocks(), space, here);
+  measure::collect_blocks(*device.runner, space, blocks, options.collect, progress);
+  const latency::BlockTable alone(space, latency::block_costs(here, blocks.measurements()));
+
+  latency::SampleLog log(folder.latency_samples(), space, here);
+  const std::vector<space::Arch> plan =
+      latency::sample_plan(space, {.samples = options.calibration_nets, .seed = seed});
+  measure::collect_samples(
+      *device.runner, space,
+      latency::remaining(plan, log.samples(), folder.latency_samples().string()), log,
+      options.collect, progress);
+  const auto samples = latency::read_samples(folder.latency_samples(), space).samples;
   const latency::ModelError before = latency::model_error(alone, samples);
-  latency::BlockTable table = latency::calibrated(alone, samples);
-  const latency::ModelError& after = *table.costs().validation;
+  auto table = std::make_unique<latency::BlockTable>(latency::calibrated(alone, samples));
+  const latency::ModelError& after = *table->validation();
   progress({"latency", 0, 0,
             fmt::format("{} blocks timed on {} ({}); on {} whole nets: MAPE {:.1f}% as summed, "
                         "{:.1f}% corrected (left-out nets), Spearman {:.3f}",
-                        table.costs().coefficients_ms.size(), here.device, here.runtime,
+                        table->costs().coefficients_ms.size(), here.device, here.runtime,
                         samples.size(), 100 * before.mape, 100 * after.mape, after.spearman)});
-  table.save(folder.latency_table());
   return table;
+}
+
+}  // namespace
+
+Device measure_device(std::shared_ptr<const space::Space> space, const LatencyOptions& options,
+                      std::uint64_t seed, const RunFolder& folder, const ProgressFn& progress) {
+  Device device{.space = std::move(space), .runner = nullptr, .latency = nullptr};
+  device.runner = make_runner(*device.space, options, folder);
+  if (std::filesystem::exists(folder.latency_model())) {
+    device.latency = model_from_file(device, folder.latency_model(), "use another --out");
+    return device;
+  }
+  if (!options.model.empty()) {
+    device.latency = model_from_file(
+        device, options.model, "choose that --runner, or leave out --latency to measure here");
+  } else {
+    const std::uint64_t nets_seed = Rng::derived(seed, {kNetsStream}).next();
+    const bool few = num_nets(*device.space) < static_cast<double>(train::kMinLatencySamples);
+    device.latency = (options.blocks || few ? model_of_blocks : model_of_nets)(
+        device, options, nets_seed, folder, progress);
+  }
+  device.latency->save(folder.latency_model());
+  return device;
 }
 
 }  // namespace lathe::run

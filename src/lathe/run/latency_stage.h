@@ -1,27 +1,37 @@
-// Stage: the device's block table.
+// Stage: the device, and a model of how long nets take on it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "lathe/core/progress.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/stored_model.h"
 #include "lathe/measure/runner.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/space/space.h"
 
 namespace lathe::run {
 
-/// The device to measure on. A run that goes on keeps the memory layout of its table; a new one
-/// takes the faster for the space's largest net.
-std::unique_ptr<measure::Runner> make_runner(const space::Space& space,
-                                             const LatencyOptions& options,
-                                             const RunFolder& folder);
+/// What nets are for.
+struct Device {
+  std::shared_ptr<const space::Space> space;  ///< a whole one: what nets are called by
+  std::unique_ptr<measure::Runner> runner;
+  std::unique_ptr<latency::StoredLatencyModel> latency;  ///< of `space`
+};
 
-/// The table in the folder, or a new one: every distinct block timed alone, then random whole nets
-/// to correct the sum and to state its error (on nets left out of the correction).
-/// @throws Error naming the file if the folder's table is of another device or space.
-latency::BlockTable measure_latency(const space::Space& space, measure::Runner& runner,
-                                    const LatencyOptions& options, std::uint64_t seed,
-                                    const RunFolder& folder, const ProgressFn& progress);
+/// The device to measure on, and its model: the folder's; or the file that the options name; or one
+/// fitted here, and kept in the folder with what was measured, which a run that was cut off goes on
+/// with. The runtime, memory layout included, is that of earlier measurements, if there are any.
+///
+/// By default whole nets are timed, those that hold the blocks seen least
+/// (latency::BiasedSampler), and a ridge is fitted: to `fewest_nets`, then to half as many more at
+/// a time until its error on nets left out is `good_mape`, or to `most_nets`; to every net of a
+/// space that has fewer. With `blocks`, every distinct block is timed alone, and random whole nets
+/// correct their sum and state its error.
+/// @throws Error naming the file if a model or the measurements are of another device, runtime,
+/// batch or space; as the runner.
+Device measure_device(std::shared_ptr<const space::Space> space, const LatencyOptions& options,
+                      std::uint64_t seed, const RunFolder& folder, const ProgressFn& progress);
 
 }  // namespace lathe::run

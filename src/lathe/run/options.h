@@ -1,23 +1,36 @@
-// Everything that `lathe run` can be told; the defaults are the quick run.
+// Everything that `lathe run` and `lathe specialize` can be told; the defaults are the quick run.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include "lathe/measure/timing.h"
+#include "lathe/measure/collect.h"
+#include "lathe/measure/runner.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/search/search_targets.h"
 #include "lathe/train/fit_perceptron.h"
 
 namespace lathe::run {
 
-/// The device that nets are for, and how carefully it is measured.
+/// Makes what nets are timed by. `probe` is the space's largest net; `known_runtime` that of
+/// earlier measurements to go on with, or empty.
+using MakeRunnerFn = std::function<std::unique_ptr<measure::Runner>(
+    const graph::Net& probe, const std::string& known_runtime)>;
+
+/// The device that nets are for, and what its latency model is made from.
 struct LatencyOptions {
-  int threads = 1;
-  int batch = 1;
-  measure::TimingOptions block_timing{.warmup_runs = 10, .rounds = 30, .runs_per_round = 10};
-  measure::TimingOptions net_timing{.warmup_runs = 10, .rounds = 15, .runs_per_round = 20};
-  int calibration_nets = 30;  ///< random whole nets that state and correct the table's error
+  MakeRunnerFn make_runner;     ///< empty: torch, one thread, one image
+  std::filesystem::path model;  ///< a model of this device that is there; empty: one is fitted
+  bool blocks = false;          ///< from every block timed alone, not from whole nets
+  int fewest_nets = 100;        ///< timed whole, ...
+  int most_nets = 300;          ///< ... and more until the model errs less than
+  double good_mape = 0.02;      ///< this on nets left out of it
+  int calibration_nets = 30;    ///< with `blocks`: whole nets that correct their sum
+  measure::CollectOptions collect;
 };
 
 struct AccuracyOptions {
@@ -28,22 +41,29 @@ struct AccuracyOptions {
   train::FitPerceptronOptions fit;
 };
 
-struct RunOptions {
-  TrainJob training;
-  /// Seconds that the whole run may take: what is trained and for how long follows from it, and
-  /// `training`'s method and epochs and `accuracy`'s samples don't count. 0: as they say.
-  double budget_s = 0;
-  /// Train only nets that can be answers to the targets (search::target_bounds). Always with a
-  /// budget.
-  bool sample_targets = false;
-  double fine_tune_epochs = 0;     ///< of each answer alone, without a budget
+/// What trained nets are asked, and how carefully it is answered.
+struct SpecializeOptions {
   std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
   LatencyOptions latency;
   AccuracyOptions accuracy;
   search::SearchOptions search;
+  int candidates = 10;             ///< of each target, evaluated on the validation images
+  double fine_tune_epochs = 0;     ///< of each answer alone
+  double from_scratch_epochs = 0;  ///< of each answer's arch alone, from random weights
   measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
   int winner_attempts = 12;  ///< candidates measured per target before giving up
+};
+
+struct RunOptions : SpecializeOptions {
+  TrainJob training;
+  /// Seconds that the whole run may take: what is trained and for how long follows from it, and
+  /// `training`'s method and epochs, `accuracy`'s samples and the epochs of answers alone don't
+  /// count. 0: as they say.
+  double budget_s = 0;
+  /// Train only nets that can be answers to the targets (search::target_bounds). Always with a
+  /// budget.
+  bool sample_targets = false;
 };
 
 }  // namespace lathe::run

@@ -37,10 +37,13 @@ class RunFolder {
   /// The definition of the space, of a run that was given a file of one.
   std::filesystem::path space_file() const;
   std::filesystem::path training() const { return root_ / kTrainingName; }
-  std::filesystem::path latency_table() const { return root_ / "latency.json"; }
+  std::filesystem::path latency_model() const { return root_ / "latency.json"; }
   std::filesystem::path latency_samples() const { return root_ / "latency_samples.jsonl"; }
+  std::filesystem::path latency_blocks() const { return root_ / "latency_blocks.jsonl"; }
   std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }
   std::filesystem::path accuracy_predictor() const { return root_ / "accuracy.safetensors"; }
+  /// Width scores with what evaluated subnets say about them.
+  std::filesystem::path accuracy_of_widths() const { return root_ / "accuracy.json"; }
   std::filesystem::path net(const std::string& target) const { return root_ / "nets" / target; }
   std::filesystem::path plan() const { return root_ / "plan.json"; }
   std::filesystem::path candidates() const { return root_ / "candidates.jsonl"; }

@@ -279,12 +279,12 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
     write_json(folder.training(), json);
     return nullptr;
   });
-  const auto latency = job.latency_file.empty()
+  const auto of_file = job.latency_file.empty()
                            ? nullptr
                            : latency::load_latency_model(*trained.space, job.latency_file);
   const auto strategy = train::make_strategy(
       *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
-      images / options.batch_size, trained.arch, job.seed, latency.get());
+      images / options.batch_size, trained.arch, job.seed, of_file ? of_file.get() : job.latency);
   const std::int64_t before = trained.dataset.train.source().num_unreadable();
   train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
   if (const auto scores = strategy->width_scores(); scores && group.rank() == 0) {

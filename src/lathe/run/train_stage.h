@@ -10,6 +10,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
+#include "lathe/latency/latency_model.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/space/space.h"
@@ -28,8 +29,9 @@ struct TrainJob {
   /// A finished run whose weights of that net are where training begins; empty: random ones.
   std::filesystem::path from;
   train::MethodOptions method;
-  /// Latency model that the method "aows" goes by.
+  /// Latency model that the method "aows" goes by: a file's, or one that is there.
   std::filesystem::path latency_file;
+  const latency::LatencyModel* latency = nullptr;
   /// Seconds that training may take: epochs follow from the pace of the first steps. 0: as the
   /// method's epochs say. Plain training only.
   double budget_s = 0;

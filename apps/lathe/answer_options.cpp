@@ -1,0 +1,108 @@
+#include "answer_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "amount.h"
+#include "name_options.h"
+
+namespace lathe::app {
+namespace {
+
+void add_device_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
+  command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
+      ->delimiter(',')
+      ->check(positive);
+  command
+      .add_option("--num-targets", o.num_targets,
+                  "targets evenly over the reachable range, without --targets")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  CLI::Option* model = command.add_option(
+      "--latency", o.latency.model,
+      "latency model of the device, as latency fit writes it; without it one is measured here");
+  command
+      .add_option("--measure", answer.measure,
+                  "what the latency model is made from: whole nets, or blocks timed alone")
+      ->check(one_of("measure", {"nets", "blocks"}))
+      ->excludes(model)
+      ->capture_default_str();
+  command
+      .add_option("--latency-samples", o.latency.most_nets,
+                  "whole nets that are timed at most; fewer where the model is good before")
+      ->check(CLI::Range(10, 1000000))
+      ->capture_default_str();
+  add_runner_options(command, answer.runner);
+}
+
+void add_search_options(CLI::App& command, run::SpecializeOptions& o) {
+  command
+      .add_option("--accuracy-samples", o.accuracy.samples,
+                  "subnets evaluated for the accuracy predictor")
+      ->check(CLI::Range(10, 100000))
+      ->capture_default_str();
+  add_effort_option(command, o.search.effort);
+  command
+      .add_option("--evaluations", o.search.max_evaluations,
+                  "accuracy predictions of the search; 0: as the effort says")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}))
+      ->capture_default_str();
+  command
+      .add_option("--candidates", o.candidates,
+                  "nets of each target that are evaluated on the validation images")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+}
+
+void add_alone_options(CLI::App& command, run::SpecializeOptions& o) {
+  command
+      .add_option("--fine-tune", o.fine_tune_epochs,
+                  "epochs that each answer is trained on alone in the end")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option(
+          "--from-scratch", o.from_scratch_epochs,
+          "epochs that each answer's arch is trained alone, from random weights; the best on "
+          "the validation images is handed over")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
+  add_device_options(command, o, answer);
+  add_search_options(command, o);
+  add_alone_options(command, o);
+  // Where the answer goes is not part of the question: these stay out of config.toml.
+  command.add_option("--out", answer.out, "folder for everything that is made")
+      ->required()
+      ->configurable(false);
+  command.add_flag("--resume", answer.resume, "go on with what is in --out, if there is anything")
+      ->configurable(false);
+  command.add_flag("--json", answer.json, "print result.json instead of the table")
+      ->configurable(false);
+}
+
+void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
+  o.latency.blocks = answer.measure == "blocks";
+  o.latency.fewest_nets = std::min(o.latency.fewest_nets, o.latency.most_nets);
+  o.latency.make_runner = [runner = answer.runner](const graph::Net& probe,
+                                                   const std::string& known_runtime) {
+    return make_runner(runner, probe, known_runtime);
+  };
+}
+
+void print(const AnswerOptions& answer, const run::RunResult& result) {
+  if (answer.json) {
+    fmt::print("{}\n", run::to_json(result).dump(2));
+  } else {
+    fmt::print("{}nets, weights and result.json are in {}\n", run::result_table(result),
+               answer.out);
+  }
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,31 @@
+// The options of what trained nets are asked, the same for lathe run and lathe specialize.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "lathe/run/options.h"
+#include "lathe/run/result.h"
+#include "runner_options.h"
+
+namespace lathe::app {
+
+struct AnswerOptions {
+  RunnerOptions runner;
+  std::string measure = "nets";
+  std::string out;
+  bool resume = false;
+  bool json = false;
+};
+
+/// Adds --targets, --num-targets, --latency, --measure, the runner's options, those of the search
+/// and of what is done with its answers, --out, --resume and --json.
+void add_answer_options(CLI::App& command, run::SpecializeOptions& options, AnswerOptions& answer);
+
+/// Puts what the command line said about measuring into `options`. To be called once it is parsed.
+void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
+
+/// The table, or the whole result as JSON.
+void print(const AnswerOptions& answer, const run::RunResult& result);
+
+}  // namespace lathe::app

@@ -1,0 +1,52 @@
+// lathe specialize: another device or other targets, and no training.
+#include <memory>
+#include <string>
+
+#include "answer_options.h"
+#include "commands.h"
+#include "lathe/run/specialize.h"
+#include "terminal.h"
+#include "training_options.h"
+
+namespace lathe::app {
+namespace {
+
+struct SpecializeCommand {
+  std::string from;
+  std::string data_dir;
+  int threads = 0;
+  run::SpecializeOptions options;
+  AnswerOptions answer;
+};
+
+void execute(SpecializeCommand& command, const std::string& config) {
+  resolve(command.answer, command.options);
+  const auto folder = run::RunFolder::open(command.answer.out, config, command.answer.resume);
+  ProgressReporter reporter;
+  print(command.answer,
+        run::specialize(command.from, command.data_dir, command.threads, command.options, folder,
+                        [&](const Progress& progress) { reporter(progress); }));
+}
+
+}  // namespace
+
+void add_specialize_command(CLI::App& app) {
+  auto options = std::make_shared<SpecializeCommand>();
+  CLI::App* command = app.add_subcommand(
+      "specialize",
+      "the best of the nets that a run has trained, for any device and targets; trains nothing");
+  command->add_option("--from", options->from, "folder of lathe run or of lathe train")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--data-dir", options->data_dir,
+                      "where the data are, if not where they were trained from");
+  command
+      ->add_option("--eval-threads", options->threads,
+                   "threads for everything but timing; 0: all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  add_answer_options(*command, options->options, options->answer);
+  command->callback([options, command] { execute(*options, resolved_config(*command)); });
+}
+
+}  // namespace lathe::app

@@ -1,0 +1,196 @@
+#include "lathe/run/specialize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "lathe/core/file.h"
+#include "lathe/core/random.h"
+#include "lathe/latency/part_model.h"
+#include "lathe/nn/threads.h"
+#include "lathe/run/hand_over.h"
+#include "lathe/search/reachable_range.h"
+#include "lathe/space/subspace.h"
+
+namespace lathe::run {
+namespace {
+
+constexpr std::uint64_t kSearchStream = 0x736561;
+
+// Targets that are made up are rounded to this, so that they can be read and typed.
+constexpr double kTargetStepsPerMs = 1000;
+
+void check(const SpecializeOptions& options) {
+  if (options.targets_ms.empty() && options.num_targets < 1) {
+    throw std::invalid_argument("[run::ask] num_targets must be >= 1, got " +
+                                std::to_string(options.num_targets));
+  }
+  for (const double target : options.targets_ms) {
+    if (!std::isfinite(target) || target <= 0) {
+      throw std::invalid_argument("[run::ask] targets must be > 0 ms, got " +
+                                  std::to_string(target));
+    }
+  }
+}
+
+std::vector<double> targets_of(const SpecializeOptions& options,
+                               const search::ReachableRange& range) {
+  std::vector<double> targets = options.targets_ms;
+  const double low = range.fastest.predicted_ms;
+  const double width = (range.slowest.predicted_ms - low) / options.num_targets;
+  for (int i = 1; options.targets_ms.empty() && i <= options.num_targets; ++i) {
+    targets.push_back(std::ceil((low + i * width) * kTargetStepsPerMs) / kTargetStepsPerMs);
+  }
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  return targets;
+}
+
+/// The steps of a training of its own, at the rates that nets alone begin with.
+FineTuneOptions way(double epochs, bool from_scratch, const Trained& trained, const TrainJob& job) {
+  const auto per_epoch = static_cast<double>(trained.dataset.train.size() / job.train.batch_size);
+  FineTuneOptions options{.steps = std::llround(epochs * per_epoch),
+                          .from_scratch = from_scratch,
+                          .threads = threads_of(job.threads)};
+  if (from_scratch) {
+    options.learning_rate = job.method.learning_rate;
+    options.warmup_steps = std::llround(job.method.warmup_epochs * per_epoch);
+    options.teacher_share = 0;
+  }
+  return options;
+}
+
+/// What was trained is a part of its space: what that leaves out is said.
+void tell_part(const Trained& trained, const latency::LatencyModel& whole, const Device& device,
+               const ProgressFn& progress) {
+  const auto* const part = dynamic_cast<const space::Subspace*>(trained.space.get());
+  if (part == nullptr) {
+    return;
+  }
+  const search::ReachableRange of_whole = search::reachable_range(*device.space, whole);
+  progress({"train", 0, 0,
+            fmt::format("trained for other targets: of the space's nets, which take {:.3f} to "
+                        "{:.3f} ms here, those between its smallest and largest alone",
+                        of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms)});
+}
+
+}  // namespace
+
+Asked ask(const SpecializeOptions& options, const space::Space& space,
+          const latency::LatencyModel& latency, const ProgressFn& progress) {
+  check(options);
+  const search::ReachableRange range = search::reachable_range(space, latency);
+  progress({"latency", 0, 0,
+            fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
+                        range.slowest.predicted_ms)});
+  Asked asked;
+  for (const double target_ms : targets_of(options, range)) {
+    if (target_ms >= range.fastest.predicted_ms) {
+      asked.feasible_ms.push_back(target_ms);
+    } else {
+      asked.infeasible.push_back(
+          {.target_ms = target_ms, .feasible = false, .minimum_ms = range.fastest.predicted_ms});
+    }
+  }
+  return asked;
+}
+
+RunResult begun_result(const Trained& trained, const Device& device) {
+  return {.dataset = trained.dataset.name,
+          .input = net_input(trained.dataset, device.space->task().input_size),
+          .device = device.latency->fingerprint(),
+          .latency_error = device.latency->validation().value_or(latency::ModelError{})};
+}
+
+std::vector<Answer> searched_answers(const Workshop& shop, const latency::LatencyModel& latency,
+                                     const Predictor& predictor,
+                                     const std::vector<double>& feasible_ms,
+                                     const std::vector<FineTuneOptions>& alone, RunResult& result) {
+  search::SearchOptions options = shop.options.search;
+  if (latency.slot_costs() != nullptr && predictor.model->error_costs() != nullptr) {
+    options.strategy = search::Strategy::kPareto;
+  }
+  options.candidates_per_target = std::max(options.candidates_per_target, shop.options.candidates);
+  Rng rng = Rng::derived(shop.trained.seed, {kSearchStream});
+  const search::SearchResult found = search::search_targets(
+      *shop.trained.space, latency, *predictor.model, feasible_ms, options, rng, shop.progress);
+  shop.progress({"search", 0, 0,
+                 fmt::format("{} targets in one run: {} nets evaluated in {:.2f} s",
+                             found.targets.size(), found.evaluations, found.seconds)});
+  result.accuracy_rmse = predictor.rmse;
+  result.accuracy_kendall = predictor.kendall_tau;
+  result.accuracy_samples = predictor.samples;
+  result.search_evaluations = found.evaluations;
+  result.search_seconds = found.seconds;
+  return find_answers(shop, found, {.predictor_rmse = predictor.rmse, .alone = alone});
+}
+
+std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const Trained& trained,
+                                        const TrainJob& job) {
+  std::vector<FineTuneOptions> ways;
+  if (options.fine_tune_epochs > 0) {
+    ways.push_back(way(options.fine_tune_epochs, false, trained, job));
+  }
+  if (options.from_scratch_epochs > 0) {
+    ways.push_back(way(options.from_scratch_epochs, true, trained, job));
+  }
+  return ways;
+}
+
+void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result) {
+  for (const Answer& answer : answers) {
+    result.targets.push_back(hand_over(shop, answer, result.targets));
+    shop.progress({"verify", static_cast<std::int64_t>(result.targets.size()),
+                   static_cast<std::int64_t>(answers.size()),
+                   "target " + target_name(answer.target_ms)});
+  }
+}
+
+RunResult specialize(const std::filesystem::path& from, const std::filesystem::path& data_dir,
+                     int threads, const SpecializeOptions& options, const RunFolder& folder,
+                     const ProgressFn& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  check(options);
+  nn::set_num_threads(threads_of(threads));
+  const Trained trained = open_trained(from, data_dir);
+  const auto* const part = dynamic_cast<const space::Subspace*>(trained.space.get());
+  const std::shared_ptr<const space::Space> whole =
+      part == nullptr ? trained.space
+                      : std::shared_ptr<const space::Space>(trained.space, &part->whole());
+  const Device device = measure_device(whole, options.latency, trained.seed, folder, progress);
+  const auto latency = latency::model_of_part(*device.latency, *trained.space);
+  tell_part(trained, *device.latency, device, progress);
+  RunResult result = begun_result(trained, device);
+  Asked asked = ask(options, *trained.space, *latency, progress);
+  result.targets = std::move(asked.infeasible);
+  if (!asked.feasible_ms.empty()) {
+    TrainJob job{.threads = threads, .seed = trained.seed};
+    job.train.augment = trained.augment;
+    const train::Evaluator evaluator(trained.dataset,
+                                     {.augment = trained.augment, .seed = trained.seed});
+    const Workshop shop{trained, job, evaluator, *device.runner, options, folder, progress};
+    if (trained.arch) {
+      hand_over_all(shop,
+                    answers_of_one_net(shop, asked.feasible_ms, latency->predict_ms(*trained.arch)),
+                    result);
+    } else {
+      AccuracyOptions accuracy = options.accuracy;
+      accuracy.threads = threads_of(threads);
+      const Predictor predictor =
+          predict_accuracy(trained, *latency, evaluator, accuracy, from, folder, progress);
+      hand_over_all(shop,
+                    searched_answers(shop, *latency, predictor, asked.feasible_ms,
+                                     ways_alone(options, trained, job), result),
+                    result);
+    }
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  write_json(folder.result(), to_json(result));
+  return result;
+}
+
+}  // namespace lathe::run

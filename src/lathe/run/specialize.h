@@ -1,0 +1,60 @@
+// What trained nets are asked: the best of them for every latency target on a device.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "lathe/core/progress.h"
+#include "lathe/run/accuracy_stage.h"
+#include "lathe/run/answers.h"
+#include "lathe/run/latency_stage.h"
+#include "lathe/run/options.h"
+#include "lathe/run/result.h"
+#include "lathe/run/run_folder.h"
+
+namespace lathe::run {
+
+/// Of the targets, ascending and each once: those that some net meets, and the answers of the
+/// others.
+struct Asked {
+  std::vector<double> feasible_ms;
+  std::vector<TargetResult> infeasible;
+};
+
+/// The options' targets, or as many as they say evenly over what the nets of `space` take by
+/// `latency`, which is told. @throws std::invalid_argument unless targets are finite and > 0, or if
+/// there are none.
+Asked ask(const SpecializeOptions& options, const space::Space& space,
+          const latency::LatencyModel& latency, const ProgressFn& progress);
+
+/// Stage: one search for all targets, and answers made of what it finds (find_answers()). Where
+/// latency and error both add up over the net, as width scores do, the search is the exact front
+/// (search::Strategy::kPareto); otherwise as the options say. What the search was is put into
+/// `result`. `feasible_ms` ascend.
+std::vector<Answer> searched_answers(const Workshop& shop, const latency::LatencyModel& latency,
+                                     const Predictor& predictor,
+                                     const std::vector<double>& feasible_ms,
+                                     const std::vector<FineTuneOptions>& alone, RunResult& result);
+
+/// How answers are trained alone by options without a budget; none, one or two ways.
+std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const Trained& trained,
+                                        const TrainJob& job);
+
+/// Stage: measures, tests and writes every answer, and the result.
+void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result);
+
+/// The figures of a result that are known before the search.
+RunResult begun_result(const Trained& trained, const Device& device);
+
+/// Answers targets on a device with the nets that were trained in `from`, a finished folder of
+/// `lathe run` or `lathe train`: measures the device, takes the accuracy predictor of `from` or
+/// makes one, searches, measures and evaluates, and hands over into `folder` as run() does. Nothing
+/// is trained, but where the options say so each answer alone. Stages are resumed as in run().
+/// `data_dir` replaces the folder that the data came from, if it isn't empty; `threads` are for
+/// everything but timing, 0: all cores. The test set is read once per winner, at the end.
+/// @throws Error as open_trained() and measure_device(); std::invalid_argument as ask().
+RunResult specialize(const std::filesystem::path& from, const std::filesystem::path& data_dir,
+                     int threads, const SpecializeOptions& options, const RunFolder& folder,
+                     const ProgressFn& progress);
+
+}  // namespace lathe::run

@@ -1,0 +1,98 @@
+// A finished run, asked for other targets and for another device.
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "apps/tiny_run.h"
+
+namespace lathe::testing {
+namespace {
+
+class SpecializeTest : public ::testing::Test {
+ protected:
+  /// One run for all: they read it.
+  static void SetUpTestSuite() {
+    tiny_ = std::make_unique<TinyRun>();
+    tiny_->write_latency_table(tiny_->out());
+    const Outcome run = tiny_->run();
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+  }
+  static void TearDownTestSuite() { tiny_.reset(); }
+
+  std::filesystem::path again() const { return own_ / "again"; }
+
+  Outcome specialize(const std::string& more) const {
+    return run_lathe("specialize --from " + quoted(tiny_->out().string()) + " --out " +
+                     quoted(again().string()) +
+                     " --eval-threads 1 --candidates 3 --evaluations 160 --latency-samples 20 " +
+                     more);
+  }
+
+  /// A phone whose latency in ms is a 200,000th of the model file's bytes.
+  std::string phone() const {
+    const std::filesystem::path path = own_ / "phone.sh";
+    std::ofstream(path)
+        << "cat > /dev/null\n"
+           "awk -v bytes=$(stat -c %s \"$1\") 'BEGIN { ms = bytes / 200000; "
+           "printf \"{\\\"device\\\": \\\"phone\\\", \\\"runtime\\\": \\\"test\\\", "
+           "\\\"latencies_ms\\\": [%f, %f]}\\n\", ms, ms }'\n";
+    return " --runner command --command " + quoted("sh " + path.string());
+  }
+
+  static std::unique_ptr<TinyRun> tiny_;
+  TemporaryFolder own_;
+};
+
+std::unique_ptr<TinyRun> SpecializeTest::tiny_;
+
+TEST_F(SpecializeTest, AnswersOtherTargetsWithoutTraining) {
+  const std::string checkpoint = read_file(tiny_->out("checkpoint/supernet.safetensors"));
+  const Outcome outcome = specialize("--targets 0.000001,1000 --latency " +
+                                     quoted(tiny_->out("latency.json").string()));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("infeasible: the minimum reachable is "), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(again() / "nets/1000ms/model.onnx"));
+  EXPECT_FALSE(std::filesystem::exists(again() / "checkpoint"));
+  EXPECT_EQ(read_file(tiny_->out("checkpoint/supernet.safetensors")), checkpoint);
+  EXPECT_EQ(specialize("--targets 5").exit_code, 1) << "holds answers already";
+}
+
+TEST_F(SpecializeTest, AnswersForADeviceThatIsAProgram) {
+  const Outcome outcome = specialize("--num-targets 2 --json" + phone());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result.at("device").at("device"), "phone");
+  EXPECT_EQ(result, read_json(again() / "result.json"));
+  const auto& targets = result.at("targets");
+  ASSERT_EQ(targets.size(), 2U);
+  for (const auto& target : targets) {
+    EXPECT_EQ(target.at("within_target"), true);
+    // What is handed over is the file that was measured, but for its description.
+    const std::string dir = target.at("dir");
+    const double bytes =
+        static_cast<double>(std::filesystem::file_size(again() / dir / "model.onnx"));
+    EXPECT_NEAR(target.at("measured_ms"), bytes / 200000, 0.1 * bytes / 200000);
+  }
+}
+
+TEST_F(SpecializeTest, RefusesTheModelOfAnotherDevice) {
+  const Outcome outcome =
+      specialize("--latency " + quoted(tiny_->out("latency.json").string()) + phone());
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(lines_of(outcome.err).back().find("measured under other conditions (device: "),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(again() / "latency.json"));
+}
+
+TEST_F(SpecializeTest, SaysWhatAFolderIsNot) {
+  const Outcome outcome = run_lathe("specialize --from " + quoted(own_.path().string()) +
+                                    " --out " + quoted(again().string()));
+  expect_failure(outcome, 1,
+                 own_.path().string() +
+                     ": has no trained weights: expected train.json and a checkpoint, as lathe "
+                     "train and lathe run leave them");
+}
+
+}  // namespace
+}  // namespace lathe::testing

@@ -26,6 +26,7 @@ measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
     throw Error("--runner command: needs --command with the program to run (docs/runners.md)");
   }
   return {.command = o.command,
+          .protocol = o.protocol,
           .write_model = write_onnx(o),
           .threads = o.threads,
           .batch = o.batch,
@@ -68,7 +69,13 @@ void add_runner_options(CLI::App& command, RunnerOptions& o) {
   command.add_option("--command", o.command,
                      "shell command of --runner command; gets the ONNX file's path and, on "
                      "standard input, what to do (docs/runners.md)");
-  command.add_option("--timeout-s", o.timeout_s, "limit for one call of --command")
+  command
+      .add_option("--protocol", o.protocol,
+                  "of --command: 1, called for each net and turn; 2, started once and asked by "
+                  "lines (docs/runners.md)")
+      ->check(CLI::Range(1, 2))
+      ->capture_default_str();
+  command.add_option("--timeout-s", o.timeout_s, "limit for one answer of --command")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_option("--retries", o.retries, "calls of --command after one that failed")

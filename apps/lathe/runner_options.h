@@ -17,6 +17,7 @@ struct RunnerOptions {
   int batch = 1;
   std::string layout = "auto";
   std::string command;
+  int protocol = 1;
   double timeout_s = 300;
   int retries = 2;
 };

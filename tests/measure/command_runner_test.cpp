@@ -158,6 +158,117 @@ TEST_F(CommandRunnerTest, RefusesAnotherDeviceHalfWay) {
       "runner `" + command + "`: was phone, test 1, float32, and is now tablet, test 1, float32");
 }
 
+/// Programs that stay: `time` is what they answer when asked for times.
+struct StayingRunnerTest : CommandRunnerTest {
+  /// Answers to hello, load and unload, and `time`, a line of shell, to time; all that it is asked
+  /// goes to a file.
+  std::string staying(const std::string& time) const {
+    return script("while read -r line; do echo \"$line\" >> '" + request().string() +
+                  "'\n"
+                  "  id=${line##*\\\"id\\\":}; id=${id%\\}}\n"
+                  "  case $line in\n"
+                  "  *hello*) echo \"{\\\"id\\\": $id, \\\"device\\\": \\\"phone\\\", "
+                  "\\\"runtime\\\": \\\"test 2\\\"}\";;\n"
+                  "  *warmup*) " +
+                  time +
+                  ";;\n"
+                  "  *) echo 'loading the library'; echo \"{\\\"id\\\": $id}\";;\n"
+                  "  esac\ndone");
+  }
+  static std::string times() {
+    return "sleep 0.11; echo \"{\\\"id\\\": $id, \\\"latencies_ms\\\": [50, 60.5]}\"";
+  }
+  CommandRunnerOptions options(const std::string& command) const {
+    CommandRunnerOptions o = CommandRunnerTest::options(command);
+    o.protocol = 2;
+    return o;
+  }
+  std::vector<nlohmann::json> requests() const { return JsonLines(request()).read(); }
+};
+
+TEST_F(StayingRunnerTest, IsStartedOnceAndLoadsEachNetOnce) {
+  CommandRunner runner(small_net(), options(staying(times())));
+  EXPECT_EQ(runner.device(), "phone");
+  EXPECT_EQ(runner.runtime(), "test 2");
+  EXPECT_EQ(runner.precision(), "float32");
+  const std::size_t probing = requests().size();
+  const std::vector<graph::Net> nets{small_net(), small_net()};
+  const auto timings =
+      runner.time(nets, {.warmup_runs = 3, .rounds = 2, .runs_per_round = 7, .round_ms = 12.5});
+  const std::vector<std::vector<double>> expected{{50, 60.5}, {50, 60.5}};
+  EXPECT_EQ(timings[1].rounds_ms, expected);
+  std::vector<std::string> asked;
+  std::vector<int> warmups;
+  const auto all = requests();
+  EXPECT_EQ(all[0].at("request"), "hello");
+  EXPECT_EQ(all[0].at("version"), 2);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].at("id"), static_cast<int>(i) + 1);
+    if (i < probing) continue;
+    asked.push_back(all[i].at("request"));
+    if (asked.back() == "time") warmups.push_back(all[i].at("warmup_runs"));
+    if (asked.back() == "load") {
+      EXPECT_EQ(all[i].at("input_shape"), (std::vector<int>{1, 2, 12, 12}));
+    }
+  }
+  EXPECT_EQ(asked, (std::vector<std::string>{"load", "time", "load", "time", "time", "time",
+                                             "unload", "unload"}));
+  EXPECT_EQ(warmups, (std::vector<int>{3, 3, 1, 1}));
+}
+
+TEST_F(StayingRunnerTest, IsStartedAgainAfterItDied) {
+  const std::string mark = (folder / "mark").string();
+  CommandRunnerOptions o =
+      options(staying("if rm '" + mark + "' 2> /dev/null; then exit 9; fi; " + times()));
+  o.retries = 1;
+  CommandRunner runner(small_net(), o);
+  write_file_atomic(mark, "");
+  const graph::Net net = small_net();
+  EXPECT_EQ(runner.time({&net, 1}, {.rounds = 2}).front().rounds_ms.size(), 2U);
+  write_file_atomic(mark, "");
+  o.retries = 0;
+  EXPECT_EQ(text_thrown<Error>([&] { CommandRunner(small_net(), o); }),
+            "runner `" + o.command + "`: ended with exit status 9 (1 attempts)");
+}
+
+TEST_F(StayingRunnerTest, RefusesWhatIsNoAnswer) {
+  const auto failure = [&](const std::string& time, double timeout_s = 10) {
+    CommandRunnerOptions o = options(staying(time));
+    o.timeout_s = timeout_s;
+    const std::string prefix = "runner `" + o.command + "`: ";
+    return text_thrown<Error>([&] { CommandRunner(small_net(), o); }).substr(prefix.size());
+  };
+  const auto json = [](const std::string& members) {
+    return "echo \"{\\\"id\\\": $id, " + members + "}\"";
+  };
+  EXPECT_EQ(failure("echo \"{\\\"id\\\": 1, \\\"latencies_ms\\\": [1, 1]}\""),
+            "answers request 1 where 3 was asked (1 attempts)");
+  EXPECT_EQ(failure(json("\\\"error\\\": \\\"unsupported operator\\\"")),
+            "unsupported operator (1 attempts)");
+  EXPECT_EQ(failure(json("\\\"latencies_ms\\\": []")),
+            "answer: latencies_ms must be times > 0, at least one (1 attempts)");
+  EXPECT_EQ(failure(json("\\\"latencies_ms\\\": [90000]")).rfind("states 90000.00 ms in", 0), 0U);
+  EXPECT_EQ(failure("echo fast", 0.5), "no answer within 0 s (1 attempts)");
+  EXPECT_EQ(failure("cat /dev/zero", 60).rfind("prints a line without end", 0), 0U);
+}
+
+TEST_F(StayingRunnerTest, RefusesAnotherDeviceHalfWay) {
+  const std::string mark = (folder / "mark").string();
+  const std::string command =
+      staying("if [ -e '" + mark +
+              "' ]; then echo \"{\\\"id\\\": $id, \\\"device\\\": \\\"tablet\\\", "
+              "\\\"latencies_ms\\\": [0.1]}\"; else " +
+              times() + "; fi");
+  CommandRunner runner(small_net(), options(command));
+  write_file_atomic(mark, "");
+  const graph::Net net = small_net();
+  EXPECT_EQ(
+      text_thrown<Error>([&] {
+        runner.time({&net, 1}, {});
+      }),
+      "runner `" + command + "`: was phone, test 2, float32, and is now tablet, test 2, float32");
+}
+
 TEST_F(CommandRunnerTest, RefusesOptionsThatAreNone) {
   const auto text = [&](auto change) {
     CommandRunnerOptions bad = options("true");
@@ -166,6 +277,8 @@ TEST_F(CommandRunnerTest, RefusesOptionsThatAreNone) {
   };
   EXPECT_EQ(text([](auto& o) { o.command.clear(); }),
             "[measure::CommandRunner] command must not be empty");
+  EXPECT_EQ(text([](auto& o) { o.protocol = 3; }),
+            "[measure::CommandRunner] protocol must be 1 or 2, got 3");
   EXPECT_EQ(text([](auto& o) { o.batch = 0; }),
             "[measure::CommandRunner] threads and batch must be > 0, got 1 and 0");
   EXPECT_EQ(text([](auto& o) { o.timeout_s = 0; }),

@@ -9,30 +9,41 @@
 #include <vector>
 
 #include "lathe/measure/runner.h"
+#include "lathe/measure/runner_protocol.h"
+#include "lathe/measure/temporary_folder.h"
 
 namespace lathe::measure {
 
 struct CommandRunnerOptions {
-  std::string command;     ///< a line for the shell; the model's path is appended as last argument
+  std::string command;     ///< a line for the shell; version 1 appends the model's path to it
+  int protocol = 1;        ///< 2: the program is started once and stays
   WriteModel write_model;  ///< for the batch size
   int threads = 1;
   int batch = 1;
-  double timeout_s = 300;  ///< for each call
-  int retries = 2;         ///< after a call that failed in whatever way
+  double timeout_s = 300;  ///< for each answer
+  int retries = 2;         ///< after one that failed in whatever way
 };
 
-/// Calls the program once for each net and turn. Standard input is one line of JSON,
+/// Version 1 calls the program once for each net and turn. Standard input is one line of JSON,
 /// `{"version": 1, "model": path, "input_shape": [N, C, H, W] or null, "batch": N, "threads": T,
 /// "warmup_runs": W, "runs": R, "max_ms": M}`; the program runs the model W times, then R times or
 /// for at most M ms (0: no limit), but at least twice, and prints one line of JSON,
 /// `{"device": "...", "runtime": "...", "latencies_ms": [...]}`, with "precision" and "first_ms" if
-/// it likes (docs/runners.md).
+/// it likes.
+///
+/// Version 2 starts it once. Requests are lines of JSON on its standard input, `{"request":
+/// "hello", "version": 2, "threads": T, "batch": N, "id": i}`, then "load" with "model" and
+/// "input_shape", "time" with "model", "warmup_runs", "runs" and "max_ms", "unload" with "model",
+/// and it answers each by a line with the request's "id": device and runtime, nothing more,
+/// latencies_ms, nothing more; or `{"id": i, "error": "..."}`. Nets are timed in turns without
+/// loading them again. It is to end when its standard input does. docs/runners.md.
 class CommandRunner : public ModelRunner {
  public:
   /// Runs `probe` a few times, more and more often, to learn the device and the runtime, and to see
   /// that the times that the program states agree with the time that it takes.
   /// @throws std::invalid_argument if a count or the time limit is not positive (retries:
-  /// negative), or something is missing; Error naming the command and what is wrong with it.
+  /// negative), the protocol is neither, or something is missing; Error naming the command and what
+  /// is wrong with it.
   CommandRunner(const graph::Net& probe, CommandRunnerOptions options);
   /// The same with a model that exists as a file.
   CommandRunner(const std::filesystem::path& probe, CommandRunnerOptions options);
@@ -52,28 +63,17 @@ class CommandRunner : public ModelRunner {
   int threads() const override { return options_.threads; }
 
  private:
-  struct Model {
-    std::filesystem::path path;
-    std::optional<graph::Shape> input;
-  };
-  struct Turn {
-    std::string device, runtime, precision;
-    std::optional<double> first_ms;
-    std::vector<double> times_ms;
-    double wall_ms = 0;
-  };
-
-  void probe(const Model& model, const std::filesystem::path& folder);
-  std::vector<Timing> time_models(std::span<const Model> models, const TimingOptions& options,
-                                  const TurnFn& progress, const std::filesystem::path& folder);
-  Model write(const graph::Net& net, const std::filesystem::path& path) const;
-  Turn call(const Model& model, int warmup_runs, int runs, double max_ms,
-            const std::filesystem::path& folder) const;
-  Turn try_call(const Model& model, const std::string& request,
-                const std::filesystem::path& folder) const;
-  void check_same_device(const Turn& turn) const;
+  void begin();
+  void probe(const ModelFile& model);
+  std::vector<Timing> time_models(std::span<const ModelFile> models, const TimingOptions& options,
+                                  const TurnFn& progress);
+  ModelFile write(const graph::Net& net, const std::filesystem::path& path) const;
+  StatedTurn turn(const ModelFile& model, int warmup_runs, int runs, double max_ms);
+  void check_same_device(const StatedTurn& turn) const;
 
   CommandRunnerOptions options_;
+  TemporaryFolder folder_;  // the protocol's
+  std::unique_ptr<RunnerProtocol> protocol_;
   std::string device_, runtime_, precision_;
 };
 

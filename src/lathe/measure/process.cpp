@@ -99,4 +99,12 @@ ProcessResult run_process(const std::string& command, const std::vector<std::str
   return result;
 }
 
+std::string last_line(const std::string& text) {
+  const std::size_t end = text.find_last_not_of(" \n\r\t");
+  if (end == std::string::npos) return {};
+  const std::size_t newline = text.rfind('\n', end);
+  const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
+  return text.substr(begin, end + 1 - begin);
+}
+
 }  // namespace lathe::measure

@@ -23,4 +23,7 @@ ProcessResult run_process(const std::string& command, const std::vector<std::str
                           const std::string& input, double timeout_s,
                           const std::filesystem::path& folder);
 
+/// The last line of `text` that is not empty.
+std::string last_line(const std::string& text);
+
 }  // namespace lathe::measure

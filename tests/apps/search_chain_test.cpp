@@ -7,6 +7,7 @@
 
 #include "apps/program.h"
 #include "lathe/accuracy/width_scores.h"
+#include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "run/stage_fixtures.h"
 
@@ -160,6 +161,29 @@ TEST_F(SearchWidthsTest, StrategiesAreOrderedByTheirProofs) {
     EXPECT_LE(other["accuracy"].get<double>(), ows["accuracy"].get<double>()) << strategy;
     EXPECT_LE(other["latency_ms"].get<double>(), std::stod(target)) << strategy;
   }
+}
+
+TEST_F(SearchWidthsTest, LagrangianTakesLimitsOnMacsAndParametersTogether) {
+  const auto answer = [&](const std::string& limits) {
+    const Outcome outcome =
+        search("--strategy lagrangian --targets 1000 --json --max-macs 40% " + limits);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out)["targets"][0];
+  };
+  const auto one = answer("");
+  const auto both = answer("--max-params 30%");
+  for (const auto& target : {one, both}) {
+    EXPECT_GE(target["gap"].get<double>(), 0.0);
+    EXPECT_LT(target["gap"].get<double>(), 0.05 * target["error"].get<double>());
+  }
+  EXPECT_GE(both["bound"].get<double>(), one["bound"].get<double>() - 1e-12);
+  const graph::Graph net = space_->graph(space_->from_json(both["arch"], "answer"));
+  const graph::Graph largest = space_->graph(space_->largest());
+  EXPECT_LE(graph::macs(net), 0.4 * static_cast<double>(graph::macs(largest)));
+  EXPECT_LE(graph::params(net), 0.3 * static_cast<double>(graph::params(largest)));
+  const Outcome ows = search("--strategy ows --targets 1000 --max-macs 40% --max-params 30%");
+  EXPECT_EQ(ows.exit_code, 1);
+  EXPECT_NE(ows.err.find("not on both; strategy lagrangian does"), std::string::npos) << ows.err;
 }
 
 TEST_F(SearchWidthsTest, GapsInScoresAreToldOrRefused) {

@@ -186,6 +186,31 @@ TEST_F(SearchWidthsTest, LagrangianTakesLimitsOnMacsAndParametersTogether) {
   EXPECT_NE(ows.err.find("not on both; strategy lagrangian does"), std::string::npos) << ows.err;
 }
 
+TEST_F(SearchWidthsTest, AnswersShowEachLayersWidthItsScoreAndTheUniformNets) {
+  save_scores(true);
+  const auto scores = accuracy::WidthScores::load(*space_, scores_);
+  const auto answer = nlohmann::json::parse(
+      search("--strategy ows --compare greedy,uniform --targets 0.0001,1000 --json").out);
+  EXPECT_FALSE(answer["targets"][0].contains("widths")) << "infeasible";
+  const auto& uniform = answer["compared"][1]["targets"][1];
+  for (const auto& target : {answer["targets"][1], answer["compared"][0]["targets"][1], uniform}) {
+    ASSERT_EQ(target["widths"].size(), space_->decisions().size());
+    const space::Arch arch = space_->from_json(target["arch"], "answer");
+    for (std::size_t i = 0; i < space_->decisions().size(); ++i) {
+      const auto& layer = target["widths"][i];
+      EXPECT_EQ(layer["decision"], "widths[" + std::to_string(i) + "]");
+      EXPECT_EQ(layer["width"], target["arch"]["widths"][i]);
+      EXPECT_EQ(layer["uniform"], uniform["arch"]["widths"][i]);
+      const auto& score = scores.table()[i][arch.choices[i]];
+      ASSERT_TRUE(score);
+      EXPECT_EQ(layer["score"]["mean"], score->mean);
+      EXPECT_EQ(layer["score"]["standard_error"], score->standard_error);
+    }
+  }
+  const auto alone = nlohmann::json::parse(search("--strategy ows --targets 1000 --json").out);
+  EXPECT_FALSE(alone["targets"][0]["widths"][0].contains("uniform"));
+}
+
 TEST_F(SearchWidthsTest, GapsInScoresAreToldOrRefused) {
   save_scores(true);
   const Outcome told = search("--strategy ows --targets 1000");

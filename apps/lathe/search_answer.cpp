@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <system_error>
@@ -28,13 +29,54 @@ Json to_json(const space::Space& space, const Candidate& candidate) {
           {"arch", space.to_json(candidate.arch)}};
 }
 
-Json to_json(const space::Space& space, const TargetResult& target) {
+/// The net of uniform scaling for target number `i`; null if none was asked for or found.
+const space::Arch* uniform_net(const SearchAnswer& answer, std::size_t i) {
+  for (const StrategyAnswer& run : answer.runs) {
+    if (run.strategy == to_string(search::Strategy::kUniform) && run.result.targets[i].feasible) {
+      return &run.result.targets[i].candidates.front().arch;
+    }
+  }
+  return nullptr;
+}
+
+bool is_space_of_widths(const space::Space& space) {
+  return std::ranges::all_of(space.decisions(),
+                             [](const space::Decision& d) { return d.group == "widths"; });
+}
+
+Json widths_json(const SearchAnswer& answer, const space::Arch& arch, const space::Arch* uniform) {
+  const Json chosen = answer.space->to_json(arch);
+  const Json beside = uniform != nullptr ? answer.space->to_json(*uniform) : Json();
+  Json widths = Json::array();
+  for (std::size_t i = 0; i < arch.choices.size(); ++i) {
+    const space::Decision& decision = answer.space->decisions()[i];
+    const auto at = static_cast<std::size_t>(decision.index);
+    Json layer{{"decision", fmt::format("{}[{}]", decision.group, decision.index)},
+               {"width", chosen.at(decision.group).at(at)}};
+    if (uniform != nullptr) {
+      layer["uniform"] = beside.at(decision.group).at(at);
+    }
+    if (answer.scores != nullptr) {
+      const auto& score = answer.scores->table()[i][arch.choices[i]];
+      layer["score"] =
+          score ? Json{{"mean", score->mean}, {"standard_error", score->standard_error}} : Json();
+    }
+    widths.push_back(std::move(layer));
+  }
+  return widths;
+}
+
+/// Of target number `i`.
+Json to_json(const SearchAnswer& answer, const TargetResult& target, std::size_t i) {
   Json json{{"target_ms", target.target_ms}, {"feasible", target.feasible}};
   if (!target.feasible) {
     json["minimum_ms"] = finite_or_null(target.minimum_ms);
     return json;
   }
-  json.update(to_json(space, target.candidates.front()));
+  json.update(to_json(*answer.space, target.candidates.front()));
+  if (is_space_of_widths(*answer.space)) {
+    json["widths"] = widths_json(answer, target.candidates.front().arch, uniform_net(answer, i));
+  }
   json["evaluations"] = target.evaluations;
   json["seconds"] = target.seconds;
   json["provenance"] = target.provenance;
@@ -45,16 +87,16 @@ Json to_json(const space::Space& space, const TargetResult& target) {
   }
   if (target.candidates.size() > 1) {
     for (const Candidate& candidate : target.candidates) {
-      json["candidates"].push_back(to_json(space, candidate));
+      json["candidates"].push_back(to_json(*answer.space, candidate));
     }
   }
   return json;
 }
 
-Json to_json(const space::Space& space, const StrategyAnswer& run) {
+Json to_json(const SearchAnswer& answer, const StrategyAnswer& run) {
   Json targets = Json::array();
-  for (const TargetResult& target : run.result.targets) {
-    targets.push_back(to_json(space, target));
+  for (std::size_t i = 0; i < run.result.targets.size(); ++i) {
+    targets.push_back(to_json(answer, run.result.targets[i], i));
   }
   return {{"strategy", run.strategy},
           {"seconds", run.result.seconds},
@@ -184,9 +226,9 @@ Json to_json(const SearchAnswer& answer) {
              {{"minimum", capability.minimum_ms ? Json(*capability.minimum_ms) : Json()},
               {"maximum", capability.maximum_ms}}},
             {"limits", limits}};
-  json.update(to_json(*answer.space, answer.runs.front()));
+  json.update(to_json(answer, answer.runs.front()));
   for (std::size_t i = 1; i < answer.runs.size(); ++i) {
-    json["compared"].push_back(to_json(*answer.space, answer.runs[i]));
+    json["compared"].push_back(to_json(answer, answer.runs[i]));
   }
   return json;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/accuracy/width_scores.h"
 #include "lathe/search/search_targets.h"
 #include "lathe/space/space.h"
 
@@ -33,6 +34,7 @@ struct StrategyAnswer {
 
 struct SearchAnswer {
   const space::Space* space = nullptr;
+  const accuracy::WidthScores* scores = nullptr;  ///< null where another model predicts accuracy
   std::uint64_t seed = 0;
   Capability capability;
   /// The strategy that was asked for, then those that it was compared with; all of the same
@@ -50,6 +52,12 @@ std::string capability_text(const Capability& capability, const std::vector<doub
 /// "compared": [{"strategy", "seconds", "evaluations", "targets"}]}`. An infeasible target has
 /// "minimum_ms" in place of a net, null if no net is within the limits. "candidates" is there where
 /// there are several, "error", "bound" and "gap" where a strategy proves how good the net is.
+///
+/// Of a space of widths each net comes with "widths": [{"decision": "widths[0]", "width",
+/// "uniform", "score": {"mean", "standard_error"}}, ...], what a figure of widths by layer is drawn
+/// from (AOWS, figure 5). "uniform", the width in the same target's net by uniform scaling, is
+/// there where that was asked for or compared with and found one; "score" with width scores, null
+/// where no net that was scored had the width.
 nlohmann::ordered_json to_json(const SearchAnswer& answer);
 
 /// The figures of every target, the archs below them, and the strategies side by side.

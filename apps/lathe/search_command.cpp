@@ -185,9 +185,8 @@ double maximum_ms(const search::Models& models) {
   return search::reachable_range(*models.space, *models.latency).slowest.predicted_ms;
 }
 
-/// Scores may have gaps, and need not be accuracies; people shall know.
-void check_scores(const SearchCommand& command, const search::Models& models) {
-  const auto* scores = dynamic_cast<const accuracy::WidthScores*>(models.accuracy.get());
+/// Scores may have gaps, and need not be accuracies; people shall know. Null: no width scores.
+void check_scores(const SearchCommand& command, const accuracy::WidthScores* scores) {
   if (scores == nullptr) {
     return;
   }
@@ -261,9 +260,10 @@ void execute(const SearchCommand& command) {
       search::load_models(command.space.name, command.space.overrides(),
                           {.latency = command.latency, .accuracy = command.accuracy});
   tell_left_out(models);
-  check_scores(command, models);
+  const auto* scores = dynamic_cast<const accuracy::WidthScores*>(models.accuracy.get());
+  check_scores(command, scores);
 
-  SearchAnswer answer{.space = models.space.get(), .seed = command.seed};
+  SearchAnswer answer{.space = models.space.get(), .scores = scores, .seed = command.seed};
   answer.capability.maximum_ms = maximum_ms(models);
   const search::Constraints limits = constraints(command, *models.space, answer.capability);
   if (const search::Problem problem(*models.space, *models.latency, *models.accuracy, limits);

@@ -1,18 +1,21 @@
 // Solvers over chains: how long they take, how that grows, and what the Lagrangian loses.
 //   lathe_chain_search_bench [--plot growth.svg] [--write-chain chain.json]
-// The tables are made up: latency is nearly a power of the widths on both sides of an edge, error
-// falls with the width, both with noise. Times are medians of this thread's processor time, so that
-// other processes disturb them little. Exit code 1: an answer disagrees with its check.
+//   lathe_chain_search_bench fitted --latency MODEL.json --accuracy SCORES.json...
+// Without `fitted` the tables are made up: latency is nearly a power of the widths on both sides of
+// an edge, error falls with the width, both with noise. Times are medians of this thread's
+// processor time, so that other processes disturb them little. Exit code 1: an answer disagrees
+// with its check.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
-#include <functional>
+#include <exception>
 
+#include "fitted.h"
 #include "growth_plot.h"
+#include "lagrangian_loss.h"
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/search/chain/forward_backward.h"
@@ -28,7 +31,6 @@ namespace {
 using search::ParetoFront;
 using space::Trellis;
 
-constexpr int kTargets = 199;
 constexpr int kSeeds = 5;
 
 struct Tables {
@@ -101,46 +103,8 @@ std::vector<std::vector<double>> even_widths(std::size_t layers, std::size_t cou
   return std::vector<std::vector<double>>(layers, layer);
 }
 
-double processor_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
-}
-
-double median_ms(int rounds, const std::function<void()>& work) {
-  work();
-  std::vector<double> times;
-  for (int i = 0; i < rounds; ++i) {
-    const double start = processor_ms();
-    work();
-    times.push_back(processor_ms() - start);
-  }
-  return median(times);
-}
-
-std::vector<double> targets_of(const ParetoFront& front) {
-  std::vector<double> targets;
-  const double low = front.points().front().latency;
-  const double high = front.points().back().latency;
-  for (int i = 0; i < kTargets; ++i) {
-    targets.push_back(low + (high - low) * (i + 0.5) / kTargets);
-  }
-  return targets;
-}
-
-/// Dual bound <= optimum <= Lagrangian answer; every answer within its target.
-bool agree(const Tables& tables, const ParetoFront& front) {
-  for (const double target : targets_of(front)) {
-    const auto best = front.best(target);
-    const auto relaxed =
-        search::lagrangian_search(tables.trellis, tables.error, tables.latency, target);
-    if (!best || !relaxed || best->latency > target || relaxed->latency > target ||
-        relaxed->bound > best->error + 1e-12 || relaxed->error < best->error ||
-        Trellis::total(best->path, tables.error) != best->error) {
-      return false;
-    }
-  }
-  return true;
+LagrangianLoss loss_of(const Tables& tables, const ParetoFront& front) {
+  return lagrangian_loss(tables.trellis, tables.error, tables.latency, front);
 }
 
 bool print_times() {
@@ -150,7 +114,7 @@ bool print_times() {
   for (int seed = 0; seed < kSeeds; ++seed) {
     const Tables tables = tables_of(mobilenet_widths(), static_cast<std::uint64_t>(seed));
     const ParetoFront front(tables.trellis, tables.error, tables.latency);
-    all_agree = all_agree && front.exact() && agree(tables, front);
+    all_agree = all_agree && front.exact() && loss_of(tables, front).consistent;
     viterbi.push_back(median_ms(500, [&] { space::min_sum(tables.trellis, tables.latency); }));
     sum_product.push_back(
         median_ms(50, [&] { search::ForwardBackward(tables.trellis, tables.error); }));
@@ -190,20 +154,15 @@ void print_lagrangian() {
   for (int seed = 0; seed < kSeeds; ++seed) {
     const Tables tables = tables_of(mobilenet_widths(), static_cast<std::uint64_t>(seed));
     const ParetoFront front(tables.trellis, tables.error, tables.latency);
-    int exact = 0;
-    std::vector<double> unused, unused_best, above;
-    for (const double target : targets_of(front)) {
-      const auto best = front.best(target);
-      const auto found =
-          search::lagrangian_search(tables.trellis, tables.error, tables.latency, target);
-      exact += found->error == best->error ? 1 : 0;
-      unused_best.push_back(1 - best->latency / target);
-      unused.push_back(1 - found->latency / target);
-      above.push_back(found->error / best->error - 1);
+    const LagrangianLoss loss = loss_of(tables, front);
+    std::vector<double> above;
+    for (std::size_t i = 0; i < loss.above.size(); ++i) {
+      above.push_back(loss.above[i] / loss.optimum[i]);
     }
-    fmt::print("{:5} | {:13} | {:.3f}%, {:.3f}% ({:.2f}%) | {:.3f}% ({:.2f}%)\n", seed, exact,
-               100 * mean(unused_best), 100 * mean(unused), 100 * std::ranges::max(unused),
-               100 * mean(above), 100 * std::ranges::max(above));
+    fmt::print("{:5} | {:13} | {:.3f}%, {:.3f}% ({:.2f}%) | {:.3f}% ({:.2f}%)\n", seed, loss.exact,
+               100 * mean(loss.unused_by_optimum), 100 * mean(loss.unused),
+               100 * std::ranges::max(loss.unused), 100 * mean(above),
+               100 * std::ranges::max(above));
   }
   fmt::print("\n");
 }
@@ -279,16 +238,30 @@ int main(int argc, char** argv) {
   std::string chain;
   app.add_option("--plot", plot, "SVG file: how the exact front's time grows");
   app.add_option("--write-chain", chain, "JSON file of the first table, for lathe search --chain");
+  std::filesystem::path latency;
+  std::vector<std::filesystem::path> scores;
+  CLI::App* fitted =
+      app.add_subcommand("fitted", "of fitted models in the place of made-up tables");
+  fitted->add_option("--latency", latency, "latency model that lathe wrote")->required();
+  fitted->add_option("--accuracy", scores, "width scores, one file or more")->required();
   CLI11_PARSE(app, argc, argv);
-  if (!chain.empty()) {
-    lathe::bench::write_chain(chain);
+  try {
+    if (fitted->parsed()) {
+      return lathe::bench::print_fitted(latency, scores) ? 0 : 1;
+    }
+    if (!chain.empty()) {
+      lathe::bench::write_chain(chain);
+    }
+    const bool agree = lathe::bench::print_times();
+    lathe::bench::print_lagrangian();
+    const auto growth = lathe::bench::print_growth();
+    if (!plot.empty()) {
+      lathe::write_file_atomic(plot, lathe::bench::growth_svg("Time of the exact front",
+                                                              "layers, widths, or steps", growth));
+    }
+    return agree ? 0 : 1;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
   }
-  const bool agree = lathe::bench::print_times();
-  lathe::bench::print_lagrangian();
-  const auto growth = lathe::bench::print_growth();
-  if (!plot.empty()) {
-    lathe::write_file_atomic(plot, lathe::bench::growth_svg("Time of the exact front",
-                                                            "layers, widths, or steps", growth));
-  }
-  return agree ? 0 : 1;
 }

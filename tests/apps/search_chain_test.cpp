@@ -7,6 +7,7 @@
 
 #include "apps/program.h"
 #include "lathe/accuracy/width_scores.h"
+#include "lathe/graph/counts.h"
 #include "lathe/space/builtin_spaces.h"
 #include "run/stage_fixtures.h"
 
@@ -160,6 +161,54 @@ TEST_F(SearchWidthsTest, StrategiesAreOrderedByTheirProofs) {
     EXPECT_LE(other["accuracy"].get<double>(), ows["accuracy"].get<double>()) << strategy;
     EXPECT_LE(other["latency_ms"].get<double>(), std::stod(target)) << strategy;
   }
+}
+
+TEST_F(SearchWidthsTest, LagrangianTakesLimitsOnMacsAndParametersTogether) {
+  const auto answer = [&](const std::string& limits) {
+    const Outcome outcome =
+        search("--strategy lagrangian --targets 1000 --json --max-macs 40% " + limits);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out)["targets"][0];
+  };
+  const auto one = answer("");
+  const auto both = answer("--max-params 30%");
+  for (const auto& target : {one, both}) {
+    EXPECT_GE(target["gap"].get<double>(), 0.0);
+    EXPECT_LT(target["gap"].get<double>(), 0.05 * target["error"].get<double>());
+  }
+  EXPECT_GE(both["bound"].get<double>(), one["bound"].get<double>() - 1e-12);
+  const graph::Graph net = space_->graph(space_->from_json(both["arch"], "answer"));
+  const graph::Graph largest = space_->graph(space_->largest());
+  EXPECT_LE(graph::macs(net), 0.4 * static_cast<double>(graph::macs(largest)));
+  EXPECT_LE(graph::params(net), 0.3 * static_cast<double>(graph::params(largest)));
+  const Outcome ows = search("--strategy ows --targets 1000 --max-macs 40% --max-params 30%");
+  EXPECT_EQ(ows.exit_code, 1);
+  EXPECT_NE(ows.err.find("not on both; strategy lagrangian does"), std::string::npos) << ows.err;
+}
+
+TEST_F(SearchWidthsTest, AnswersShowEachLayersWidthItsScoreAndTheUniformNets) {
+  save_scores(true);
+  const auto scores = accuracy::WidthScores::load(*space_, scores_);
+  const auto answer = nlohmann::json::parse(
+      search("--strategy ows --compare greedy,uniform --targets 0.0001,1000 --json").out);
+  EXPECT_FALSE(answer["targets"][0].contains("widths")) << "infeasible";
+  const auto& uniform = answer["compared"][1]["targets"][1];
+  for (const auto& target : {answer["targets"][1], answer["compared"][0]["targets"][1], uniform}) {
+    ASSERT_EQ(target["widths"].size(), space_->decisions().size());
+    const space::Arch arch = space_->from_json(target["arch"], "answer");
+    for (std::size_t i = 0; i < space_->decisions().size(); ++i) {
+      const auto& layer = target["widths"][i];
+      EXPECT_EQ(layer["decision"], "widths[" + std::to_string(i) + "]");
+      EXPECT_EQ(layer["width"], target["arch"]["widths"][i]);
+      EXPECT_EQ(layer["uniform"], uniform["arch"]["widths"][i]);
+      const auto& score = scores.table()[i][arch.choices[i]];
+      ASSERT_TRUE(score);
+      EXPECT_EQ(layer["score"]["mean"], score->mean);
+      EXPECT_EQ(layer["score"]["standard_error"], score->standard_error);
+    }
+  }
+  const auto alone = nlohmann::json::parse(search("--strategy ows --targets 1000 --json").out);
+  EXPECT_FALSE(alone["targets"][0]["widths"][0].contains("uniform"));
 }
 
 TEST_F(SearchWidthsTest, GapsInScoresAreToldOrRefused) {

@@ -17,6 +17,7 @@
 #include "lathe/train/evaluator.h"
 #include "lathe/train/schedule.h"
 #include "lathe/train/step.h"
+#include "lathe/train/train_state.h"
 
 namespace lathe::run {
 namespace {

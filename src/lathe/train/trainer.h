@@ -71,8 +71,4 @@ std::int64_t train(nn::SharedWeights& weights, const space::Space& space, Strate
                    const data::Dataset& dataset, const TrainOptions& options,
                    const ProgressFn& progress);
 
-/// Only the weights of a checkpoint, the moving average where there is one: for evaluation, search
-/// and handing over. @throws Error as load_checkpoint and SharedWeights::load_state.
-void load_trained(const std::filesystem::path& path, nn::SharedWeights& weights);
-
 }  // namespace lathe::train

@@ -11,7 +11,7 @@
 #include "lathe/core/error.h"
 #include "lathe/search/chain/greedy_shrink.h"
 #include "lathe/search/chain/k_best.h"
-#include "lathe/search/chain/lagrangian.h"
+#include "lathe/search/chain/lagrangian_within.h"
 #include "lathe/search/chain/pareto_front.h"
 #include "lathe/search/chain/uniform_widths.h"
 #include "lathe/search/pareto.h"
@@ -42,10 +42,8 @@ void check(const Problem& problem, Strategy strategy) {
   if (problem.accuracy().error_costs() == nullptr) {
     refuse("needs an accuracy model that is a sum over choices, such as width scores");
   }
-  const std::size_t sums = problem.additive_constraints().size();
-  if (sums > (strategy == Strategy::kLagrangian ? 0U : 1U)) {
-    refuse(sums > 1 ? "takes a limit on MACs or on parameters, not on both"
-                    : "takes no limit on MACs or parameters");
+  if (strategy != Strategy::kLagrangian && problem.additive_constraints().size() > 1) {
+    refuse("takes a limit on MACs or on parameters, not on both; strategy lagrangian does");
   }
 }
 
@@ -72,6 +70,9 @@ class ChainSearch {
     } else {
       latency_ms_ = problem_.transition_latency_ms();
       error_ = problem_.chain()->costs(*problem_.accuracy().error_costs());
+      for (const auto& [costs, limit] : problem_.additive_constraints()) {
+        limited_.push_back({.costs = problem_.chain()->costs(*costs), .limit = limit});
+      }
       if (options_.strategy == Strategy::kLagrangian) {
         relax();
       } else {
@@ -111,13 +112,10 @@ class ChainSearch {
   }
 
   void solve() {
-    const auto constraints = problem_.additive_constraints();
-    std::vector<double> limited;
     ParetoOptions pareto;
-    if (!constraints.empty()) {
-      limited = problem_.chain()->costs(*constraints.front().first);
-      pareto.limited = limited;
-      pareto.limit = constraints.front().second;
+    if (!limited_.empty()) {
+      pareto.limited = limited_.front().costs;
+      pareto.limit = limited_.front().limit;
     }
     const ParetoFront front(problem_.chain()->trellis(), error_, latency_ms_, pareto);
     for (TargetResult& target : result_.targets) {
@@ -174,28 +172,44 @@ class ChainSearch {
     return archs;
   }
 
+  /// The latency's limit comes first.
+  std::vector<LimitedCost> limits(double target_ms) const {
+    std::vector<LimitedCost> limits{{.costs = latency_ms_, .limit = target_ms}};
+    for (const Limited& limited : limited_) {
+      limits.push_back({.costs = limited.costs, .limit = limited.limit});
+    }
+    return limits;
+  }
+
   std::vector<space::BestPath> cheapest_at_price(double target_ms, std::size_t count) const {
     const space::Trellis& trellis = problem_.chain()->trellis();
-    const auto relaxed = lagrangian_search(trellis, error_, latency_ms_, target_ms);
-    if (!relaxed) {
-      return {};
-    }
-    std::vector<double> costs;
-    for (std::size_t t = 0; t < error_.size(); ++t) {
-      costs.push_back(error_[t] + relaxed->price * latency_ms_[t]);
+    const std::vector<LimitedCost> limited = limits(target_ms);
+    const LagrangianWithin relaxed = lagrangian_within(trellis, error_, limited);
+    std::vector<double> costs = error_;
+    for (std::size_t i = 0; i < limited.size(); ++i) {
+      for (std::size_t t = 0; t < costs.size(); ++t) {
+        costs[t] += relaxed.prices[i] * limited[i].costs[t];
+      }
     }
     return k_best(trellis, costs, count);
   }
 
   void relax() {
     for (TargetResult& target : result_.targets) {
-      const auto found =
-          lagrangian_search(problem_.chain()->trellis(), error_, latency_ms_, target.target_ms);
-      if (found) {
-        target.error_bound = ErrorBound{.error = found->error, .bound = found->bound};
-        answer(target, {problem_.chain()->arch(found->path)},
-               text_of("at %.4g in error per ms", found->price) +
-                   text_of(", within %.3g of the optimum", found->gap()));
+      const LagrangianWithin found =
+          lagrangian_within(problem_.chain()->trellis(), error_, limits(target.target_ms));
+      if (found.path) {
+        target.error_bound = ErrorBound{.error = found.error, .bound = found.bound};
+        answer(target, {problem_.chain()->arch(*found.path)},
+               text_of("at %.4g in error per ms", found.prices.front()) +
+                   text_of(", within %.3g of the optimum", found.gap()));
+      } else if (problem_.fastest() && problem_.fastest()->predicted_ms <= target.target_ms) {
+        const space::Arch& arch = problem_.fastest()->arch;
+        const double error = problem_.accuracy().error_costs()->total(arch);
+        target.error_bound = ErrorBound{.error = error, .bound = found.bound};
+        answer(target, {arch},
+               text_of("the fastest net, for want of another; within %.3g of the optimum",
+                       target.error_bound->gap()));
       }
     }
   }
@@ -242,11 +256,17 @@ class ChainSearch {
     greedy_shrink(sizes, costs, visit);
   }
 
+  struct Limited {
+    std::vector<double> costs;  // of each transition
+    double limit = 0.0;
+  };
+
   const Problem& problem_;
   const SearchOptions& options_;
   SearchResult result_;
   std::vector<double> latency_ms_;  // of each transition
   std::vector<double> error_;
+  std::vector<Limited> limited_;  // besides latency
   std::vector<Candidate> seen_;
 };
 

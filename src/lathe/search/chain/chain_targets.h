@@ -17,13 +17,15 @@ bool solves_chains(Strategy strategy);
 /// kOws and kPareto: the net with the least error within each target, by one ParetoFront for all;
 /// the front of the result is of the answers, or, for kPareto, of the whole space. Further
 /// candidates are those next to it on the front and the best by error + price x latency at the
-/// target's price (k_best()): to be evaluated and measured. kLagrangian: lagrangian_search().
-/// kGreedy, kUniform: the first net within the target, from the widest down.
+/// target's price (k_best()): to be evaluated and measured. kLagrangian: lagrangian_within(), with
+/// a price on each of latency, MACs and parameters that is limited; where that meets no net within
+/// all of them, Problem::fastest() if it is within the target. kGreedy, kUniform: the first net
+/// within the target, from the widest down.
 /// @see AOWS (Berman et al., CVPR 2020), section 4. Differs in: OWS is solved exactly.
 ///
 /// @throws Error if latency or (but for kGreedy and kUniform) the predicted error is not a sum over
-/// the net, the space's decisions are not all widths (kGreedy, kUniform), both MACs and parameters
-/// are constrained (kOws, kPareto) or one of them (kLagrangian).
+/// the net, the space's decisions are not all widths (kGreedy, kUniform), or both MACs and
+/// parameters are constrained (kOws, kPareto).
 SearchResult search_chain(const Problem& problem, std::span<const double> targets_ms,
                           const SearchOptions& options);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "amount.h"
+#include "lathe/core/number_text.h"
 #include "name_options.h"
 
 namespace lathe::app {
@@ -75,6 +76,7 @@ void add_alone_options(CLI::App& command, run::SpecializeOptions& o) {
 
 void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
   add_device_options(command, o, answer);
+  add_limit_options(command, answer.limits);
   add_search_options(command, o);
   add_alone_options(command, o);
   // Where the answer goes is not part of the question: these stay out of config.toml.
@@ -83,6 +85,10 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
       ->configurable(false);
   command.add_flag("--resume", answer.resume, "go on with what is in --out, if there is anything")
       ->configurable(false);
+  command
+      .add_flag("--dry-run", o.dry_run,
+                "measure the device, say what is reachable and what the rest would take, and end")
+      ->configurable(false);
   command.add_flag("--json", answer.json, "print result.json instead of the table")
       ->configurable(false);
 }
@@ -90,14 +96,25 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
   o.latency.blocks = answer.measure == "blocks";
   o.latency.fewest_nets = std::min(o.latency.fewest_nets, o.latency.most_nets);
+  if (limits_anything(answer.limits)) {
+    o.limits = [limits = answer.limits](const space::Space& space) {
+      return constraints(limits, space);
+    };
+  }
   o.latency.make_runner = [runner = answer.runner](const graph::Net& probe,
                                                    const std::string& known_runtime) {
     return make_runner(runner, probe, known_runtime);
   };
 }
 
-void print(const AnswerOptions& answer, const run::RunResult& result) {
-  if (answer.json) {
+void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_run) {
+  if (dry_run) {
+    for (const run::TargetResult& target : result.targets) {
+      fmt::print("target {} ms: the minimum reachable is {} ms\n", target.target_ms,
+                 text_rounded_up(target.minimum_ms, 3));
+    }
+    fmt::print("what was measured is in {}; --resume goes on with it\n", answer.out);
+  } else if (answer.json) {
     fmt::print("{}\n", run::to_json(result).dump(2));
   } else {
     fmt::print("{}nets, weights and result.json are in {}\n", run::result_table(result),

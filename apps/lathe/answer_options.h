@@ -6,12 +6,14 @@
 
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
+#include "limit_options.h"
 #include "runner_options.h"
 
 namespace lathe::app {
 
 struct AnswerOptions {
   RunnerOptions runner;
+  LimitOptions limits;
   std::string measure = "nets";
   std::string out;
   bool resume = false;
@@ -19,13 +21,14 @@ struct AnswerOptions {
 };
 
 /// Adds --targets, --num-targets, --latency, --measure, the runner's options, those of the search
-/// and of what is done with its answers, --out, --resume and --json.
+/// and of what is done with its answers, --out, --resume, --dry-run
+/// and --json.
 void add_answer_options(CLI::App& command, run::SpecializeOptions& options, AnswerOptions& answer);
 
 /// Puts what the command line said about measuring into `options`. To be called once it is parsed.
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
 
-/// The table, or the whole result as JSON.
-void print(const AnswerOptions& answer, const run::RunResult& result);
+/// The table, or the whole result as JSON; of a dry run what can't be met.
+void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_run);
 
 }  // namespace lathe::app

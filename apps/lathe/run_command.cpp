@@ -39,7 +39,8 @@ void execute(RunCommand& command, const std::string& config) {
   const auto folder = run::RunFolder::open(command.answer.out, config, command.answer.resume);
   ProgressReporter reporter;
   print(command.answer,
-        run::run(command.run, folder, [&](const Progress& progress) { reporter(progress); }));
+        run::run(command.run, folder, [&](const Progress& progress) { reporter(progress); }),
+        command.run.dry_run);
 }
 
 /// @throws CLI::ValidationError where options don't go together.
@@ -51,6 +52,12 @@ void check(const RunCommand& command) {
   if (command.run.budget_s > 0 && (method == "aows" || method == "slimmable")) {
     throw CLI::ValidationError("--budget decides how nets are trained: with --method " + method +
                                " use --epochs and --from-scratch");
+  }
+  if (limits_anything(command.answer.limits) &&
+      (command.run.budget_s > 0 || command.sample == "targets")) {
+    throw CLI::ValidationError(
+        "--max-macs, --max-params and --max-memory-mb: with --budget or --sample targets nets are "
+        "trained for latencies alone; leave those out, or ask lathe specialize afterwards");
   }
 }
 

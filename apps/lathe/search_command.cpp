@@ -13,9 +13,9 @@
 #include "lathe/accuracy/width_scores.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/graph/counts.h"
 #include "lathe/search/models.h"
 #include "lathe/search/reachable_range.h"
+#include "limit_options.h"
 #include "name_options.h"
 #include "search_answer.h"
 #include "space_options.h"
@@ -56,9 +56,7 @@ struct SearchCommand {
   std::vector<std::string> compare;
   std::string followup_generations = "sqrt";
   search::SearchOptions search{.candidates_per_target = 1};
-  std::string max_macs;
-  std::string max_params;
-  std::string max_memory_mb;
+  LimitOptions limits;
   std::uint64_t seed = 0;
   std::string out;
   bool strict = false;
@@ -97,31 +95,6 @@ std::vector<double> distinct_targets(const std::vector<double>& targets_ms) {
     fmt::print(stderr, "note: --targets sorted, each once: {}\n", fmt::join(distinct, ", "));
   }
   return distinct;
-}
-
-/// The limit that the user gave, and between what a net can choose.
-std::optional<double> limit(const std::string& name, const std::string& text, double smallest,
-                            double largest, Capability& capability) {
-  if (text.empty()) {
-    return std::nullopt;
-  }
-  const double value = parse_amount(text)->of(largest);
-  capability.limits.push_back(
-      {.name = name, .limit = value, .smallest = smallest, .largest = largest});
-  return value;
-}
-
-search::Constraints constraints(const SearchCommand& command, const space::Space& space,
-                                Capability& capability) {
-  const graph::Graph smallest = space.graph(space.smallest());
-  const graph::Graph largest = space.graph(space.largest());
-  const auto of = [&](const std::string& name, const std::string& text, auto count, double unit) {
-    return limit(name, text, static_cast<double>(count(smallest)) / unit,
-                 static_cast<double>(count(largest)) / unit, capability);
-  };
-  return {.max_macs = of("macs", command.max_macs, graph::macs, 1),
-          .max_params = of("params", command.max_params, graph::params, 1),
-          .max_memory_mb = of("memory_mb", command.max_memory_mb, graph::peak_memory_bytes, 1e6)};
 }
 
 search::SearchOptions search_options(const SearchCommand& command,
@@ -265,7 +238,7 @@ void execute(const SearchCommand& command) {
 
   SearchAnswer answer{.space = models.space.get(), .scores = scores, .seed = command.seed};
   answer.capability.maximum_ms = maximum_ms(models);
-  const search::Constraints limits = constraints(command, *models.space, answer.capability);
+  const search::Constraints limits = constraints(command.limits, *models.space, &answer.capability);
   if (const search::Problem problem(*models.space, *models.latency, *models.accuracy, limits);
       problem.fastest()) {
     answer.capability.minimum_ms = problem.fastest()->predicted_ms;
@@ -304,15 +277,7 @@ void add_question_options(CLI::App& command, SearchCommand& o) {
   command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
       ->delimiter(',')
       ->check(positive);
-  command.add_option("--max-macs", o.max_macs, "limit such as 300M, or 50% of the largest net")
-      ->check(amount);
-  command.add_option("--max-params", o.max_params, "limit such as 5M, or 50% of the largest net")
-      ->check(amount);
-  command
-      .add_option("--max-memory-mb", o.max_memory_mb,
-                  "limit on the activations alive at once in millions of bytes, or 50% of the "
-                  "largest net's")
-      ->check(amount);
+  add_limit_options(command, o.limits);
 }
 
 void add_strategy_options(CLI::App& command, SearchCommand& o) {

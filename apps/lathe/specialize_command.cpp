@@ -25,7 +25,8 @@ void execute(SpecializeCommand& command, const std::string& config) {
   ProgressReporter reporter;
   print(command.answer,
         run::specialize(command.from, command.data_dir, command.threads, command.options, folder,
-                        [&](const Progress& progress) { reporter(progress); }));
+                        [&](const Progress& progress) { reporter(progress); }),
+        command.options.dry_run);
 }
 
 }  // namespace

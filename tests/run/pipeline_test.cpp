@@ -14,6 +14,7 @@
 #include "data/photo_files.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
 #include "lathe/run/specialize.h"
 #include "lathe/space/space_file.h"
 #include "run/synthetic_images.h"
@@ -255,8 +256,7 @@ TEST_F(PipelineTest, CarriesAWidthSearch) {
   options_.training.method.name = "aows";
   options_.training.method.random_subnets = 1;
   options_.training.method.epochs = 4;
-  options_.targets_ms.clear();
-  options_.num_targets = 2;
+  options_.targets_ms = {1000, 2000};
   options_.from_scratch_epochs = 0.5;
   const RunResult result = run_once();
   EXPECT_EQ(stages_,
@@ -305,6 +305,64 @@ TEST_F(PipelineTest, IsAskedAgainWithoutTraining) {
   EXPECT_EQ(stages, (std::set<std::string>{"search", "verify"}));
   EXPECT_EQ(nlohmann::json(to_json(once_more.targets[1])),
             nlohmann::json(to_json(again.targets[1])));
+}
+
+TEST_F(PipelineTest, OtherTargetsAreAddedToWhatItHas) {
+  for (const std::string sample : {"uniform", "targets"}) {
+    std::filesystem::remove_all(temporary_ / "out");
+    options_.targets_ms = {1000};
+    options_.training.method.name = sample == "targets" ? "bignas" : "deps";
+    options_.training.method.epochs = 0.4;
+    options_.sample_targets = sample == "targets";
+    const RunResult first = run_once();
+    options_.targets_ms = {1e-6, 2000};
+    const RunResult more = run_once();
+    EXPECT_FALSE(stages_.contains("train")) << sample;
+    EXPECT_FALSE(stages_.contains("latency")) << sample;
+    ASSERT_EQ(more.targets.size(), 3U);
+    EXPECT_EQ(more.targets[0].target_ms, 1e-6);
+    EXPECT_EQ(nlohmann::json(to_json(more.targets[1])), nlohmann::json(to_json(first.targets[0])));
+    EXPECT_EQ(more.targets[2].target_ms, 2000);
+    EXPECT_TRUE(std::filesystem::exists(out("nets/2000ms/model.pt")));
+  }
+}
+
+TEST_F(PipelineTest, SaysWhatItWouldTakeAndEnds) {
+  options_.dry_run = true;
+  std::vector<std::string> said;
+  const RunResult result =
+      run(options_, open(), [&](const Progress& p) { said.push_back(p.message); });
+  ASSERT_EQ(result.targets.size(), 1U);
+  EXPECT_FALSE(result.targets[0].feasible);
+  EXPECT_EQ(said[said.size() - 2], "1 of 2 targets can be met");
+  EXPECT_EQ(said.back().rfind("2 epochs take about ", 0), 0U) << said.back();
+  EXPECT_TRUE(std::filesystem::exists(out("latency.json")));
+  EXPECT_FALSE(std::filesystem::exists(out("train.json")));
+  EXPECT_FALSE(std::filesystem::exists(out("result.json")));
+}
+
+TEST_F(PipelineTest, KeepsOtherLimitsThanLatency) {
+  options_.targets_ms = {1000};
+  options_.training.method.epochs = 0.4;
+  run_once();
+  const auto space = open_trained(temporary_ / "out").space;
+  const double least = static_cast<double>(graph::params(space->graph(space->smallest())));
+  const double most = static_cast<double>(graph::params(space->graph(space->largest())));
+  const auto within = [&](double params, const std::string& name) {
+    SpecializeOptions asked = options_;
+    asked.limits = [params](const space::Space&) {
+      return search::Constraints{.max_params = params};
+    };
+    const RunFolder folder = RunFolder::open(temporary_ / name, "[specialize]\n", true);
+    return specialize(temporary_ / "out", {}, 1, asked, folder, [](const Progress&) {}).targets;
+  };
+  const auto small = within(0.5 * (least + most), "small");
+  ASSERT_EQ(small.size(), 1U);
+  EXPECT_TRUE(small[0].feasible);
+  EXPECT_LE(static_cast<double>(small[0].params), 0.5 * (least + most));
+  const auto none = within(0.5 * least, "none");
+  ASSERT_EQ(none.size(), 1U);
+  EXPECT_FALSE(none[0].feasible) << "no net is so small";
 }
 
 TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {

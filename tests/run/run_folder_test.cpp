@@ -85,6 +85,16 @@ TEST(RunFolderTest, AnotherConfigIsRefusedWithTheFirstLineThatDiffers) {
   EXPECT_EQ(read_file(temporary / "out/config.toml"), kConfig);
 }
 
+TEST(RunFolderTest, OtherTargetsAreAskedOfTheSameRun) {
+  const TemporaryFolder temporary;
+  begin_run(temporary / "out", kConfig);
+  for (const std::string targets : {"targets=[0.3, 0.5]\n", "targets=[0.4]\nnum-targets=3\n", ""}) {
+    const std::string config = std::string("[run]\n") + targets + "space=\"mbv3_28\"\nseed=0\n";
+    EXPECT_TRUE(RunFolder::open(temporary / "out", config, true).begun());
+    EXPECT_EQ(read_file(temporary / "out/config.toml"), config);
+  }
+}
+
 TEST(RunFolderTest, SaysWhyAFolderCannotBeMade) {
   const TemporaryFolder temporary;
   write_file_atomic(temporary / "file", "not a folder");

@@ -58,6 +58,13 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
                                                        double rmse) {
   std::vector<space::Arch> archs;
   std::set<space::Arch> listed;
+  if (std::filesystem::exists(shop.folder.candidates())) {  // of these targets, or earlier ones
+    for (const auto& sample :
+         accuracy::read_samples(shop.folder.candidates(), *shop.trained.space).samples) {
+      archs.push_back(sample.arch);
+      listed.insert(sample.arch);
+    }
+  }
   for (const search::TargetResult& target : found.targets) {
     const auto count =
         std::min(static_cast<std::size_t>(shop.options.candidates), target.candidates.size());

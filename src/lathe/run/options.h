@@ -48,11 +48,15 @@ struct SpecializeOptions {
   LatencyOptions latency;
   AccuracyOptions accuracy;
   search::SearchOptions search;
+  /// What answers may cost besides latency, of the space that is trained; empty: as `search` says.
+  std::function<search::Constraints(const space::Space&)> limits;
   int candidates = 10;             ///< of each target, evaluated on the validation images
   double fine_tune_epochs = 0;     ///< of each answer alone
   double from_scratch_epochs = 0;  ///< of each answer's arch alone, from random weights
   measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
   int winner_attempts = 12;  ///< candidates measured per target before giving up
+  /// Ends when the device is measured: what is reachable, and what the rest would take, is told.
+  bool dry_run = false;
 };
 
 struct RunOptions : SpecializeOptions {

@@ -1,5 +1,7 @@
 #include "lathe/run/pipeline.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -46,7 +48,9 @@ class Stages {
 
  private:
   double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-  void train(const std::vector<double>& feasible_ms);
+  void train();
+  void plan(const std::vector<double>& feasible_ms);
+  void foretell();
   std::vector<Answer> answers(const std::vector<double>& feasible_ms, RunResult& result);
   AccuracyOptions accuracy_options() const;
   std::vector<FineTuneOptions> ways_alone() const;
@@ -67,7 +71,7 @@ class Stages {
 };
 
 /// The part of the space that the targets ask for, and what of it fits into the time.
-void Stages::train(const std::vector<double>& feasible_ms) {
+void Stages::plan(const std::vector<double>& feasible_ms) {
   const auto measure = [&](const space::Arch& arch) {
     const graph::Net net = measure::random_net(*device_.space, arch, options_.training.seed);
     return measure::latency_stats(
@@ -84,12 +88,28 @@ void Stages::train(const std::vector<double>& feasible_ms) {
   if (decided_.plan) {
     options_.candidates = kCandidatesOfAPlan;
   }
+}
+
+/// How long training takes, by the pace of a few steps.
+void Stages::foretell() {
+  if (decided_.plan) {
+    return;  // which has said it
+  }
+  const double steps = job_.method.epochs *
+                       static_cast<double>(trained_.dataset.train.size() / job_.train.batch_size);
+  progress_(
+      {"train", 0, 0,
+       fmt::format("{:.4g} epochs take about {:.0f} s at the pace of the first steps",
+                   job_.method.epochs, steps / measure_steps_per_s(trained_, job_, folder_))});
+}
+
+void Stages::train() {
   latency_ = latency::model_of_part(*device_.latency, *trained_.space);
   if (!trained_.arch && (options_.sample_targets || decided_.plan)) {
-    job_.method.draw = draw_near_targets(*trained_.space, *latency_, feasible_ms);
+    job_.method.draw = draw_near_targets(*trained_.space, *latency_, decided_.targets_ms);
   }
   job_.latency = latency_.get();
-  job_.method.targets_ms = feasible_ms;
+  job_.method.targets_ms = decided_.targets_ms;
   train_stage(trained_, job_, folder_, progress_);
   evaluator_.emplace(trained_.dataset,
                      train::EvaluatorOptions{.augment = job_.train.augment, .seed = job_.seed});
@@ -125,7 +145,8 @@ std::vector<Answer> Stages::answers(const std::vector<double>& feasible_ms, RunR
   if (feasible_ms.empty()) {
     return {};
   }
-  train(feasible_ms);
+  plan(feasible_ms);
+  train();
   if (trained_.arch) {
     return answers_of_one_net(shop(), feasible_ms, latency_->predict_ms(*trained_.arch));
   }
@@ -135,9 +156,16 @@ std::vector<Answer> Stages::answers(const std::vector<double>& feasible_ms, RunR
 }
 
 RunResult Stages::execute() {
-  Asked asked = ask(options_, *device_.space, *device_.latency, progress_);
+  Asked asked = ask(options_, *device_.space, *device_.latency, folder_, progress_);
   RunResult result = begun_result(trained_, device_);
   result.targets = std::move(asked.infeasible);
+  if (options_.dry_run) {
+    if (!asked.feasible_ms.empty()) {
+      plan(asked.feasible_ms);
+      foretell();
+    }
+    return result;
+  }
   if (const std::vector<Answer> found = answers(asked.feasible_ms, result); !found.empty()) {
     hand_over_all(shop(), found, result);
   }

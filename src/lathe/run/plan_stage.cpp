@@ -92,7 +92,7 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
 }
 
 nlohmann::ordered_json to_json(const Decided& decided, const space::Space& space) {
-  nlohmann::ordered_json json;
+  nlohmann::ordered_json json{{"targets_ms", decided.targets_ms}};
   if (decided.bounds) {
     json["within"] = {{"lowest", space.to_json(decided.bounds->lowest)},
                       {"highest", space.to_json(decided.bounds->highest)}};
@@ -113,6 +113,9 @@ Decided decided_from_json(const nlohmann::json& json, const space::Space& space,
   const auto plan = json_member<nlohmann::json>(json, "plan", where);
   if (!plan.is_null()) {
     decided.plan = plan_from_json(plan, where + ": plan");
+  }
+  if (json.contains("targets_ms")) {
+    decided.targets_ms = json_member<std::vector<double>>(json, "targets_ms", where);
   }
   return decided;
 }
@@ -184,9 +187,11 @@ Decided plan_stage(const Trained& trained, const RunOptions& options,
     decided = decided_from_json(read_json(folder.plan()), *trained.space, folder.plan().string());
   } else {
     decided = decide(trained, options, latency, targets_ms, elapsed_s, measure, folder);
-    if (decided.bounds) {
-      write_json(folder.plan(), to_json(decided, *trained.space));
-    }
+    decided.targets_ms = targets_ms;
+    write_json(folder.plan(), to_json(decided, *trained.space));
+  }
+  if (decided.targets_ms.empty()) {  // of an older version
+    decided.targets_ms = targets_ms;
   }
   if (decided.bounds) {
     progress({"plan", 0, 0,

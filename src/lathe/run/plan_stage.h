@@ -18,6 +18,8 @@ struct Decided {
   /// Of the nets to train; nothing: all of the space.
   std::optional<Bounds> bounds;
   std::optional<Plan> plan;  ///< of a run with a budget
+  /// What is trained for, ascending: a run that is asked again later is not trained again.
+  std::vector<double> targets_ms;
 };
 
 /// Reads plan.json, or decides and writes it: the part of the space that the targets ask for

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "lathe/core/file.h"
@@ -12,7 +13,11 @@ namespace lathe::run {
 nlohmann::ordered_json to_json(const TargetResult& t) {
   nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
   if (!t.feasible) {
-    json["minimum_ms"] = t.minimum_ms;
+    if (std::isfinite(t.minimum_ms)) {
+      json["minimum_ms"] = t.minimum_ms;
+    } else {
+      json["minimum_ms"] = nullptr;  // no net is within the limits
+    }
     return json;
   }
   json["predicted_ms"] = t.predicted_ms;
@@ -94,8 +99,11 @@ std::string result_table(const RunResult& result) {
   std::size_t feasible = 0, same = 0;
   for (const TargetResult& t : result.targets) {
     if (!t.feasible) {
-      text += fmt::format("{:>9.3f} | infeasible: the minimum reachable is {} ms\n", t.target_ms,
-                          text_rounded_up(t.minimum_ms, 3));
+      text +=
+          std::isfinite(t.minimum_ms)
+              ? fmt::format("{:>9.3f} | infeasible: the minimum reachable is {} ms\n", t.target_ms,
+                            text_rounded_up(t.minimum_ms, 3))
+              : fmt::format("{:>9.3f} | infeasible: no net is within the limits\n", t.target_ms);
       continue;
     }
     ++feasible;

@@ -1,6 +1,8 @@
 #include "lathe/run/run_folder.h"
 
+#include <algorithm>
 #include <sstream>
+#include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
@@ -11,20 +13,33 @@ namespace {
 constexpr const char* kConfigName = "config.toml";
 constexpr const char* kSpaceName = "space.json";
 
-void require_same_config(const std::filesystem::path& path, const std::string& now) {
-  std::istringstream before_lines(read_file(path));
-  std::istringstream now_lines(now);
-  std::string before_line;
-  std::string now_line;
-  while (true) {
-    const bool more_before = static_cast<bool>(std::getline(before_lines, before_line));
-    const bool more_now = static_cast<bool>(std::getline(now_lines, now_line));
-    if (!more_before && !more_now) {
-      return;
+// What may be asked anew of what a run has measured and trained.
+constexpr const char* kQuestions[] = {"targets=", "num-targets="};
+
+bool is_question(const std::string& line) {
+  return std::ranges::any_of(kQuestions,
+                             [&](const char* begin) { return line.rfind(begin, 0) == 0; });
+}
+
+std::vector<std::string> lines_but_questions(const std::string& config) {
+  std::istringstream text(config);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (!is_question(line)) {
+      lines.push_back(line);
     }
-    if (!more_before || !more_now || before_line != now_line) {
-      throw Error(path.string() + ": the run there has `" + (more_before ? before_line : "") +
-                  "`, this one `" + (more_now ? now_line : "") +
+  }
+  return lines;
+}
+
+void require_same_config(const std::filesystem::path& path, const std::string& before,
+                         const std::string& now) {
+  const std::vector<std::string> kept = lines_but_questions(before);
+  const std::vector<std::string> given = lines_but_questions(now);
+  for (std::size_t i = 0; i < std::max(kept.size(), given.size()); ++i) {
+    const std::string was = i < kept.size() ? kept[i] : "", is = i < given.size() ? given[i] : "";
+    if (was != is) {
+      throw Error(path.string() + ": the run there has `" + was + "`, this one `" + is +
                   "`; use the same options or another --out");
     }
   }
@@ -54,13 +69,16 @@ RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& 
   auto lock = std::make_shared<FileLock>(root);
   const std::filesystem::path config_path = root / kConfigName;
   const bool begun = std::filesystem::exists(config_path, error) && has_begun(root);
-  if (!begun) {
-    write_file_atomic(config_path, config);
-  } else if (resume) {
-    require_same_config(config_path, config);
-  } else {
+  if (begun && !resume) {
     throw Error(root.string() +
                 ": holds a run already; add --resume to go on with it, or use another --out");
+  }
+  const std::string before = begun ? read_file(config_path) : std::string();
+  if (begun) {
+    require_same_config(config_path, before, config);
+  }
+  if (before != config) {
+    write_file_atomic(config_path, config);
   }
   return {root, begun, std::move(lock)};
 }

@@ -18,11 +18,12 @@ class RunFolder {
  public:
   /// Makes the folder, or with `resume` goes on with the run that is there.
   /// `config` is the text of config.toml: all options, resolved. A run that failed before it had
-  /// anything to keep is begun anew, with whatever config.
+  /// anything to keep is begun anew, with whatever config. One that is gone on with may have other
+  /// targets.
   /// No other process can open it until this object and its copies are gone.
   /// @throws Error naming the folder if it can't be written, another process has it, it holds a run
-  /// and `resume` is not set, or holds a run with another config (the first line that differs is
-  /// named).
+  /// and `resume` is not set, or holds a run with another config but for its targets (the first
+  /// line that differs is named).
   static RunFolder open(const std::filesystem::path& root, const std::string& config, bool resume);
 
   /// The same folder for a process that trains together with the one that opened it: nothing is

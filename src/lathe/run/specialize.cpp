@@ -37,14 +37,29 @@ void check(const SpecializeOptions& options) {
   }
 }
 
+/// Of the folder's result, if it has one.
+std::vector<double> answered_before(const RunFolder& folder) {
+  std::vector<double> targets_ms;
+  if (std::filesystem::exists(folder.result())) {
+    const std::string where = folder.result().string();
+    const nlohmann::json result = read_json(folder.result());
+    for (const auto& target : json_member<std::vector<nlohmann::json>>(result, "targets", where)) {
+      targets_ms.push_back(json_member<double>(target, "target_ms", where));
+    }
+  }
+  return targets_ms;
+}
+
 std::vector<double> targets_of(const SpecializeOptions& options,
-                               const search::ReachableRange& range) {
+                               const search::ReachableRange& range, const RunFolder& folder) {
   std::vector<double> targets = options.targets_ms;
   const double low = range.fastest.predicted_ms;
   const double width = (range.slowest.predicted_ms - low) / options.num_targets;
   for (int i = 1; options.targets_ms.empty() && i <= options.num_targets; ++i) {
     targets.push_back(std::ceil((low + i * width) * kTargetStepsPerMs) / kTargetStepsPerMs);
   }
+  const std::vector<double> before = answered_before(folder);
+  targets.insert(targets.end(), before.begin(), before.end());
   std::sort(targets.begin(), targets.end());
   targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   return targets;
@@ -81,14 +96,15 @@ void tell_part(const Trained& trained, const latency::LatencyModel& whole, const
 }  // namespace
 
 Asked ask(const SpecializeOptions& options, const space::Space& space,
-          const latency::LatencyModel& latency, const ProgressFn& progress) {
+          const latency::LatencyModel& latency, const RunFolder& folder,
+          const ProgressFn& progress) {
   check(options);
   const search::ReachableRange range = search::reachable_range(space, latency);
   progress({"latency", 0, 0,
             fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
                         range.slowest.predicted_ms)});
   Asked asked;
-  for (const double target_ms : targets_of(options, range)) {
+  for (const double target_ms : targets_of(options, range, folder)) {
     if (target_ms >= range.fastest.predicted_ms) {
       asked.feasible_ms.push_back(target_ms);
     } else {
@@ -96,6 +112,9 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
           {.target_ms = target_ms, .feasible = false, .minimum_ms = range.fastest.predicted_ms});
     }
   }
+  progress({"latency", 0, 0,
+            fmt::format("{} of {} targets can be met", asked.feasible_ms.size(),
+                        asked.feasible_ms.size() + asked.infeasible.size())});
   return asked;
 }
 
@@ -115,12 +134,21 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
     options.strategy = search::Strategy::kPareto;
   }
   options.candidates_per_target = std::max(options.candidates_per_target, shop.options.candidates);
+  if (shop.options.limits) {
+    options.constraints = shop.options.limits(*shop.trained.space);
+  }
   Rng rng = Rng::derived(shop.trained.seed, {kSearchStream});
   const search::SearchResult found = search::search_targets(
       *shop.trained.space, latency, *predictor.model, feasible_ms, options, rng, shop.progress);
   shop.progress({"search", 0, 0,
                  fmt::format("{} targets in one run: {} nets evaluated in {:.2f} s",
                              found.targets.size(), found.evaluations, found.seconds)});
+  for (const search::TargetResult& target : found.targets) {
+    if (!target.feasible) {
+      result.targets.push_back(
+          {.target_ms = target.target_ms, .feasible = false, .minimum_ms = target.minimum_ms});
+    }
+  }
   result.accuracy_rmse = predictor.rmse;
   result.accuracy_kendall = predictor.kendall_tau;
   result.accuracy_samples = predictor.samples;
@@ -142,10 +170,10 @@ std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const 
 }
 
 void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result) {
+  std::int64_t done = 0;
   for (const Answer& answer : answers) {
     result.targets.push_back(hand_over(shop, answer, result.targets));
-    shop.progress({"verify", static_cast<std::int64_t>(result.targets.size()),
-                   static_cast<std::int64_t>(answers.size()),
+    shop.progress({"verify", ++done, static_cast<std::int64_t>(answers.size()),
                    "target " + target_name(answer.target_ms)});
   }
 }
@@ -165,8 +193,11 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
   const auto latency = latency::model_of_part(*device.latency, *trained.space);
   tell_part(trained, *device.latency, device, progress);
   RunResult result = begun_result(trained, device);
-  Asked asked = ask(options, *trained.space, *latency, progress);
+  Asked asked = ask(options, *trained.space, *latency, folder, progress);
   result.targets = std::move(asked.infeasible);
+  if (options.dry_run) {
+    return result;
+  }
   if (!asked.feasible_ms.empty()) {
     TrainJob job{.threads = threads, .seed = trained.seed};
     job.train.augment = trained.augment;

@@ -22,15 +22,16 @@ struct Asked {
 };
 
 /// The options' targets, or as many as they say evenly over what the nets of `space` take by
-/// `latency`, which is told. @throws std::invalid_argument unless targets are finite and > 0, or if
-/// there are none.
+/// `latency`, which is told; and those that the folder's result has already. @throws
+/// std::invalid_argument unless targets are finite and > 0, or if there are none.
 Asked ask(const SpecializeOptions& options, const space::Space& space,
-          const latency::LatencyModel& latency, const ProgressFn& progress);
+          const latency::LatencyModel& latency, const RunFolder& folder,
+          const ProgressFn& progress);
 
 /// Stage: one search for all targets, and answers made of what it finds (find_answers()). Where
 /// latency and error both add up over the net, as width scores do, the search is the exact front
 /// (search::Strategy::kPareto); otherwise as the options say. What the search was is put into
-/// `result`. `feasible_ms` ascend.
+/// `result`, and targets that no net within the limits meets. `feasible_ms` ascend.
 std::vector<Answer> searched_answers(const Workshop& shop, const latency::LatencyModel& latency,
                                      const Predictor& predictor,
                                      const std::vector<double>& feasible_ms,

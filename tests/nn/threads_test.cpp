@@ -1,5 +1,6 @@
 #include "lathe/nn/threads.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,6 +16,20 @@ namespace lathe::nn {
 namespace {
 
 using lathe::testing::text_thrown;
+
+TEST(ThreadsScope, PutsBackWhatWasThere) {
+  const int before = at::get_num_threads();
+  {
+    const ThreadsScope one(1);
+    EXPECT_EQ(at::get_num_threads(), 1);
+    {
+      const ThreadsScope three(3);
+      EXPECT_EQ(at::get_num_threads(), 3);
+    }
+    EXPECT_EQ(at::get_num_threads(), 1);
+  }
+  EXPECT_EQ(at::get_num_threads(), before);
+}
 
 TEST(Workers, CallEachIndexOnceOnTheSameThreadEveryTime) {
   Workers workers(3, 1);

@@ -1,7 +1,6 @@
 #include "lathe/measure/torch_runner.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
@@ -16,29 +15,12 @@
 #include "lathe/measure/device_names.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/executor.h"
+#include "lathe/nn/threads.h"
 
 namespace lathe::measure {
 namespace {
 
 constexpr const char* kChannelsLast = " channels_last";
-class ThreadsGuard {
- public:
-  explicit ThreadsGuard(int threads) : before_(at::get_num_threads()) {
-    if (threads != before_) {
-      at::set_num_threads(threads);
-    }
-  }
-  ~ThreadsGuard() {
-    if (at::get_num_threads() != before_) {
-      at::set_num_threads(before_);
-    }
-  }
-  ThreadsGuard(const ThreadsGuard&) = delete;
-  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
-
- private:
-  int before_;
-};
 
 at::MemoryFormat layout(bool channels_last) {
   return channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
@@ -122,7 +104,7 @@ class TorchRunner final : public Runner {
     for (const graph::Net& net : nets) {
       runnables.push_back(prepare(net));
     }
-    const ThreadsGuard guard(options_.threads);
+    const nn::ThreadsScope scope(options_.threads);
     return time_interleaved(runnables, options, progress);
   }
 
@@ -155,7 +137,7 @@ std::unique_ptr<Runner> make_torch_runner(const graph::Net& probe,
   }
   const std::vector<Runnable> both{TorchRunner(options, false).prepare(probe),
                                    TorchRunner(options, true).prepare(probe)};
-  const ThreadsGuard guard(options.threads);
+  const nn::ThreadsScope scope(options.threads);
   const std::vector<Timing> timings = time_interleaved(both, {});
   return std::make_unique<TorchRunner>(
       options, median(timings[1].times_ms()) < median(timings[0].times_ms()));

@@ -24,6 +24,16 @@ void set_num_threads(int threads) {
   }
 }
 
+ThreadsScope::ThreadsScope(int threads) : before_(at::get_num_threads()) {
+  set_num_threads(threads);
+}
+
+ThreadsScope::~ThreadsScope() {
+  if (at::get_num_threads() != before_) {
+    set_num_threads(before_);
+  }
+}
+
 struct Workers::State {
   std::mutex mutex;
   std::condition_variable start;

@@ -10,6 +10,18 @@ namespace lathe::nn {
 /// keeps one: its workers spin while they wait, and would take the cores from torch's.
 void set_num_threads(int threads);
 
+/// set_num_threads() while it lives; torch's own are as before then.
+class ThreadsScope {
+ public:
+  explicit ThreadsScope(int threads);
+  ~ThreadsScope();
+  ThreadsScope(const ThreadsScope&) = delete;
+  ThreadsScope& operator=(const ThreadsScope&) = delete;
+
+ private:
+  int before_;
+};
+
 /// A fixed set of threads that do the same thing with different indices. Made once: torch, its
 /// convolution library and the allocator keep state per thread that is slow to build up.
 class Workers {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "lathe/core/random.h"
+#include "lathe/nn/threads.h"
 #include "lathe/train/schedule.h"
 
 namespace lathe::train {
@@ -97,6 +98,9 @@ regress::Perceptron fit_perceptron(std::span<const float> inputs, std::span<cons
   const at::Tensor y = at::empty({count}, at::kFloat);
   std::copy(targets.begin(), targets.end(), y.data_ptr<float>());
 
+  // Its products are too small to be shared: threads that wait for each other at every one of them
+  // take ten times as long on a busy machine.
+  const nn::ThreadsScope scope(1);
   Rng rng(o.seed);
   const double mean = y.mean().item<double>();
   const std::vector<at::Tensor> parameters =

@@ -25,9 +25,12 @@ void copy_flat(const at::Tensor& target, const FloatTensor& source) {
 
 }  // namespace
 
-TrainState::TrainState(nn::SharedWeights& of, const space::Space& in, Strategy& by,
+TrainState::TrainState(nn::SharedWeights& trained, const space::Space& nets, Strategy& plans,
                        const OptimizerOptions& options, double average_decay)
-    : weights(of), space(in), strategy(by), optimizer(make_optimizer(of.parameters(), options)) {
+    : weights(trained),
+      space(nets),
+      strategy(plans),
+      optimizer(make_optimizer(trained.parameters(), options)) {
   if (average_decay > 0) {
     average.emplace(weights.parameters(), average_decay);
   }

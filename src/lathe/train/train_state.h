@@ -40,8 +40,8 @@ struct Tally {
 /// `weights`, `space` and `strategy` must outlive it.
 struct TrainState {
   /// No average if `average_decay` is 0. @throws as make_optimizer() and WeightAverage.
-  TrainState(nn::SharedWeights& weights, const space::Space& space, Strategy& strategy,
-             const OptimizerOptions& optimizer, double average_decay);
+  TrainState(nn::SharedWeights& trained, const space::Space& nets, Strategy& plans,
+             const OptimizerOptions& options, double average_decay);
 
   nn::SharedWeights& weights;
   const space::Space& space;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "core/temporary_folder.h"
@@ -38,7 +39,13 @@ std::vector<FrontPoint> non_dominated(std::vector<FrontPoint> points) {
   return front;
 }
 
-// By all paths whose costs are finite and whose `limited` is within the limit.
+bool within(const Path& path, std::span<const LimitedCost> limits) {
+  return std::ranges::all_of(limits, [&](const LimitedCost& limited) {
+    return Trellis::total(path, limited.costs) <= limited.limit;
+  });
+}
+
+// By all paths whose costs are finite and that are within the limits.
 std::vector<FrontPoint> enumerated(const Trellis& trellis, std::span<const double> error,
                                    std::span<const double> latency,
                                    const ParetoOptions& options = {}) {
@@ -46,9 +53,8 @@ std::vector<FrontPoint> enumerated(const Trellis& trellis, std::span<const doubl
   for (const Path& path : all_paths(trellis)) {
     const FrontPoint point{.latency = Trellis::total(path, latency),
                            .error = Trellis::total(path, error)};
-    const bool allowed =
-        options.limited.empty() || Trellis::total(path, options.limited) <= options.limit;
-    if (std::isfinite(point.latency) && std::isfinite(point.error) && allowed) {
+    if (std::isfinite(point.latency) && std::isfinite(point.error) &&
+        within(path, options.limits)) {
       points.push_back(point);
     }
   }
@@ -166,34 +172,46 @@ TEST(ParetoFrontTest, AnotherGaugeLeavesTheFront) {
   }
 }
 
-TEST(ParetoFrontTest, ASecondCostIsKept) {
+class ParetoLimitsTest : public ::testing::TestWithParam<std::size_t> {};
+
+TEST_P(ParetoLimitsTest, AllAreKept) {
   Rng rng(4);
   int emptied = 0;
   for (int round = 0; round < 400; ++round) {
     const Trellis trellis = random_trellis(rng);
     const bool integers = round % 2 == 0;
-    const auto error = integers ? lathe::testing::random_integer_costs(trellis, rng, 6)
-                                : lathe::testing::random_costs(trellis, rng);
-    const auto latency = integers ? lathe::testing::random_integer_costs(trellis, rng, 6)
-                                  : lathe::testing::random_costs(trellis, rng);
-    const auto macs = integers ? lathe::testing::random_integer_costs(trellis, rng, 6)
-                               : lathe::testing::random_costs(trellis, rng);
+    const auto random = [&] {
+      return integers ? lathe::testing::random_integer_costs(trellis, rng, 6)
+                      : lathe::testing::random_costs(trellis, rng);
+    };
+    auto error = random();
+    const auto latency = random();
+    if (round % 5 == 0 && trellis.num_transitions() > 0) {
+      error[rng.below(trellis.num_transitions())] = std::numeric_limits<double>::quiet_NaN();
+    }
+    std::vector<std::vector<double>> limited(GetParam());
+    std::ranges::generate(limited, random);
     for (const double share : {0.1, 0.3, 0.6, 2.0}) {
-      const double limit =
-          std::floor(share * static_cast<double>(trellis.num_steps()) * (integers ? 5 : 1));
-      const ParetoOptions options{.limited = macs, .limit = limit};
+      ParetoOptions options;
+      for (const std::vector<double>& costs : limited) {
+        const double most = share * static_cast<double>(trellis.num_steps()) * (integers ? 5 : 1);
+        options.limits.push_back({.costs = costs, .limit = std::floor(most + rng.uniform())});
+      }
       const ParetoFront front(trellis, error, latency, options);
       const auto expected = enumerated(trellis, error, latency, options);
       EXPECT_EQ(points_of(front), expected) << round;
       emptied += expected.empty() ? 1 : 0;
       for (std::size_t i = 0; i < front.points().size(); ++i) {
-        EXPECT_LE(Trellis::total(front.path(i), macs), limit);
+        EXPECT_TRUE(within(front.path(i), options.limits));
       }
       expect_paths_have_their_points(front, error, latency);
     }
   }
   EXPECT_GT(emptied, 20);
 }
+
+INSTANTIATE_TEST_SUITE_P(ParetoFront, ParetoLimitsTest,
+                         ::testing::Values(std::size_t{1}, std::size_t{2}));
 
 /// 12 steps of 10 states: too many labels for the budgets below.
 Trellis wide_trellis() {
@@ -211,16 +229,17 @@ Trellis wide_trellis() {
   return {sizes, steps};
 }
 
-class LabelBudgetTest : public ::testing::TestWithParam<bool> {};
+class LabelBudgetTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(LabelBudgetTest, BinsBracketTheFront) {
-  const bool limited = GetParam();
+  const bool limited = GetParam() > 0;
   const Trellis trellis = wide_trellis();
   Rng rng(5);
   // The higher a state, the better and the slower: most trade-offs are worth something.
   auto error = lathe::testing::random_costs(trellis, rng);
   auto latency = lathe::testing::random_costs(trellis, rng);
   const auto macs = lathe::testing::random_costs(trellis, rng);
+  const auto params = lathe::testing::random_costs(trellis, rng);
   for (std::size_t s = 0; s < trellis.num_steps(); ++s) {
     for (std::uint32_t t = trellis.first_transition(s); t < trellis.first_transition(s + 1); ++t) {
       const double width = 1 + trellis.transition(t).to - trellis.first_state(s + 1);
@@ -229,9 +248,10 @@ TEST_P(LabelBudgetTest, BinsBracketTheFront) {
     }
   }
   ParetoOptions options;
-  if (limited) {
-    options.limited = macs;
-    options.limit = 5.5;
+  for (const std::vector<double>* costs : {&macs, &params}) {
+    if (std::cmp_less(options.limits.size(), GetParam())) {
+      options.limits.push_back({.costs = *costs, .limit = 5.5});
+    }
   }
   const ParetoFront exact(trellis, error, latency, options);
   ASSERT_TRUE(exact.exact());
@@ -259,7 +279,7 @@ TEST_P(LabelBudgetTest, BinsBracketTheFront) {
         most_gap = std::max(most_gap, found->gap());
       }
       if (limited && found) {
-        EXPECT_LE(Trellis::total(found->path, macs), options.limit);
+        EXPECT_TRUE(within(found->path, options.limits));
       }
     }
     EXPECT_TRUE(limited || most_gap <= last_gap) << "more labels, closer bounds";
@@ -271,8 +291,7 @@ TEST_P(LabelBudgetTest, BinsBracketTheFront) {
   EXPECT_TRUE(ParetoFront(trellis, error, latency, options).exact());
 }
 
-INSTANTIATE_TEST_SUITE_P(Costs, LabelBudgetTest, ::testing::Bool(),
-                         [](const auto& of) { return of.param ? "WithASecondCost" : "Two"; });
+INSTANTIATE_TEST_SUITE_P(Limits, LabelBudgetTest, ::testing::Values(0, 1, 2));
 
 TEST(ParetoFrontTest, RefusesWhatItCantUse) {
   const Trellis trellis = wide_trellis();
@@ -286,10 +305,12 @@ TEST(ParetoFrontTest, RefusesWhatItCantUse) {
   EXPECT_EQ(refused(few, {}), "[search::ParetoFront] error must have a number for each of the " +
                                   std::to_string(trellis.num_transitions()) +
                                   " transitions, got 3");
-  EXPECT_EQ(refused(costs, {.limited = negative, .limit = 3}),
-            "[search::ParetoFront] limited must be finite and >= 0");
-  EXPECT_EQ(refused(costs, {.limit = std::numeric_limits<double>::quiet_NaN()}),
+  EXPECT_EQ(refused(costs, {.limits = {{negative, 3}}}),
+            "[search::ParetoFront] limited costs must be finite and >= 0");
+  EXPECT_EQ(refused(costs, {.limits = {{costs, std::numeric_limits<double>::quiet_NaN()}}}),
             "[search::ParetoFront] limit must be a number, got nan");
+  EXPECT_EQ(refused(costs, {.limits = {{costs, 3}, {costs, 3}, {costs, 3}}}),
+            "[search::ParetoFront] limits must be at most 2, got 3");
   EXPECT_EQ(refused(costs, {.max_labels = 10}),
             "[search::ParetoFront] max_labels must be at least two for each of the 112 states, got "
             "10");

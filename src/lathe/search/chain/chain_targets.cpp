@@ -42,9 +42,6 @@ void check(const Problem& problem, Strategy strategy) {
   if (problem.accuracy().error_costs() == nullptr) {
     refuse("needs an accuracy model that is a sum over choices, such as width scores");
   }
-  if (strategy != Strategy::kLagrangian && problem.additive_constraints().size() > 1) {
-    refuse("takes a limit on MACs or on parameters, not on both; strategy lagrangian does");
-  }
 }
 
 std::string text_of(const char* format, double value) {
@@ -113,9 +110,8 @@ class ChainSearch {
 
   void solve() {
     ParetoOptions pareto;
-    if (!limited_.empty()) {
-      pareto.limited = limited_.front().costs;
-      pareto.limit = limited_.front().limit;
+    for (const Limited& limited : limited_) {
+      pareto.limits.push_back({.costs = limited.costs, .limit = limited.limit});
     }
     const ParetoFront front(problem_.chain()->trellis(), error_, latency_ms_, pareto);
     for (TargetResult& target : result_.targets) {

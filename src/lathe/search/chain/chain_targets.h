@@ -24,8 +24,7 @@ bool solves_chains(Strategy strategy);
 /// @see AOWS (Berman et al., CVPR 2020), section 4. Differs in: OWS is solved exactly.
 ///
 /// @throws Error if latency or (but for kGreedy and kUniform) the predicted error is not a sum over
-/// the net, the space's decisions are not all widths (kGreedy, kUniform), or both MACs and
-/// parameters are constrained (kOws, kPareto).
+/// the net, or the space's decisions are not all widths (kGreedy, kUniform).
 SearchResult search_chain(const Problem& problem, std::span<const double> targets_ms,
                           const SearchOptions& options);
 

@@ -1,12 +1,13 @@
 #include "lathe/search/chain/front_labels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <iterator>
-#include <map>
+#include <limits>
 #include <tuple>
 #include <utility>
 
+#include "lathe/search/chain/staircase.h"
 #include "lathe/space/min_sum.h"
 
 namespace lathe::search::front {
@@ -23,11 +24,14 @@ struct Label {
   Back back;
 };
 
-/// A label of three costs.
+/// What a way has used of each limit; 0 where there are fewer.
+using Loads = std::array<double, kMostLimits>;
+
+/// A label of three or four costs.
 struct LimitedLabel {
   double latency;
   double error;
-  double load;
+  Loads loads;
   Back back;
 };
 
@@ -218,35 +222,74 @@ class PlainStates {
   std::vector<std::size_t> ends_;  // of each list in lists_
 };
 
-/// The greatest sum of `costs` from each state to the end, over transitions that can be taken.
-std::vector<double> suffix_maxima(const space::Trellis& trellis, const Costs& costs) {
+/// The greatest sum of `limited` from each state to the end, over transitions that can be taken.
+std::vector<double> suffix_maxima(const space::Trellis& trellis, const Costs& costs,
+                                  std::span<const double> limited) {
   std::vector<double> maxima(trellis.num_states(), -kInfinity);
   maxima.back() = 0;
   for (std::uint32_t t = trellis.num_transitions(); t-- > 0;) {
     const space::Transition& transition = trellis.transition(t);
     if (std::isfinite(costs.error[t]) && std::isfinite(costs.latency[t])) {
       maxima[transition.from] =
-          std::max(maxima[transition.from], costs.limited[t] + maxima[transition.to]);
+          std::max(maxima[transition.from], limited[t] + maxima[transition.to]);
     }
   }
   return maxima;
 }
 
-/// Labels of states with a third cost that is limited.
+/// The labels of a state that were kept so far, by ascending latency.
+class Kept {
+ public:
+  /// `all`: those that may come.
+  Kept(std::span<const LimitedLabel> all, std::size_t num_limits) {
+    if (num_limits > 1) {
+      std::vector<double> errors;
+      for (const LimitedLabel& label : all) {
+        errors.push_back(label.error);
+      }
+      of_two_limits_.emplace(std::move(errors));
+    }
+  }
+
+  /// Whether none that was kept is at most this in everything; then it is kept.
+  bool keep(double error, const Loads& loads) {
+    if (of_two_limits_) {
+      if (of_two_limits_->covers(error, loads[0], loads[1])) {
+        return false;
+      }
+      of_two_limits_->insert(error, loads[0], loads[1]);
+      return true;
+    }
+    if (of_one_limit_.covers(error, loads[0])) {
+      return false;
+    }
+    of_one_limit_.insert(error, loads[0]);
+    return true;
+  }
+
+ private:
+  Staircase of_one_limit_;
+  std::optional<Staircase3> of_two_limits_;
+};
+
+/// Labels of states with further costs that are limited.
 class LimitedStates {
  public:
   using LabelType = LimitedLabel;
 
   LimitedStates(const space::Trellis& trellis, const Costs& costs)
-      : trellis_(trellis),
-        costs_(costs),
-        bounds_(trellis, costs, false),
-        slack_(slack_of(trellis, costs.limited)),
-        least_rest_(space::suffix_minima(trellis, costs.limited)),
-        most_rest_(suffix_maxima(trellis, costs)) {}
+      : trellis_(trellis), costs_(costs), bounds_(trellis, costs, false) {
+    for (const LimitedCost& limited : costs.limits) {
+      limits_.push_back({.costs = limited.costs,
+                         .limit = limited.limit,
+                         .slack = slack_of(trellis, limited.costs),
+                         .least_rest = space::suffix_minima(trellis, limited.costs),
+                         .most_rest = suffix_maxima(trellis, costs, limited.costs)});
+    }
+  }
 
   static std::vector<LimitedLabel> start() {
-    return {{.latency = 0, .error = 0, .load = 0, .back = {}}};
+    return {{.latency = 0, .error = 0, .loads = {}, .back = {}}};
   }
 
   std::vector<LimitedLabel> labels(std::uint32_t state,
@@ -255,8 +298,6 @@ class LimitedStates {
     if (!bounds_.reaches_end(state)) {
       return {};
     }
-    // Below this load every way on is within the limit: such labels are alike.
-    const double free = costs_.limit - most_rest_[state] - slack_;
     all_.clear();
     for (std::uint32_t t = trellis_.first_arriving(state); t < trellis_.first_arriving(state + 1);
          ++t) {
@@ -265,40 +306,32 @@ class LimitedStates {
       }
       const auto& from = before[trellis_.transition(t).from - first_before];
       for (std::uint32_t i = 0; i < from.size(); ++i) {
-        const double load = std::max(from[i].load + costs_.limited[t], free);
-        if (load + least_rest_[state] <= costs_.limit + slack_) {
+        if (const auto loads = loads_after(from[i].loads, t, state)) {
           all_.push_back({.latency = from[i].latency + costs_.latency[t],
                           .error = from[i].error + costs_.error[t],
-                          .load = load,
+                          .loads = *loads,
                           .back = {.transition = t, .previous = i}});
         }
       }
     }
     std::ranges::stable_sort(all_, [](const LimitedLabel& a, const LimitedLabel& b) {
-      return std::tie(a.latency, a.error, a.load) < std::tie(b.latency, b.error, b.load);
+      return std::tie(a.latency, a.error, a.loads) < std::tie(b.latency, b.error, b.loads);
     });
     const bool last = state + 1 == trellis_.num_states();
     std::vector<LimitedLabel> kept;
-    std::map<double, double> load_by_error;  // the non-dominated: the load falls as the error rises
+    Kept known(all_, limits_.size());
     for (const LimitedLabel& label : all_) {
-      if (last && label.load > costs_.limit) {
+      if (last && !within_limits(label.loads)) {
         continue;  // by the rounding that was allowed for
       }
-      const double load = last ? 0 : label.load;
-      const auto above = load_by_error.upper_bound(label.error);
-      if (above != load_by_error.begin() && std::prev(above)->second <= load) {
-        continue;
+      if (known.keep(label.error, last ? Loads{} : label.loads)) {
+        kept.push_back(label);
       }
-      const auto [at, is_new] = load_by_error.insert_or_assign(label.error, load);
-      for (auto next = std::next(at); next != load_by_error.end() && next->second >= load;) {
-        next = load_by_error.erase(next);
-      }
-      kept.push_back(label);
     }
     return kept;
   }
 
-  /// In slabs of neighbouring latencies, and these in bins of neighbouring loads.
+  /// In slabs of neighbouring latencies, and these in bins of neighbouring first loads.
   static void thin(std::vector<LimitedLabel>& labels, const Thinning& thinning) {
     const auto slabs = static_cast<std::size_t>(std::sqrt(static_cast<double>(thinning.most)));
     const std::size_t bins = thinning.most / slabs;
@@ -308,7 +341,7 @@ class LimitedStates {
       const auto slab_begin = labels.begin() + part(count, slab, slabs);
       const auto slab_end = labels.begin() + part(count, slab + 1, slabs);
       std::stable_sort(slab_begin, slab_end, [](const LimitedLabel& a, const LimitedLabel& b) {
-        return a.load < b.load;
+        return a.loads[0] < b.loads[0];
       });
       for (std::size_t bin = 0; bin < bins; ++bin) {
         const auto begin = slab_begin + part(slab_end - slab_begin, bin, bins);
@@ -320,7 +353,9 @@ class LimitedStates {
             begin, end, [](const auto& a, const auto& b) { return a.error < b.error; }));
         for (auto at = begin; at != end && thinning.keep == Thinning::Keep::kBound; ++at) {
           kept.back().latency = std::min(kept.back().latency, at->latency);
-          kept.back().load = std::min(kept.back().load, at->load);
+          for (std::size_t i = 0; i < kMostLimits; ++i) {
+            kept.back().loads[i] = std::min(kept.back().loads[i], at->loads[i]);
+          }
         }
       }
     }
@@ -332,12 +367,41 @@ class LimitedStates {
   }
 
  private:
+  struct Limit {
+    std::span<const double> costs;
+    double limit = 0.0;
+    double slack = 0.0;
+    std::vector<double> least_rest;  // of each state, to the end
+    std::vector<double> most_rest;
+  };
+
+  /// With transition `t` to `state`; nothing if no way on is within the limits.
+  std::optional<Loads> loads_after(Loads loads, std::uint32_t t, std::uint32_t state) const {
+    for (std::size_t i = 0; i < limits_.size(); ++i) {
+      const Limit& limit = limits_[i];
+      // Below this load every way on is within the limit: such labels are alike.
+      const double free = limit.limit - limit.most_rest[state] - limit.slack;
+      loads[i] = std::max(loads[i] + limit.costs[t], free);
+      if (!(loads[i] + limit.least_rest[state] <= limit.limit + limit.slack)) {
+        return std::nullopt;
+      }
+    }
+    return loads;
+  }
+
+  bool within_limits(const Loads& loads) const {
+    for (std::size_t i = 0; i < limits_.size(); ++i) {
+      if (loads[i] > limits_[i].limit) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   const space::Trellis& trellis_;
   const Costs& costs_;
   Bounds bounds_;
-  double slack_;
-  std::vector<double> least_rest_;
-  std::vector<double> most_rest_;
+  std::vector<Limit> limits_;
   std::vector<LimitedLabel> all_;
 };
 
@@ -394,7 +458,7 @@ space::Path Labels::path(const space::Trellis& trellis, std::uint32_t end) const
 
 std::optional<Labels> front_labels(const space::Trellis& trellis, const Costs& costs,
                                    const Thinning& thinning, std::size_t max_labels) {
-  return costs.limited.empty()
+  return costs.limits.empty()
              ? labels_of(trellis, PlainStates(trellis, costs), thinning, max_labels)
              : labels_of(trellis, LimitedStates(trellis, costs), thinning, max_labels);
 }

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "lathe/search/chain/limited_cost.h"
 #include "lathe/space/trellis.h"
 
 namespace lathe::search {
@@ -27,12 +27,14 @@ struct Back {
   std::uint32_t previous = 0;
 };
 
+/// Costs beside latency and error that can be limited at once.
+constexpr std::size_t kMostLimits = 2;
+
 /// Costs of the transitions; those of which one is not finite can't be taken.
 struct Costs {
   std::span<const double> error;
   std::span<const double> latency;
-  std::span<const double> limited;  ///< empty: nothing is limited
-  double limit = std::numeric_limits<double>::infinity();
+  std::span<const LimitedCost> limits;  ///< at most kMostLimits; finite and >= 0
 };
 
 struct Labels {

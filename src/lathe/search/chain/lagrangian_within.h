@@ -6,15 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "lathe/search/chain/limited_cost.h"
 #include "lathe/space/trellis.h"
 
 namespace lathe::search {
-
-/// A cost of each transition, and the most that a path's total may be.
-struct LimitedCost {
-  std::span<const double> costs;
-  double limit = 0.0;
-};
 
 struct LagrangianOptions {
   /// Paths that are tried beyond those that the prices lead to: the best at the final prices.

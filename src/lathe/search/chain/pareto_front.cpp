@@ -20,14 +20,18 @@ void check(const space::Trellis& trellis, const front::Costs& costs, const Paret
   constexpr const char* kFunction = "search::ParetoFront";
   trellis.require_one_each(costs.error.size(), kFunction, "error");
   trellis.require_one_each(costs.latency.size(), kFunction, "latency");
-  if (!costs.limited.empty()) {
-    trellis.require_one_each(costs.limited.size(), kFunction, "limited");
+  if (options.limits.size() > front::kMostLimits) {
+    refuse("limits must be at most " + std::to_string(front::kMostLimits) + ", got " +
+           std::to_string(options.limits.size()));
   }
-  if (std::ranges::any_of(costs.limited, [](double c) { return !std::isfinite(c) || c < 0; })) {
-    refuse("limited must be finite and >= 0");
-  }
-  if (std::isnan(options.limit)) {
-    refuse("limit must be a number, got nan");
+  for (const LimitedCost& limited : options.limits) {
+    trellis.require_one_each(limited.costs.size(), kFunction, "limited costs");
+    if (std::ranges::any_of(limited.costs, [](double c) { return !std::isfinite(c) || c < 0; })) {
+      refuse("limited costs must be finite and >= 0");
+    }
+    if (std::isnan(limited.limit)) {
+      refuse("limit must be a number, got nan");
+    }
   }
   if (options.max_labels / 2 < trellis.num_states()) {
     refuse("max_labels must be at least two for each of the " +
@@ -58,11 +62,7 @@ std::vector<std::uint32_t> non_dominated(std::span<const FrontPoint> points) {
 ParetoFront::ParetoFront(const space::Trellis& trellis, std::span<const double> error,
                          std::span<const double> latency, const ParetoOptions& options)
     : trellis_(&trellis) {
-  front::Costs costs{.error = error, .latency = latency};
-  if (options.limit < std::numeric_limits<double>::infinity()) {
-    costs.limited = options.limited;
-    costs.limit = options.limit;
-  }
+  const front::Costs costs{.error = error, .latency = latency, .limits = options.limits};
   check(trellis, costs, options);
   auto labels = front::front_labels(trellis, costs, {}, options.max_labels);
   exact_ = labels.has_value();

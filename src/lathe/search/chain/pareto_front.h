@@ -23,10 +23,9 @@ struct FrontAnswer {
 };
 
 struct ParetoOptions {
-  /// A second additive cost that no path may exceed, such as MACs: of each transition, finite and
-  /// >= 0. Empty: none.
-  std::span<const double> limited;
-  double limit = std::numeric_limits<double>::infinity();
+  /// Further additive costs that no path may exceed, such as MACs and parameters: at most two, of
+  /// each transition, finite and >= 0.
+  std::vector<LimitedCost> limits;
   /// Labels (a trade-off of a state) that are kept at most; beyond, they go into bins. Eight
   /// bytes each, and while the program runs up to 100 more; MobileNet-v1's widths need some
   /// 200,000.
@@ -47,16 +46,17 @@ struct ParetoOptions {
 /// still are paths. The fastest path is never lost. exact() says whether that was so, and answers
 /// how far the two are apart.
 ///
-/// The second cost makes labels of three numbers, of which many more are non-dominated: what is
-/// left of the limit counts only as far as some way to the end could exceed it.
+/// Each limit makes labels of one number more, of which many more are non-dominated: what is left
+/// of the limit counts only as far as some way to the end could exceed it.
 ///
-/// O(labels x transitions of a state): milliseconds for thousands of points. Immutable and
-/// thread-safe; the trellis must outlive it.
+/// O(labels x transitions of a state), with a limit x log(labels), with two x its square:
+/// milliseconds for thousands of points, up to a minute where two limits need all max_labels.
+/// Immutable and thread-safe; the trellis must outlive it.
 class ParetoFront {
  public:
-  /// @throws std::invalid_argument unless there is one of each cost for each transition, or if
-  /// `limited` is not finite and >= 0, `limit` is NaN, or max_labels is less than two for each
-  /// state.
+  /// @throws std::invalid_argument unless there is one of each cost for each transition, or if a
+  /// limited cost is not finite and >= 0, there are more than two, a limit is NaN, or max_labels is
+  /// less than two for each state.
   ParetoFront(const space::Trellis& trellis, std::span<const double> error,
               std::span<const double> latency, const ParetoOptions& options = {});
   ParetoFront(space::Trellis&&, std::span<const double>, std::span<const double>,
@@ -75,7 +75,7 @@ class ParetoFront {
   space::Path path(std::size_t i) const { return labels_.path(*trellis_, ends_[i]); }
 
   /// The least error within a latency limit, with a path that has it; nothing if none was found,
-  /// which means that there is none if exact() or without a second cost. O(log points).
+  /// which means that there is none if exact() or without limits. O(log points).
   std::optional<FrontAnswer> best(double latency_limit) const;
 
  private:

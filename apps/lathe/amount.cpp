@@ -38,6 +38,32 @@ std::optional<Amount> parse_amount(const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<double> parse_target_ms(const std::string& text, int batch) {
+  std::string unit;
+  const std::optional<double> value = leading_number(text, unit);
+  if (!value || *value <= 0) {
+    return std::nullopt;
+  }
+  if (unit == "/s") {
+    return 1000.0 * batch / *value;
+  }
+  constexpr std::pair<const char*, double> kUnits[] = {
+      {"", 1}, {"ms", 1}, {"us", 1e-3}, {"s", 1e3}};
+  for (const auto& [name, ms] : kUnits) {
+    if (unit == name && std::isfinite(*value * ms)) {
+      return *value * ms;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string target(const std::string& text) {
+  return parse_target_ms(text, 1) ? std::string()
+                                  : "must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, "
+                                    "or images a second such as 200/s, got \"" +
+                                        text + "\"";
+}
+
 std::string amount(const std::string& text) {
   return parse_amount(text) ? std::string()
                             : "must be a number > 0 such as 300000, 300k, 1.5M or 2G, or a share "

@@ -18,6 +18,13 @@ struct Amount {
 /// "300000", "300k", "1.5M", "2G" or "50%". Nothing if `text` is none of these.
 std::optional<Amount> parse_amount(const std::string& text);
 
+/// A latency target in ms: "0.5", "0.5ms", "2us", "0.1s", or a throughput, "200/s", of which a
+/// batch of so many images is to be done in time. Nothing if `text` is none of these, or not > 0.
+std::optional<double> parse_target_ms(const std::string& text, int batch);
+
+/// For CLI11: accepts what parse_target_ms() does.
+std::string target(const std::string& text);
+
 /// For CLI11: accepts what parse_amount() does.
 std::string amount(const std::string& text);
 

@@ -13,22 +13,25 @@ namespace lathe::app {
 namespace {
 
 void add_device_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
-  command.add_option("--targets", o.targets_ms, "latency targets in ms, separated by commas")
+  command
+      .add_option(
+          "--targets", answer.targets,
+          "latency targets, separated by commas: ms, or with a unit such as 20us or 0.1s; or "
+          "images a second, such as 200/s, in batches of --batch")
       ->delimiter(',')
-      ->check(positive);
+      ->check(target);
   command
       .add_option("--num-targets", o.num_targets,
                   "targets evenly over the reachable range, without --targets")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  CLI::Option* model = command.add_option(
+  command.add_option(
       "--latency", o.latency.model,
       "latency model of the device, as latency fit writes it; without it one is measured here");
   command
       .add_option("--measure", answer.measure,
                   "what the latency model is made from: whole nets, or blocks timed alone")
       ->check(one_of("measure", {"nets", "blocks"}))
-      ->excludes(model)
       ->capture_default_str();
   command
       .add_option("--latency-samples", o.latency.most_nets,
@@ -94,6 +97,10 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
 }
 
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
+  o.targets_ms.clear();
+  for (const std::string& text : answer.targets) {
+    o.targets_ms.push_back(*parse_target_ms(text, answer.runner.batch));
+  }
   o.latency.blocks = answer.measure == "blocks";
   o.latency.fewest_nets = std::min(o.latency.fewest_nets, o.latency.most_nets);
   if (limits_anything(answer.limits)) {

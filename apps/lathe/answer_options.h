@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
@@ -12,6 +13,7 @@
 namespace lathe::app {
 
 struct AnswerOptions {
+  std::vector<std::string> targets;  ///< parse_target_ms()
   RunnerOptions runner;
   LimitOptions limits;
   std::string measure = "nets";
@@ -25,7 +27,8 @@ struct AnswerOptions {
 /// and --json.
 void add_answer_options(CLI::App& command, run::SpecializeOptions& options, AnswerOptions& answer);
 
-/// Puts what the command line said about measuring into `options`. To be called once it is parsed.
+/// Puts what the command line said about targets and measuring into `options`. To be called once it
+/// is parsed.
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
 
 /// The table, or the whole result as JSON; of a dry run what can't be met.

@@ -81,13 +81,15 @@ TEST_F(RunErrorsTest, Targets) {
     return testing::run_lathe("run --out " + quoted(tiny_.out().string()) + " --targets " +
                               targets);
   };
-  const std::string begin = "--targets: must be a number > 0, got ";
+  const std::string begin =
+      "--targets: must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, or images a second "
+      "such as 200/s, got ";
   expect_failure(failure("''"), 2, begin + "\"\"" + kSeeHelp);
   expect_failure(failure("2,-3"), 2, begin + "\"-3\"" + kSeeHelp);
   expect_failure(failure("nan"), 2, begin + "\"nan\"" + kSeeHelp);
   expect_failure(failure("inf"), 2, begin + "\"inf\"" + kSeeHelp);
   expect_failure(failure("0"), 2, begin + "\"0\"" + kSeeHelp);
-  expect_failure(failure("2ms"), 2, begin + "\"2ms\"" + kSeeHelp);
+  expect_failure(failure("2km"), 2, begin + "\"2km\"" + kSeeHelp);
   EXPECT_EQ(failure("").exit_code, 2);
   EXPECT_EQ(failure(",").exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(tiny_.out()));
@@ -139,8 +141,11 @@ TEST_F(RunErrorsTest, ConfigFiles) {
   };
   expect_failure(failure("[run]\nepoch=3\n"), 2,
                  path + ": no option of lathe: run.epoch" + kSeeHelp);
-  expect_failure(failure("[run]\ntargets=[1, -2]\n"), 2,
-                 "--targets: must be a number > 0, got \"-2\"" + std::string(kSeeHelp));
+  expect_failure(
+      failure("[run]\ntargets=[1, -2]\n"), 2,
+      "--targets: must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, or images "
+      "a second such as 200/s, got \"-2\"" +
+          std::string(kSeeHelp));
   EXPECT_EQ(failure("[run]\nthreads=\"many\"\n").exit_code, 2);
   const Outcome missing = testing::run_lathe("run --config /nowhere/c.toml --out x");
   EXPECT_EQ(missing.exit_code, 2);

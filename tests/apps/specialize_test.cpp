@@ -75,6 +75,16 @@ TEST_F(SpecializeTest, AnswersForADeviceThatIsAProgram) {
   }
 }
 
+TEST_F(SpecializeTest, TakesTargetsWithTheirUnits) {
+  const Outcome outcome = specialize("--targets 1000,1s,3000000us,4/s --batch 2 --dry-run");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("3 of 3 targets can be met"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(again() / "result.json"));
+  const Outcome answered = specialize("--targets 4/s --batch 2 --resume --json");
+  ASSERT_EQ(answered.exit_code, 0) << answered.err;
+  EXPECT_EQ(nlohmann::json::parse(answered.out).at("targets").at(0).at("target_ms"), 500);
+}
+
 TEST_F(SpecializeTest, RefusesTheModelOfAnotherDevice) {
   const Outcome outcome =
       specialize("--latency " + quoted(tiny_->out("latency.json").string()) + phone());

@@ -12,6 +12,7 @@
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/accuracy/sample.h"
 #include "lathe/accuracy/validation.h"
+#include "lathe/accuracy/width_scores.h"
 #include "lathe/core/random.h"
 #include "lathe/space/builtin_spaces.h"
 
@@ -94,6 +95,32 @@ TEST_F(AccuracyTest, FromEvaluatedSubnetsToAValidatedPredictor) {
   EXPECT_EQ(lines[2].rfind("predictor ", 0), 0U);
   EXPECT_EQ(lines[3].rfind("best constant ", 0), 0U);
   EXPECT_EQ(lines[4].rfind("MACs alone ", 0), 0U);
+}
+
+TEST_F(AccuracyTest, PutsALineThroughScoresOfWidths) {
+  write_samples("samples.jsonl", 30, 1);
+  accuracy::WidthScoreTable table;
+  for (std::size_t d = 0; d < space_->decisions().size(); ++d) {
+    table.emplace_back();
+    for (int i = 0; i < space_->decisions()[d].num_choices(); ++i) {
+      table.back().push_back(
+          accuracy::WidthScore{-0.002 * static_cast<double>(1 + d % 3) * i, 0.001, 9});
+    }
+  }
+  accuracy::WidthScores(*space_, table).save(dir_ / "scores.json");
+  const std::string fit = "accuracy fit --samples " + file("samples.jsonl") + " --scores " +
+                          file("scores.json") + " --out ";
+  const Outcome fitted = run_lathe(fit + file("line.json") + " --json");
+  ASSERT_EQ(fitted.exit_code, 0) << fitted.err;
+  const auto said = nlohmann::json::parse(fitted.out);
+  const auto scores = accuracy::WidthScores::load(*space_, dir_ / "line.json");
+  ASSERT_TRUE(scores.calibration().has_value());
+  EXPECT_EQ(said.at("rmse_points"), 100 * scores.calibration()->rmse);
+  EXPECT_NEAR(scores.calibration()->slope, 1.0, 0.3)
+      << "the scores are what the samples were made of";
+  EXPECT_GT(said.at("kendall"), 0.7);
+  expect_failure(run_lathe(fit + file("scores.json")), 1,
+                 path("scores.json") + ": is read here; name another file with --out");
 }
 
 TEST_F(AccuracyTest, CollectsFromATrainedRun) {
@@ -213,7 +240,7 @@ TEST_F(AccuracyTest, SaysWhatIsWrongAndOverwritesNothing) {
   write_samples("s.jsonl", 20, 1);
   expect_failure(
       run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("s.jsonl")), 1,
-      path("s.jsonl") + ": holds the samples; name another file with --out");
+      path("s.jsonl") + ": is read here; name another file with --out");
   expect_failure(
       run_lathe("accuracy validate --model " + file("m") + " --samples " + file("s.jsonl")), 1,
       path("m") +

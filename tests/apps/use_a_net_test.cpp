@@ -175,6 +175,20 @@ TEST_F(UseANet, Int8OnnxOnPixelsInOnnxRuntime) {
   EXPECT_NEAR(found, result().at("test_top1").get<double>(), 0.025) << log;
 }
 
+TEST_F(UseANet, Int8OfARunIsThatOfItsWeights) {
+  const std::string options = "export --force --quantize int8 --calibration-images 60 --data-dir " +
+                              quoted(tiny_->data().string()) + " --out ";
+  const std::string of_run = out("int8_run.onnx").string();
+  const std::string of_weights = out("int8_weights.onnx").string();
+  const Outcome run = run_lathe(options + quoted(of_run) + " --run " + quoted(out("").string()));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Outcome weights =
+      run_lathe(options + quoted(of_weights) + " --validation-size 100 --dataset fashion-mnist" +
+                " --weights " + quoted(out("weights.safetensors").string()));
+  ASSERT_EQ(weights.exit_code, 0) << weights.err;
+  EXPECT_EQ(read_file(of_run), read_file(of_weights));
+}
+
 TEST_F(UseANet, Int8NeedsOnnxAndImages) {
   const std::string weights = " --weights " + quoted(out("weights.safetensors").string()) +
                               " --out " + quoted(out("none.onnx").string());

@@ -53,25 +53,26 @@ std::vector<int> convolve_integers(const QuantizedNet& net, const graph::Node& n
   const ActivationScale out = *net.activations[static_cast<std::size_t>(index)];
   const IntegerLayer& layer = net.layers.at(node.name);
   const graph::Shape shape = net.net.graph[node.inputs[0]].shape;
-  const int depth = shape.channels / node.groups, per_group = node.shape.channels / node.groups;
-  const auto level = [&](int c, int y, int col) {
-    const float value =
-        x.values.at(static_cast<std::size_t>((c * shape.height + y) * shape.width + col));
-    const double q = std::nearbyint(double{value} / double{in.scale}) + in.zero_point;
-    return static_cast<int>(std::clamp(q, 0.0, 255.0)) - in.zero_point;
+  const std::int64_t height = shape.height, width = shape.width, kernel = node.kernel;
+  const std::int64_t pixels = node.shape.size() / node.shape.channels;
+  const std::int64_t depth = shape.channels / node.groups;
+  const std::int64_t per_group = node.shape.channels / node.groups;
+  const auto level = [&](std::int64_t c, std::int64_t y, std::int64_t col) -> std::int64_t {
+    const double value = x.values.at(static_cast<std::size_t>((c * height + y) * width + col));
+    const double q = std::nearbyint(value / double{in.scale}) + in.zero_point;
+    return std::lround(std::clamp(q, 0.0, 255.0)) - in.zero_point;
   };
   std::vector<int> levels;
-  for (int o = 0; o < node.shape.channels; ++o) {
-    for (int at = 0; at < node.shape.height * node.shape.width; ++at) {
+  for (std::int64_t o = 0; o < node.shape.channels; ++o) {
+    for (std::int64_t at = 0; at < pixels; ++at) {
       std::int64_t sum = layer.biases.at(static_cast<std::size_t>(o));
-      for (int i = 0; i < depth * node.kernel * node.kernel; ++i) {
-        const int c = i / (node.kernel * node.kernel), k = i % (node.kernel * node.kernel);
-        const int y = at / node.shape.width * node.stride - node.padding + k / node.kernel;
-        const int col = at % node.shape.width * node.stride - node.padding + k % node.kernel;
-        if (y < 0 || y >= shape.height || col < 0 || col >= shape.width) continue;
-        sum +=
-            level(o / per_group * depth + c, y, col) *
-            layer.weights.at(static_cast<std::size_t>(o * depth * node.kernel * node.kernel + i));
+      for (std::int64_t i = 0; i < depth * kernel * kernel; ++i) {
+        const std::int64_t c = i / (kernel * kernel), k = i % (kernel * kernel);
+        const std::int64_t y = at / node.shape.width * node.stride - node.padding + k / kernel;
+        const std::int64_t col = at % node.shape.width * node.stride - node.padding + k % kernel;
+        if (y < 0 || y >= height || col < 0 || col >= width) continue;
+        sum += level(o / per_group * depth + c, y, col) *
+               layer.weights.at(static_cast<std::size_t>(o * depth * kernel * kernel + i));
       }
       const double real = static_cast<double>(sum) * double{in.scale} *
                           double{layer.scales.at(static_cast<std::size_t>(o))};

@@ -10,7 +10,7 @@ namespace lathe::deploy {
 namespace {
 
 constexpr int kSideBits = 13;
-constexpr int kBinsPerSide = 1 << kSideBits;
+constexpr std::int64_t kBinsPerSide = 1 << kSideBits;
 constexpr int kLimits = 128;  ///< that are tried on either side of 0
 constexpr double kSteps = 255;
 
@@ -23,7 +23,7 @@ struct Limit {
 
 }  // namespace
 
-ValueHistogram::ValueHistogram() : counts_(std::size_t{2} * kBinsPerSide, 0) {}
+ValueHistogram::ValueHistogram() : counts_(2 * kBinsPerSide, 0) {}
 
 void ValueHistogram::add(std::span<const float> values) {
   float low = 0, high = 0;
@@ -49,7 +49,7 @@ void ValueHistogram::add(std::span<const float> values) {
   const double bins_per_unit = std::ldexp(1.0, -exponent_);
   for (const float value : values) {
     if (value != 0) {
-      const auto bin = static_cast<int>(std::floor(double{value} * bins_per_unit));
+      const auto bin = static_cast<std::int64_t>(std::floor(double{value} * bins_per_unit));
       ++counts_[static_cast<std::size_t>(bin + kBinsPerSide)];
     }
   }
@@ -58,7 +58,7 @@ void ValueHistogram::add(std::span<const float> values) {
 void ValueHistogram::widen(int exponent) {
   const int shift = std::min(exponent - exponent_, kSideBits + 1);
   std::vector<std::uint64_t> wider(counts_.size(), 0);
-  for (int bin = -kBinsPerSide; bin < kBinsPerSide; ++bin) {
+  for (std::int64_t bin = -kBinsPerSide; bin < kBinsPerSide; ++bin) {
     wider[static_cast<std::size_t>((bin >> shift) + kBinsPerSide)] +=
         counts_[static_cast<std::size_t>(bin + kBinsPerSide)];
   }
@@ -67,7 +67,7 @@ void ValueHistogram::widen(int exponent) {
 }
 
 double ValueHistogram::middle(std::size_t bin) const {
-  return std::ldexp(static_cast<double>(bin) - kBinsPerSide + 0.5, exponent_);
+  return std::ldexp(static_cast<double>(bin) - static_cast<double>(kBinsPerSide) + 0.5, exponent_);
 }
 
 Range ValueHistogram::range(RangeRule rule) const {

@@ -111,7 +111,7 @@ class Quantizer {
                                     bool weight) {
     std::vector<std::string> inputs{parameter, parameter + ".scale"};
     if (weight) inputs.push_back(parameter + ".zero_point");
-    const std::string output = reader + (weight ? "_weight" : "_bias");
+    std::string output = reader + (weight ? "_weight" : "_bias");
     add_int(add_node(graph_, "DequantizeLinear", inputs, output), "axis", 0);
     return output;
   }

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/statistics.h"
 #include "lathe/measure/benchmark.h"
 #include "lathe/measure/machine.h"
 #include "lathe/measure/random_net.h"
@@ -20,7 +21,7 @@ namespace {
 struct BenchmarkCommand {
   SpaceOptions space;
   std::vector<std::string> archs;
-  std::string onnx;
+  std::vector<std::string> onnx;
   RunnerOptions runner;
   measure::BenchmarkOptions benchmark;
   std::vector<int> pin;
@@ -37,11 +38,15 @@ struct Bench {
 };
 
 Bench open_onnx(const BenchmarkCommand& o) {
-  auto runner = make_runner(o.runner, std::filesystem::path(o.onnx));
-  auto* const raw = runner.get();
-  return {std::move(runner),
-          {[raw, path = o.onnx](const measure::TimingOptions& t) { return raw->time(path, t); }},
-          {{{"onnx", o.onnx}}}};
+  auto runner = make_runner(o.runner, std::filesystem::path(o.onnx.front()));
+  Bench bench;
+  for (const std::string& path : o.onnx) {
+    bench.nets.emplace_back(
+        [raw = runner.get(), path](const measure::TimingOptions& t) { return raw->time(path, t); });
+    bench.models.push_back({{"onnx", path}});
+  }
+  bench.runner = std::move(runner);
+  return bench;
 }
 
 Bench open_archs(const BenchmarkCommand& o, const std::string& known_runtime) {
@@ -74,6 +79,16 @@ nlohmann::ordered_json conditions(const measure::Runner& runner, const Benchmark
           {"rounds", o.benchmark.timing.rounds},
           {"runs_per_round", o.benchmark.timing.runs_per_round},
           {"machine", measure::machine_conditions()}};
+}
+
+/// How much longer a net takes than the first: the median over the sessions, which are in turns, so
+/// that what slows the machine slows both.
+double ratio_to_first(const measure::Benchmark& net, const measure::Benchmark& first) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < net.sessions.size(); ++i) {
+    ratios.push_back(median(net.sessions[i].times_ms()) / median(first.sessions[i].times_ms()));
+  }
+  return median(ratios);
 }
 
 /// What must be equal for two reports to be compared.
@@ -135,6 +150,9 @@ void print(const nlohmann::ordered_json& r) {
              c["device"].get<std::string>(), c["runtime"].get<std::string>(),
              c["precision"].get<std::string>(), c["batch"].get<int>(), c["threads"].get<int>(),
              c["machine"]["affinity"].dump(), c["machine"]["load_average"].dump());
+  if (r.contains("ratio_to_first")) {
+    fmt::print("  {:.3f} times the first\n", r["ratio_to_first"].get<double>());
+  }
   if (r.contains("compared")) {
     const auto& compared = r["compared"];
     fmt::print("  {:+.2f}% against {:.4f} ms before: {} what that one expects\n",
@@ -160,7 +178,7 @@ void execute(const BenchmarkCommand& o) {
   std::string known_runtime;
   if (!o.compare.empty()) {
     before = read_reports(o.compare);
-    const std::size_t nets = std::max<std::size_t>(o.archs.size(), 1);
+    const std::size_t nets = std::max(o.archs.size(), o.onnx.size());
     if (before.size() != nets) {
       throw Error(o.compare.string() + ": has " + std::to_string(before.size()) +
                   " net(s), this benchmark " + std::to_string(nets));
@@ -176,6 +194,9 @@ void execute(const BenchmarkCommand& o) {
   for (std::size_t i = 0; i < results.size(); ++i) {
     nlohmann::ordered_json& report = reports.emplace_back(measure::to_json(results[i]));
     report["model"] = bench.models[i];
+    if (i > 0) {
+      report["ratio_to_first"] = ratio_to_first(results[i], results[0]);
+    }
     report["conditions"] = conditions(*bench.runner, o);
     if (!o.compare.empty()) {
       report["compared"] = compared(report, before[i], o.compare.string());
@@ -202,7 +223,8 @@ void add_latency_benchmark_command(CLI::App& app) {
   CLI::Option_group* what = command->add_option_group("what to time");
   what->add_option("--arch", o->archs,
                    "JSON file of an arch, its weights random; several are timed in turns");
-  what->add_option("--onnx", o->onnx, "a model file, for the other runners than torch")
+  what->add_option("--onnx", o->onnx,
+                   "a model file, for the other runners than torch; several are timed in turns")
       ->check(CLI::ExistingFile);
   what->require_option(1);
   add_space_options(*command, o->space);

@@ -102,6 +102,12 @@ TEST_F(LatencyBenchmarkTest, TimesAModelFile) {
       run_lathe(command + "--runner command --command " + quoted(fixed_runner()));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(lines_of(outcome.out)[0].rfind("55.0000 ms median", 0), 0U) << outcome.out;
+  const Outcome twice = run_lathe(command + "--json --runner command --command " +
+                                  quoted(fixed_runner()) + " --onnx " + quoted(model));
+  const nlohmann::json nets = nlohmann::json::parse(twice.out).at("nets");
+  ASSERT_EQ(nets.size(), 2U);
+  EXPECT_FALSE(nets[0].contains("ratio_to_first"));
+  EXPECT_EQ(nets[1].at("ratio_to_first"), 1);
   expect_failure(run_lathe(command), 1,
                  "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "
                  "command --command ...");

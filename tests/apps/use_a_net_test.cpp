@@ -8,6 +8,8 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -124,20 +126,80 @@ TEST_F(UseANet, OnnxOnPixelsInOpenCv) {
 }
 #endif
 
+constexpr const char* kOnnxRuntimePackage =
+    LATHE_EXAMPLES "/runners/onnxruntime_node/node_modules/onnxruntime-node";
+constexpr const char* kNoOnnxRuntime =
+    "needs node, and npm install --ignore-scripts --prefix " LATHE_EXAMPLES
+    "/runners/onnxruntime_node";
+
+bool has_onnxruntime() {
+  return std::system("node --version > /dev/null 2>&1") == 0 &&
+         std::filesystem::exists(kOnnxRuntimePackage);
+}
+
+/// What the example prints of a run or a file; it has to succeed.
+std::string run_onnx_example(const std::filesystem::path& what, const std::filesystem::path& data) {
+  const testing::TemporaryFolder folder;
+  const std::string log = (folder / "node.log").string();
+  const std::string command =
+      "node " + quoted(std::string(LATHE_EXAMPLES) + "/use_a_net/onnx.mjs") + " " +
+      quoted(what.string()) + " " + quoted(data.string()) + " > " + quoted(log) + " 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(log);
+  return read_file(log);
+}
+
 TEST_F(UseANet, OnnxOnPixelsInOnnxRuntime) {
-  const std::string examples = LATHE_EXAMPLES;
-  const std::string package = examples + "/runners/onnxruntime_node/node_modules/onnxruntime-node";
-  if (std::system("node --version > /dev/null 2>&1") != 0 || !std::filesystem::exists(package)) {
-    GTEST_SKIP() << "needs node, and npm install --ignore-scripts --prefix " << examples
-                 << "/runners/onnxruntime_node";
-  }
+  if (!has_onnxruntime()) GTEST_SKIP() << kNoOnnxRuntime;
   // The example itself fails unless it finds the table's accuracy.
-  const std::string command = "node " + quoted(examples + "/use_a_net/onnx.mjs") + " " +
-                              quoted(out("").string()) + " " + quoted(tiny_->data().string()) +
-                              " > " + quoted(out("node.log").string()) + " 2>&1";
-  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(out("node.log"));
-  EXPECT_NE(read_file(out("node.log")).find("of 200 test images, result.json says "),
-            std::string::npos);
+  const std::string log = run_onnx_example(out(""), tiny_->data());
+  EXPECT_NE(log.find("of 200 test images, result.json says "), std::string::npos) << log;
+}
+
+TEST_F(UseANet, Int8OnnxOnPixelsInOnnxRuntime) {
+  const std::string path = out("int8.onnx").string();
+  const Outcome outcome =
+      run_lathe("export --quantize int8 --calibration-images 100 --validation-size 100 --weights " +
+                quoted(out("weights.safetensors").string()) + " --dataset " +
+                quoted(tiny_->data().string()) + " --out " + quoted(path));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto size = std::filesystem::file_size(path);
+  const auto float_size = std::filesystem::file_size(out("model.onnx"));
+  EXPECT_EQ(outcome.out, path + "\n" + std::to_string(size) + " bytes, " +
+                             std::to_string(std::lround(100.0 * static_cast<double>(size) /
+                                                        static_cast<double>(float_size))) +
+                             "% of the " + std::to_string(float_size) + " in float32\n");
+  EXPECT_NE(read_file(path).find("\"int8\""), std::string::npos);
+  if (!has_onnxruntime()) GTEST_SKIP() << kNoOnnxRuntime;
+  const std::string log = run_onnx_example(path, tiny_->data());
+  const double found = std::stod(log.substr(log.find(": ") + 2)) / 100;
+  EXPECT_NEAR(found, result().at("test_top1").get<double>(), 0.025) << log;
+}
+
+TEST_F(UseANet, Int8OfARunIsThatOfItsWeights) {
+  const std::string options = "export --force --quantize int8 --calibration-images 60 --data-dir " +
+                              quoted(tiny_->data().string()) + " --out ";
+  const std::string of_run = out("int8_run.onnx").string();
+  const std::string of_weights = out("int8_weights.onnx").string();
+  const Outcome run = run_lathe(options + quoted(of_run) + " --run " + quoted(out("").string()));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Outcome weights =
+      run_lathe(options + quoted(of_weights) + " --validation-size 100 --dataset fashion-mnist" +
+                " --weights " + quoted(out("weights.safetensors").string()));
+  ASSERT_EQ(weights.exit_code, 0) << weights.err;
+  EXPECT_EQ(read_file(of_run), read_file(of_weights));
+}
+
+TEST_F(UseANet, Int8NeedsOnnxAndImages) {
+  const std::string weights = " --weights " + quoted(out("weights.safetensors").string()) +
+                              " --out " + quoted(out("none.onnx").string());
+  testing::expect_failure(run_lathe("export --quantize int8 --format torchscript" + weights), 1,
+                          "--quantize: expected --format onnx, got torchscript");
+  testing::expect_failure(
+      run_lathe("export --quantize int8" + weights), 1,
+      "--quantize: expected --dataset beside --weights, with what the net was trained on: its "
+      "images calibrate the ranges of activations");
+  EXPECT_EQ(run_lathe("export --calibration-images 5" + weights).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(out("none.onnx")));
 }
 
 /// What a safetensors file holds, by the format's description and nothing of Lathe's.

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ using Dims = std::vector<std::int64_t>;
 struct Array {
   Dims shape;
   std::vector<double> values;
+  int type = onnx::TensorProto::FLOAT;
 };
 
 std::int64_t volume(const Dims& shape) {
@@ -45,10 +47,22 @@ std::vector<double> decode(const std::string& bytes) {
 
 Array decode(const onnx::TensorProto& tensor) {
   const Dims shape(tensor.dims().begin(), tensor.dims().end());
-  if (tensor.data_type() == onnx::TensorProto::INT64) {
-    return {shape, decode<std::int64_t>(tensor.raw_data())};
+  const int type = tensor.data_type();
+  const std::string& bytes = tensor.raw_data();
+  switch (type) {
+    case onnx::TensorProto::FLOAT:
+      return {shape, decode<float>(bytes), type};
+    case onnx::TensorProto::INT64:
+      return {shape, decode<std::int64_t>(bytes), type};
+    case onnx::TensorProto::INT32:
+      return {shape, decode<std::int32_t>(bytes), type};
+    case onnx::TensorProto::INT8:
+      return {shape, decode<std::int8_t>(bytes), type};
+    case onnx::TensorProto::UINT8:
+      return {shape, decode<std::uint8_t>(bytes), type};
+    default:
+      throw std::runtime_error(tensor.name() + ": unknown type");
   }
-  return {shape, decode<float>(tensor.raw_data())};
 }
 
 /// A node with its inputs at hand. Attributes that are asked for are ticked off, so that one the
@@ -364,6 +378,37 @@ Array clip(Call& call) {
   return map(call.input(0), [=](double x) { return std::clamp(x, low, high); });
 }
 
+/// Of all values alike, to uint8.
+Array quantize_linear(Call& call) {
+  const double scale = call.input(1).values.at(0), zero = call.input(2).values.at(0);
+  if (call.input(1).values.size() != 1 || call.input(2).type != onnx::TensorProto::UINT8) {
+    throw std::runtime_error("QuantizeLinear: only to uint8, with one scale");
+  }
+  Array out = map(call.input(0), [=](double x) {  // ties to even
+    return std::clamp(std::nearbyint(x / scale) + zero, 0.0, 255.0);
+  });
+  out.type = onnx::TensorProto::UINT8;
+  return out;
+}
+
+/// With one scale, or one for each index of the first axis.
+Array dequantize_linear(Call& call) {
+  const std::int64_t axis = call.integer("axis", 1);
+  const Array& scale = call.input(1);
+  Array out = call.input(0);
+  if (out.type == onnx::TensorProto::FLOAT || (call.size() > 2 && call.input(2).type != out.type) ||
+      !(scale.shape.empty() || (axis == 0 && scale.shape == Dims{out.shape.at(0)}))) {
+    throw std::runtime_error("DequantizeLinear: types or shapes don't fit");
+  }
+  const std::size_t step = out.values.size() / scale.values.size();
+  for (std::size_t i = 0; i < out.values.size(); ++i) {
+    const double zero = call.size() > 2 ? call.input(2).values.at(i / step) : 0.0;
+    out.values[i] = (out.values[i] - zero) * scale.values[i / step];
+  }
+  out.type = onnx::TensorProto::FLOAT;
+  return out;
+}
+
 Array run(const std::string& op, Call& call) {
   static const std::map<std::string, std::function<Array(Call&)>> kOperators{
       {"Conv", conv},
@@ -386,10 +431,16 @@ Array run(const std::string& op, Call& call) {
       {"Concat", concat},
       {"Slice", slice},
       {"Identity", [](Call& c) { return c.input(0); }},
+      {"QuantizeLinear", quantize_linear},
+      {"DequantizeLinear", dequantize_linear},
   };
+  static const std::set<std::string> kTakeIntegers{"DequantizeLinear", "Flatten", "Reshape"};
   const auto found = kOperators.find(op);
   if (found == kOperators.end()) {
     throw std::runtime_error("unknown operator " + op);
+  }
+  if (call.input(0).type != onnx::TensorProto::FLOAT && !kTakeIntegers.contains(op)) {
+    throw std::runtime_error(op + ": takes float, not integers");
   }
   Array out = found->second(call);
   call.finish();

@@ -213,6 +213,29 @@ struct MemoryCount : c10::MemoryReportingInfoBase {
   bool memoryProfilingEnabled() const override { return true; }
 };
 
+TEST(Executor, ObserverSeesEveryNodeButABatchNormJoinedWithItsActivation) {
+  Graph g({3, 6, 6});
+  const int conv = g.conv(0, "conv", {.out_channels = 4, .kernel = 3});  // 1
+  const int norm = g.batch_norm(conv, "norm", 1e-5);                     // 2
+  const int relu = g.activation(norm, Activation::kRelu);                // 3
+  g.linear(g.global_avg_pool(g.add(relu, conv)), "fc", 2, true);         // 4, 5, 6
+  Rng rng(9);
+  const graph::Net net = random_net(g, rng);
+  const at::Tensor x = to_torch(random_input(g.input_shape(), 2, rng));
+  std::vector<int> seen;
+  at::Tensor last;
+  ForwardOptions options;
+  options.observe = [&](int node, const at::Tensor& output) {
+    seen.push_back(node);
+    EXPECT_EQ(output.size(1), g[node].shape.channels) << node;
+    last = output;
+  };
+  const c10::NoGradGuard no_grad;
+  const at::Tensor y = Executor(g).forward(bind(net), x, options);
+  EXPECT_EQ(seen, (std::vector<int>{0, 1, 3, 4, 5, 6}));
+  EXPECT_TRUE(at::equal(y, last.flatten(1)));
+}
+
 TEST(Executor, FreesATensorAfterItsLastReader) {
   const c10::NoGradGuard no_grad;
   Graph graph({1, 256, 256});  // 256 KiB an activation

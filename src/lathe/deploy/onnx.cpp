@@ -11,11 +11,13 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/deploy/onnx_builder.h"
+#include "lathe/deploy/onnx_qdq.h"
 
 namespace lathe::deploy {
 namespace {
 
 constexpr int kMinOpset = 11;
+constexpr int kMinQuantizedOpset = 13;
 constexpr int kMaxOpset = 17;
 
 std::string one_line(std::string text) {
@@ -65,17 +67,15 @@ void check_shapes(OnnxModel& model, const std::string& where) {
   graph.clear_value_info();
 }
 
-}  // namespace
-
-void export_onnx(const graph::Net& net, const std::filesystem::path& path,
-                 const OnnxOptions& options) {
-  if (options.opset < kMinOpset || options.opset > kMaxOpset) {
-    throw std::invalid_argument("[deploy::export_onnx] opset must be in [11, 17], got " +
-                                std::to_string(options.opset));
+void check_opset(const std::string& function, int opset, int least) {
+  if (opset < least || opset > kMaxOpset) {
+    throw std::invalid_argument("[deploy::" + function + "] opset must be in [" +
+                                std::to_string(least) + ", " + std::to_string(kMaxOpset) +
+                                "], got " + std::to_string(opset));
   }
-  graph::check_weights(net);
-  const std::string where = path.string() + ": ";
-  OnnxModel model = build_onnx(net, options);
+}
+
+std::string checked_bytes(OnnxModel& model, const std::string& where) {
   check_shapes(model, where);
   try {
     onnx::checker::check_model(model.proto);
@@ -89,7 +89,33 @@ void export_onnx(const graph::Net& net, const std::filesystem::path& path,
                 " bytes; an ONNX file holds at most 2147483647");
   }
   model.proto.Clear();
-  write_file_atomic(path, bytes);
+  return bytes;
+}
+
+}  // namespace
+
+void export_onnx(const graph::Net& net, const std::filesystem::path& path,
+                 const OnnxOptions& options) {
+  check_opset("export_onnx", options.opset, kMinOpset);
+  graph::check_weights(net);
+  OnnxModel model = build_onnx(net, options);
+  write_file_atomic(path, checked_bytes(model, path.string() + ": "));
+}
+
+std::int64_t onnx_size_bytes(const graph::Net& net, const OnnxOptions& options) {
+  check_opset("onnx_size_bytes", options.opset, kMinOpset);
+  graph::check_weights(net);
+  OnnxModel model = build_onnx(net, options);
+  return static_cast<std::int64_t>(checked_bytes(model, "").size());
+}
+
+void export_quantized_onnx(const QuantizedNet& net, const std::filesystem::path& path,
+                           const OnnxOptions& options) {
+  check_opset("export_quantized_onnx", options.opset, kMinQuantizedOpset);
+  graph::check_weights(net.net);
+  OnnxModel model = build_onnx(net.net, options);
+  insert_quantization(net, model);
+  write_file_atomic(path, checked_bytes(model, path.string() + ": "));
 }
 
 }  // namespace lathe::deploy

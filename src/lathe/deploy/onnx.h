@@ -1,9 +1,11 @@
 // A net as an ONNX file.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
+#include "lathe/deploy/quantize.h"
 #include "lathe/graph/fold.h"
 
 namespace lathe::deploy {
@@ -32,5 +34,22 @@ struct OnnxOptions {
 /// @see https://onnx.ai/onnx/operators for the operators' meaning in each set.
 void export_onnx(const graph::Net& net, const std::filesystem::path& path,
                  const OnnxOptions& options = {});
+
+/// The size of the file that export_onnx() would write. @throws as this, naming no file.
+std::int64_t onnx_size_bytes(const graph::Net& net, const OnnxOptions& options = {});
+
+/// Writes a quantized net in the same way, with 8-bit integers between QuantizeLinear and
+/// DequantizeLinear (the QDQ format), from which ONNX Runtime and others make operators on
+/// integers: uint8 activations, int8 weights with a scale for each output channel, int32 biases.
+/// Input and output are float32 as those of the float net.
+///
+/// Initializers carry the parameters' names, beside them `<parameter>.scale` and
+/// `<parameter>.zero_point`. ONNX Runtime's kernels for x86 without VNNI add pairs of products in
+/// 16 bits, which saturate where large weights meet large activations.
+///
+/// @throws std::invalid_argument, Error as above; the opset must be in [13, 17], the first with
+/// scales per channel.
+void export_quantized_onnx(const QuantizedNet& net, const std::filesystem::path& path,
+                           const OnnxOptions& options = {});
 
 }  // namespace lathe::deploy

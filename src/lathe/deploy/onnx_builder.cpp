@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <initializer_list>
 #include <span>
 #include <stdexcept>
 #include <utility>
+
+#include "lathe/deploy/onnx_nodes.h"
 
 namespace lathe::deploy {
 namespace {
@@ -25,29 +26,6 @@ struct Value {
   bool flat = false;
 };
 
-void add_ints(onnx::NodeProto& node, const char* name, std::initializer_list<std::int64_t> values) {
-  onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::INTS);
-  for (std::int64_t value : values) {
-    attribute.add_ints(value);
-  }
-}
-
-void add_int(onnx::NodeProto& node, const char* name, std::int64_t value) {
-  onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::INT);
-  attribute.set_i(value);
-}
-
-void add_float(onnx::NodeProto& node, const char* name, double value) {
-  onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::FLOAT);
-  attribute.set_f(static_cast<float>(value));
-}
-
 /// The version of the file format that came with an operator set: readers refuse newer ones.
 std::int64_t ir_version(int opset) { return opset < 12 ? 6 : opset < 15 ? 7 : 8; }
 
@@ -60,9 +38,11 @@ class Builder {
     describe_model();
     add_parameters();
     values_.push_back({"input"});
+    model_.outputs.push_back("input");
     for (int i = 1; i < net_.graph.size(); ++i) {
       index_ = i;
       values_.push_back(add(net_.graph[i]));
+      model_.outputs.push_back(values_.back().name);
       const graph::Shape& shape = net_.graph[i].shape;
       if (values_.back().name != "input") {
         note_shape(values_.back(), shape);
@@ -114,13 +94,7 @@ class Builder {
 
   void add_initializer(const std::string& name, onnx::TensorProto_DataType type,
                        std::span<const std::int64_t> shape, std::span<const std::byte> bytes) {
-    onnx::TensorProto& tensor = *proto().add_initializer();
-    tensor.set_name(name);
-    tensor.set_data_type(type);
-    for (std::int64_t extent : shape) {
-      tensor.add_dims(extent);
-    }
-    tensor.set_raw_data(bytes.data(), bytes.size());
+    deploy::add_initializer(proto(), name, type, shape, bytes);
   }
 
   /// A scalar that operators of these sets take as an input; made at its first use.
@@ -136,14 +110,7 @@ class Builder {
 
   onnx::NodeProto& add_node(const char* op, const std::vector<std::string>& inputs,
                             const std::string& output, const std::string& name = "") {
-    onnx::NodeProto& node = *proto().add_node();
-    node.set_op_type(op);
-    node.set_name(name.empty() ? output : name);
-    for (const std::string& input : inputs) {
-      node.add_input(input);
-    }
-    node.add_output(output);
-    return node;
+    return deploy::add_node(proto(), op, inputs, output, name);
   }
 
   /// Names of values have no dot, those of parameters always do: they can't be the same.
@@ -332,7 +299,7 @@ class Builder {
     std::vector<std::string> inputs{map(node.inputs[0]).name};
     const auto add_input = [&](const char* suffix, const std::array<std::int64_t, 2>& values) {
       inputs.push_back(out.name + suffix);
-      const std::array<std::int64_t, 1> shape{values.size()};
+      const std::array<std::int64_t, 1> shape{2};
       add_initializer(inputs.back(), onnx::TensorProto::INT64, shape,
                       std::as_bytes(std::span(values)));
     };
@@ -382,6 +349,7 @@ class Builder {
       }
     }
     model_.shapes.erase(value.name);
+    model_.outputs.back() = "logits";
     note_shape({"logits", vector}, shape);
     onnx::ValueInfoProto& output = *proto().add_output();
     output.set_name("logits");

@@ -17,6 +17,7 @@ namespace lathe::deploy {
 struct OnnxModel {
   onnx::ModelProto proto;  ///< the output's shape is left open, for shape inference to find
   std::map<std::string, std::vector<std::int64_t>> shapes;  ///< without the batch dimension
+  std::vector<std::string> outputs;  ///< what each node of the graph gives; the last's is "logits"
 };
 
 /// The model of `net`, whose weights are checked already; the model isn't.

@@ -201,12 +201,14 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
 at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
                              const ForwardOptions& options) const {
   check(binding, x);
-  const bool joined = options.kernels == Kernels::kLathe && kernels_run(x);
+  const bool joined = options.kernels == Kernels::kLathe && kernels_run(x) && !options.observe;
   std::vector<Normalised> values(static_cast<std::size_t>(graph_.size()));
   values[0].z = x;
+  if (options.observe) options.observe(0, x);
   for (const Operation& operation : joined ? joined_ : plain_) {
-    values[static_cast<std::size_t>(operation.result)] =
-        execute(operation, binding, values, options);
+    Normalised& result = values[static_cast<std::size_t>(operation.result)];
+    result = execute(operation, binding, values, options);
+    if (options.observe) options.observe(operation.result, result.z);
     for (int i : operation.last) {
       values[static_cast<std::size_t>(i)] = {};
     }

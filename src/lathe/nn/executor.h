@@ -5,6 +5,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct ForwardOptions {
   bool dropout = true;                     ///< false: none even when training
   std::optional<at::Generator> generator;  ///< draws dropout; unset: torch's global one
   Kernels kernels = Kernels::kLathe;
+  /// Sees the input and each node's output as it is made; of a batch norm and the activation that
+  /// alone reads it, only the latter's. If set, no other nodes are joined.
+  std::function<void(int node, const at::Tensor& output)> observe = {};
 };
 
 /// A graph prepared for execution: nodes that run as one operation joined (see fusion.h),

@@ -2,12 +2,15 @@
 // no Lathe.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "lathe/data/dataset.h"
+#include "lathe/deploy/activation_range.h"
 #include "lathe/graph/fold.h"
 #include "lathe/run/net_input.h"
 #include "lathe/space/space.h"
@@ -33,6 +36,24 @@ void save_net(const std::filesystem::path& path, const DescribedNet& net);
 /// deploy::export_torchscript.
 void save_onnx(const std::filesystem::path& path, const DescribedNet& net);
 void save_torchscript(const std::filesystem::path& path, const DescribedNet& net);
+
+struct Int8Options {
+  std::int64_t calibration_images = 512;  ///< of the training images; all if there are fewer
+  deploy::RangeRule ranges = deploy::RangeRule::kLeastError;
+};
+
+/// The sizes of the two files.
+struct Int8File {
+  std::int64_t size_bytes = 0;
+  std::int64_t float_size_bytes = 0;
+};
+
+/// Writes what save_onnx() writes, quantized (deploy::quantize), with `precision` ("int8") among
+/// the metadata. Ranges are those of training images of `dataset` as they are, without
+/// augmentation, the same ones each time. @throws Error as deploy::quantize and
+/// deploy::export_quantized_onnx; std::invalid_argument if there are to be no images.
+Int8File save_int8_onnx(const std::filesystem::path& path, const DescribedNet& net,
+                        const data::Dataset& dataset, const Int8Options& options = {});
 
 /// Writes arch.json, weights.safetensors, model.onnx and model.pt into `folder`; the last is read
 /// back and compared with the net. @throws Error as these, or if it differs.

@@ -26,6 +26,22 @@ TEST(PaceWatch, LeavesATrainingAloneThatKeepsItsPace) {
   EXPECT_NEAR(watch.slowdown(), 1.04, 1e-6);
 }
 
+TEST(PaceWatch, APauseNowAndThenIsAPartOfThePace) {
+  const auto strategy = plan_of(200);
+  PaceWatch watch(*strategy, step_s, 0, 0.0);
+  double now_s = 0.0;
+  int changes = 0;
+  for (std::int64_t step = 0; step < strategy->total_steps(); ++step) {
+    now_s += step_s(strategy->planned(step)) + (step % 20 == 0 ? 2.0 : 0.0);  // a report
+    if (const auto fit = watch.steps_that_fit(step + 1, now_s)) {
+      ASSERT_TRUE(step + 1 == strategy->total_steps() || strategy->shorten(step + 1, *fit));
+      ++changes;
+    }
+  }
+  EXPECT_LE(changes, 5) << "each look by itself would change the plan to and fro";
+  EXPECT_NEAR(now_s, 300, 0.08 * 300);
+}
+
 TEST(PaceWatch, CutsThePlanToWhatFits) {
   const auto strategy = plan_of(200);
   PaceWatch watch(*strategy, step_s, 0, 0.0);

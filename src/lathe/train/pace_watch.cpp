@@ -8,6 +8,8 @@ namespace lathe::train {
 namespace {
 
 constexpr double kTolerance = 0.05;  // of the whole time, that is let pass
+constexpr double kMemory = 0.7;      // of what a look counts at the next one
+constexpr double kOtherPace = 1.5;   // times slower or faster: what was before counts no more
 
 }  // namespace
 
@@ -33,7 +35,13 @@ std::optional<std::int64_t> PaceWatch::steps_that_fit(std::int64_t steps_done, d
   if (now_s - looked_s_ < look_every_s_ || steps_done == looked_at_step_) {
     return std::nullopt;
   }
-  slowdown_ = (now_s - looked_s_) / planned_s(looked_at_step_, steps_done);
+  const double took_s = now_s - looked_s_;
+  const double should_take_s = planned_s(looked_at_step_, steps_done);
+  const double change = took_s / should_take_s / slowdown_;
+  const double memory = change > kOtherPace || change < 1 / kOtherPace ? 0.0 : kMemory;
+  took_s_ = memory * took_s_ + took_s;
+  should_take_s_ = memory * should_take_s_ + should_take_s;
+  slowdown_ = took_s_ / should_take_s_;
   looked_at_step_ = steps_done;
   looked_s_ = now_s;
   const std::int64_t steps_left = strategy_.total_steps() - steps_done;

@@ -20,11 +20,13 @@ class PaceWatch {
             double look_every_s = 10);
 
   /// To be called after each step with how many are done. Every look_every_s it compares the pace
-  /// since then with the plan's: if at this pace the rest would end late, or early, by more than a
-  /// twentieth of all, it gives the steps that fit, at least one.
+  /// of the last looks with the plan's, the last one counting most, and alone where it differs by
+  /// half: a report on validation images falls into one look and not into another. If at this pace
+  /// the rest would end late, or early, by more than a twentieth of all, it gives the steps that
+  /// fit, at least one.
   std::optional<std::int64_t> steps_that_fit(std::int64_t steps_done, double now_s);
 
-  /// How many times slower than planned the last look found it.
+  /// How many times slower than planned the last looks found it.
   double slowdown() const { return slowdown_; }
 
  private:
@@ -37,6 +39,8 @@ class PaceWatch {
   double deadline_s_;
   std::int64_t looked_at_step_;
   double looked_s_;
+  double took_s_ = 0;         // in the last looks, older ones counting less
+  double should_take_s_ = 0;  // for the same steps
   double slowdown_ = 1;
 };
 

@@ -28,12 +28,12 @@ class SpecializeTest : public ::testing::Test {
                      more);
   }
 
-  /// A phone whose latency in ms is a 200,000th of the model file's bytes.
+  /// A phone whose latency in ms is a 4,000,000th of the model file's bytes.
   std::string phone() const {
     const std::filesystem::path path = own_ / "phone.sh";
     std::ofstream(path)
         << "cat > /dev/null\n"
-           "awk -v bytes=$(stat -c %s \"$1\") 'BEGIN { ms = bytes / 200000; "
+           "awk -v bytes=$(stat -c %s \"$1\") 'BEGIN { ms = bytes / 4000000; "
            "printf \"{\\\"device\\\": \\\"phone\\\", \\\"runtime\\\": \\\"test\\\", "
            "\\\"latencies_ms\\\": [%f, %f]}\\n\", ms, ms }'\n";
     return " --runner command --command " + quoted("sh " + path.string());
@@ -71,7 +71,7 @@ TEST_F(SpecializeTest, AnswersForADeviceThatIsAProgram) {
     const std::string dir = target.at("dir");
     const double bytes =
         static_cast<double>(std::filesystem::file_size(again() / dir / "model.onnx"));
-    EXPECT_NEAR(target.at("measured_ms"), bytes / 200000, 0.1 * bytes / 200000);
+    EXPECT_NEAR(target.at("measured_ms"), bytes / 4e6, 0.1 * bytes / 4e6);
   }
 }
 

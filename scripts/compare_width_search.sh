@@ -4,8 +4,8 @@
 # the scores rank nets, and how AOWS concentrates. From a clean clone; started again, it goes on where
 # it stopped.
 # usage: scripts/compare_width_search.sh OUT_FOLDER [SEEDS] [SPACES]
-# SEEDS: "1 2 3". SPACES: "mobilenet_v1_widths_x0.25 resnet18_widths_x0.125". One seed of one space
-# takes about 12 minutes on two idle cores. In the environment, for longer or shorter runs: EPOCHS of
+# SEEDS: "1 2 3". SPACES: "mobilenet_v1_widths_x0.25 resnet18_widths_x0.125". A seed takes
+# tens of minutes on two cores, the ResNet's longest. In the environment, for longer or shorter runs: EPOCHS of
 # a slimmable training (1.5), FINAL_EPOCHS of each final one (0.75), SAMPLES (nets measured, 300),
 # THREADS of a training (all cores). What is timed is timed first and last, with nothing beside it.
 set -euo pipefail

@@ -23,11 +23,6 @@ double sum(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-std::string ms_text(double ms) {
-  std::string text = std::to_string(ms);
-  return text.substr(0, text.find('.') + 3) + " ms";
-}
-
 void require(bool holds, const std::string& what) {
   if (!holds) throw std::invalid_argument("[measure::CommandRunner] " + what);
 }

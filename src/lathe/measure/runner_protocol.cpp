@@ -22,11 +22,6 @@ constexpr double kClockSlackMs = 2;
 
 std::string shortened(const std::string& text) { return text.substr(0, 200); }
 
-std::string ms_text(double ms) {
-  std::string text = std::to_string(ms);
-  return text.substr(0, text.find('.') + 3) + " ms";
-}
-
 double since_ms(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
@@ -202,6 +197,11 @@ class WorkerProtocol final : public RunnerProtocol {
 };
 
 }  // namespace
+
+std::string ms_text(double ms) {
+  std::string text = std::to_string(ms);
+  return text.substr(0, text.find('.') + 3) + " ms";
+}
 
 std::unique_ptr<RunnerProtocol> make_call_protocol(const ProtocolOptions& options,
                                                    const fs::path& folder) {

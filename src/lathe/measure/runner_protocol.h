@@ -25,6 +25,9 @@ struct StatedTurn {
   double wall_ms = 0;            ///< that the answer took
 };
 
+/// For errors: `12.34 ms`.
+std::string ms_text(double ms);
+
 struct ProtocolOptions {
   std::string command;
   int threads = 1;

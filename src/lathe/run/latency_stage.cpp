@@ -80,6 +80,17 @@ std::vector<space::Arch> nets_to_time(const space::Space& space, int count, std:
   return nets;
 }
 
+/// All that the folder's log has once it holds `nets`, drift undone: those that it lacks are timed.
+std::vector<latency::LatencySample> timed(const Device& device, std::span<const space::Arch> nets,
+                                          latency::SampleLog& log, const LatencyOptions& options,
+                                          const RunFolder& folder, const ProgressFn& progress) {
+  const std::filesystem::path path = folder.latency_samples();
+  measure::collect_samples(*device.runner, *device.space,
+                           latency::remaining(nets, log.samples(), path.string()), log,
+                           options.collect, progress);
+  return latency::read_samples(path, *device.space).samples;
+}
+
 std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
                                                            const LatencyOptions& options,
                                                            std::uint64_t seed,
@@ -94,11 +105,7 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
   for (;; count += std::max<std::size_t>(1, count / 2)) {
     count = std::min(count, plan.size());
     const auto nets = std::span(plan).first(std::max(count, log.samples().size()));
-    measure::collect_samples(
-        *device.runner, space,
-        latency::remaining(nets, log.samples(), folder.latency_samples().string()), log,
-        options.collect, progress);
-    const auto samples = latency::read_samples(folder.latency_samples(), space).samples;
+    const auto samples = timed(device, nets, log, options, folder, progress);
     error = train::cross_validated_error(kKind, space, samples, kFolds, {.seed = seed});
     if (count == plan.size() || (error && error->mape <= options.good_mape)) {
       auto model = train::fit_latency_model(kKind, space, here, samples, {.seed = seed});
@@ -128,11 +135,7 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_blocks(const Device& devic
   latency::SampleLog log(folder.latency_samples(), space, here);
   const std::vector<space::Arch> plan =
       latency::sample_plan(space, {.samples = options.calibration_nets, .seed = seed});
-  measure::collect_samples(
-      *device.runner, space,
-      latency::remaining(plan, log.samples(), folder.latency_samples().string()), log,
-      options.collect, progress);
-  const auto samples = latency::read_samples(folder.latency_samples(), space).samples;
+  const auto samples = timed(device, plan, log, options, folder, progress);
   const latency::ModelError before = latency::model_error(alone, samples);
   auto table = std::make_unique<latency::BlockTable>(latency::calibrated(alone, samples));
   const latency::ModelError& after = *table->validation();

@@ -16,7 +16,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Relative: sums from both ends of a path differ by less. What is left out by bounds of the rest is
 // left out by that much at least, so that no point of the front is.
-constexpr double kRounding = 1e-12;
 
 struct Label {
   double latency;
@@ -34,19 +33,6 @@ struct LimitedLabel {
   Loads loads;
   Back back;
 };
-
-/// What sums of such costs are rounded by at most, and more.
-double slack_of(const space::Trellis& trellis, std::span<const double> costs) {
-  double sum = 0;
-  for (std::size_t s = 0; s < trellis.num_steps(); ++s) {
-    double most = 0;
-    for (std::uint32_t t = trellis.first_transition(s); t < trellis.first_transition(s + 1); ++t) {
-      most = std::isfinite(costs[t]) ? std::max(most, std::abs(costs[t])) : most;
-    }
-    sum += most;
-  }
-  return kRounding * sum;
-}
 
 /// Of a path with the least `first`, its `second`; added up as labels are, so that no path has less
 /// to the last bit. Infinity if no path can be taken.
@@ -75,9 +61,9 @@ class Bounds {
         rest_latency_(space::suffix_minima(trellis, costs.latency)) {
     if (all_paths_allowed) {
       most_error_ =
-          at_least_first(trellis, costs.latency, costs.error) + slack_of(trellis, costs.error);
+          at_least_first(trellis, costs.latency, costs.error) + rounding_of(trellis, costs.error);
       most_latency_ =
-          at_least_first(trellis, costs.error, costs.latency) + slack_of(trellis, costs.latency);
+          at_least_first(trellis, costs.error, costs.latency) + rounding_of(trellis, costs.latency);
     }
   }
 
@@ -282,7 +268,7 @@ class LimitedStates {
     for (const LimitedCost& limited : costs.limits) {
       limits_.push_back({.costs = limited.costs,
                          .limit = limited.limit,
-                         .slack = slack_of(trellis, limited.costs),
+                         .slack = rounding_of(trellis, limited.costs),
                          .least_rest = space::suffix_minima(trellis, limited.costs),
                          .most_rest = suffix_maxima(trellis, costs, limited.costs)});
     }

@@ -15,7 +15,6 @@ namespace lathe::search {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kRounding = 1e-12;                   // relative
 constexpr int kMostRounds = 64;                       // of one price: some ten are usual
 constexpr std::size_t kMostNearStates = 100'000'000;  // what k_best() takes
 
@@ -29,19 +28,6 @@ double weighted(const Totals& weights, const Totals& totals) {
     sum += weights[i] * totals[i];
   }
   return sum;
-}
-
-/// What a path's total may be off by.
-double rounding_of(const space::Trellis& trellis, std::span<const double> costs) {
-  double sum = 0;
-  for (std::size_t s = 0; s < trellis.num_steps(); ++s) {
-    double most = 0;
-    for (std::uint32_t t = trellis.first_transition(s); t < trellis.first_transition(s + 1); ++t) {
-      most = std::isfinite(costs[t]) ? std::max(most, std::abs(costs[t])) : most;
-    }
-    sum += most;
-  }
-  return kRounding * sum;
 }
 
 class Relaxation {

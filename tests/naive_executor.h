@@ -84,15 +84,15 @@ inline Map conv(const graph::Net& net, const graph::Node& node, const Map& in) {
 }
 
 inline Map batch_norm(const graph::Net& net, const graph::Node& node, const Map& in) {
-  const auto& scale = parameter(net, node, ".weight");
-  const auto& shift = parameter(net, node, ".bias");
   const auto& mean = parameter(net, node, ".running_mean");
   const auto& variance = parameter(net, node, ".running_var");
   return filled(node.shape, [&](int c, int y, int x) {
     const auto at = static_cast<std::size_t>(c);
     const double normal =
         (in.at(c, y, x) - double{mean.at(at)}) / std::sqrt(double{variance.at(at)} + node.eps);
-    return normal * double{scale.at(at)} + double{shift.at(at)};
+    return node.affine ? normal * double{parameter(net, node, ".weight").at(at)} +
+                             double{parameter(net, node, ".bias").at(at)}
+                       : normal;
   });
 }
 
@@ -207,6 +207,24 @@ inline Map execute(const graph::Net& net, const graph::Node& node,
       return filled(node.shape, [&](int c, int y, int x) {
         return in.at(c, y + node.offset, x + node.offset);
       });
+    case graph::Op::kSlice:
+      return filled(node.shape, [&](int c, int y, int x) { return in.at(c + node.offset, y, x); });
+    case graph::Op::kShuffle: {
+      const int size = node.shape.channels / node.groups;
+      return filled(node.shape, [&](int c, int y, int x) {
+        return in.at(c % node.groups * size + c / node.groups, y, x);
+      });
+    }
+    case graph::Op::kMixedSum:
+      return filled(node.shape, [&](int c, int y, int x) {
+        double sum = 0;
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+          sum += double{parameter(net, node, ".mixing").at(i)} * inputs[i]->at(c, y, x);
+        }
+        return sum;
+      });
+    case graph::Op::kDropPath:
+      return in;
     case graph::Op::kInput:
       break;
   }

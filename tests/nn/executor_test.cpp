@@ -17,6 +17,7 @@
 #include "deploy/nets.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/space/builtin_spaces.h"
+#include "lathe/space/cell_search.h"
 #include "naive_executor.h"
 #include "net_fixtures.h"
 #include "nn/small_space.h"
@@ -82,6 +83,15 @@ TEST(Executor, AgreesWithPlainLoopsOnCellNets) {
   }
 }
 
+TEST(Executor, AgreesWithPlainLoopsOnNetsThatAreSearched) {
+  const space::CellSpec spec{.name = "search",
+                             .task = {.in_channels = 2, .num_classes = 3, .input_size = 8},
+                             .init_channels = 8,
+                             .cells = 3};
+  expect_as_naive(space::cell_search_graph(spec).graph, 3);
+  expect_as_naive(space::cell_search_graph(spec, {.channel_parts = 4}).graph, 4);
+}
+
 TEST(Executor, FusesOnlyAnActivationThatIsTheBatchNormsOnlyReader) {
   for (const Activation activation :
        {Activation::kRelu, Activation::kRelu6, Activation::kHSwish, Activation::kHSigmoid}) {
@@ -139,8 +149,17 @@ std::vector<at::Tensor> train_once(const Graph& graph, const graph::Net& net, co
 TEST(Executor, TrainsAlikeWithBothKernels) {
   const auto space = lathe::testing::small_space();
   Rng rng(8);
-  for (int i = 0; i < 4; ++i) {
-    const Graph graph = space->graph(i == 0 ? space->largest() : space->sample(rng));
+  std::vector<Graph> graphs{space->graph(space->largest())};
+  for (int i = 0; i < 3; ++i) {
+    graphs.push_back(space->graph(space->sample(rng)));
+  }
+  const space::CellSpec cells{.name = "search",
+                              .task = {.in_channels = 2, .num_classes = 3, .input_size = 8},
+                              .init_channels = 8,
+                              .cells = 3};
+  graphs.push_back(space::cell_search_graph(cells).graph);
+  graphs.push_back(space::cell_search_graph(cells, {.channel_parts = 4}).graph);
+  for (const Graph& graph : graphs) {
     const graph::Net net = random_net(graph, rng);
     const at::Tensor x = to_torch(random_input(graph.input_shape(), 6, rng));
     const std::vector<at::Tensor> ours = train_once(graph, net, x, Kernels::kLathe);

@@ -180,6 +180,7 @@ class Builder {
         return out;
       }
       case Op::kDropout:
+      case Op::kDropPath:
         return values_[static_cast<std::size_t>(node.inputs[0])];
       case Op::kLinear:
         return add_linear(node);
@@ -191,6 +192,11 @@ class Builder {
         return add_elementwise("Concat", "concat", node);
       case Op::kCrop:
         return add_crop(node);
+      case Op::kSlice:
+      case Op::kShuffle:
+      case Op::kMixedSum:
+        throw std::invalid_argument("[deploy::export_onnx] node " + std::to_string(index_) +
+                                    " is of a net that is searched; export one that was found");
       case Op::kInput:
         break;
     }

@@ -137,6 +137,7 @@ class ForwardSource {
       case Op::kGlobalAvgPool:
         return assign("torch.mean(" + map(node.inputs[0]) + ", [2, 3], True)");
       case Op::kDropout:
+      case Op::kDropPath:
         return value(node.inputs[0]);
       case Op::kLinear:
         return assign("torch.linear(" + flat(node.inputs[0]) + ", " + weight_and_bias(node) + ")",
@@ -151,6 +152,11 @@ class ForwardSource {
         const std::string from = std::to_string(node.offset) + ":";
         return assign(map(node.inputs[0]) + "[:, :, " + from + ", " + from + "]");
       }
+      case Op::kSlice:
+      case Op::kShuffle:
+      case Op::kMixedSum:
+        throw std::invalid_argument("[deploy::export_torchscript] node " + std::to_string(index_) +
+                                    " is of a net that is searched; export one that was found");
       case Op::kInput:
         break;
     }

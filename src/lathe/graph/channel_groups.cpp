@@ -50,7 +50,7 @@ void join_inputs(const Graph& graph, int index, Sets& sets, std::vector<int>& fi
       node.op == Op::kConv &&
       (node.groups != node.shape.channels || node.groups != graph[node.inputs[0]].shape.channels);
   for (int input : node.inputs) {
-    if (node.op == Op::kConcat || grouped) {
+    if (node.op == Op::kConcat || node.op == Op::kSlice || node.op == Op::kShuffle || grouped) {
       fixed.insert(fixed.end(), {index, input});
     } else {
       sets.join(index, input);

@@ -13,7 +13,8 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 }
 
 bool works_in_place(Op op) {
-  return op == Op::kBatchNorm || op == Op::kShift || op == Op::kActivation || op == Op::kDropout;
+  return op == Op::kBatchNorm || op == Op::kShift || op == Op::kActivation ||
+         op == Op::kDropout || op == Op::kDropPath;
 }
 
 }  // namespace

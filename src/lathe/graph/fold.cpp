@@ -23,7 +23,7 @@ std::vector<std::vector<int>> folding_convs(const Graph& graph) {
   const auto read_once = [&](int i) { return readers[static_cast<std::size_t>(i)] == 1; };
   std::vector<std::vector<int>> folds(count);
   for (int i = 0; i < graph.size(); ++i) {
-    if (graph[i].op != Op::kBatchNorm || !read_once(graph[i].inputs[0])) {
+    if (graph[i].op != Op::kBatchNorm || !graph[i].affine || !read_once(graph[i].inputs[0])) {
       continue;
     }
     const Node& source = graph[graph[i].inputs[0]];
@@ -129,7 +129,7 @@ Net fold_batch_norm(const Net& net) {
       continue;
     }
     const auto source = static_cast<std::size_t>(node.inputs[0]);
-    if (node.op == Op::kDropout || !folds[at].empty()) {
+    if (node.op == Op::kDropout || node.op == Op::kDropPath || !folds[at].empty()) {
       std::size_t first = 0;
       for (int conv : folds[at]) {
         fold_into(net, net.graph[conv], node, first, folded.weights);

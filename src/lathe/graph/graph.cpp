@@ -106,9 +106,13 @@ int Graph::conv(int from, const std::string& name, const ConvOptions& o) {
                  .bias = o.bias});
 }
 
-int Graph::batch_norm(int from, const std::string& name, double eps) {
-  return append(
-      {.op = Op::kBatchNorm, .inputs = {from}, .shape = shape_of(from), .name = name, .eps = eps});
+int Graph::batch_norm(int from, const std::string& name, double eps, bool affine) {
+  return append({.op = Op::kBatchNorm,
+                 .inputs = {from},
+                 .shape = shape_of(from),
+                 .name = name,
+                 .eps = eps,
+                 .affine = affine});
 }
 
 int Graph::shift(int from, const std::string& name) {
@@ -153,6 +157,10 @@ int Graph::dropout(int from, double rate) {
     reject("dropout", "rate must be in [0, 1), got " + std::to_string(rate));
   }
   return append({.op = Op::kDropout, .inputs = {from}, .shape = shape_of(from), .rate = rate});
+}
+
+int Graph::drop_path(int from) {
+  return append({.op = Op::kDropPath, .inputs = {from}, .shape = shape_of(from)});
 }
 
 int Graph::linear(int from, const std::string& name, int out_features, bool bias) {
@@ -211,6 +219,40 @@ int Graph::crop(int from, int offset) {
                  .offset = offset});
 }
 
+int Graph::slice(int from, int offset, int channels) {
+  const Shape& in = shape_of(from);
+  if (offset < 0 || channels < 1 || offset + channels > in.channels) {
+    reject("slice", "channels from " + std::to_string(offset) + " to " +
+                        std::to_string(offset + channels) + " are not in " + text(in));
+  }
+  return append({.op = Op::kSlice,
+                 .inputs = {from},
+                 .shape = {channels, in.height, in.width},
+                 .offset = offset});
+}
+
+int Graph::shuffle(int from, int groups) {
+  const Shape& in = shape_of(from);
+  if (groups < 1 || in.channels % groups != 0) {
+    reject("shuffle", std::to_string(groups) + " groups don't divide " + text(in));
+  }
+  return append({.op = Op::kShuffle, .inputs = {from}, .shape = in, .groups = groups});
+}
+
+int Graph::mixed_sum(const std::vector<int>& from, const std::string& name) {
+  if (from.empty()) {
+    reject("mixed_sum", name + ": needs at least one input");
+  }
+  const Shape shape = shape_of(from.front());
+  for (const int index : from) {
+    if (shape_of(index) != shape) {
+      reject("mixed_sum",
+             name + ": shapes differ: " + text(shape) + " and " + text(shape_of(index)));
+    }
+  }
+  return append({.op = Op::kMixedSum, .inputs = from, .shape = shape, .name = name});
+}
+
 std::vector<ParameterSpec> parameters_of(const Graph& graph, int index) {
   const Node& node = graph[index];
   using Role = ParameterSpec::Role;
@@ -225,10 +267,15 @@ std::vector<ParameterSpec> parameters_of(const Graph& graph, int index) {
   } else if (node.op == Op::kLinear) {
     add(".weight", {channels, graph[node.inputs[0]].shape.channels}, Role::kWeight);
   } else if (node.op == Op::kBatchNorm) {
-    add(".weight", {channels}, Role::kWeight);
-    add(".bias", {channels}, Role::kBias);
+    if (node.affine) {
+      add(".weight", {channels}, Role::kWeight);
+      add(".bias", {channels}, Role::kBias);
+    }
     add(".running_mean", {channels}, Role::kRunningMean);
     add(".running_var", {channels}, Role::kRunningVar);
+  }
+  if (node.op == Op::kMixedSum) {
+    add(".mixing", {static_cast<std::int64_t>(node.inputs.size())}, Role::kMixing);
   }
   if (node.op == Op::kShift) {
     add(".bias", {channels, 1, 1}, Role::kBias);

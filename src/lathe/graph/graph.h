@@ -23,7 +23,8 @@ struct Shape {
 enum class Op {
   kInput,
   kConv,       ///< parameters `<name>.weight` [out, in / groups, k, k], `<name>.bias` [out]
-  kBatchNorm,  ///< `<name>.weight|bias|running_mean|running_var` [channels]
+  kBatchNorm,  ///< `<name>.weight|bias|running_mean|running_var` [channels]; the last two alone
+               ///< where it isn't affine
   kShift,      ///< adds `<name>.bias` [channels, 1, 1]
   kActivation,
   kMaxPool,
@@ -35,6 +36,13 @@ enum class Op {
   kMul,     ///< second input [channels, 1, 1] is broadcast over the first's height and width
   kConcat,  ///< along channels
   kCrop,    ///< without its first `offset` rows and columns
+  // Of nets that are searched or trained, which no export knows.
+  kSlice,     ///< the channels from `offset` on, as many as the output has
+  kShuffle,   ///< channels regrouped: [groups, n] becomes [n, groups]
+  kMixedSum,  ///< the sum of its inputs, each times its number in `<name>.mixing` [inputs], which is
+              ///< given with each run and belongs to no net
+  kDropPath,  ///< zero for whole images at random, at a rate that is given with each run, and scaled
+              ///< up for the others; the identity unless training
 };
 
 enum class Activation { kNone, kRelu, kRelu6, kHSwish, kHSigmoid };
@@ -50,12 +58,13 @@ struct Node {
   int padding = 0;
   int dilation = 1;
   int groups = 1;
-  int offset = 0;          ///< crop
+  int offset = 0;          ///< crop and slice
   bool bias = false;       ///< conv and linear
   bool ceil_mode = false;  ///< pooling
   Activation activation = Activation::kNone;
-  double eps = 1e-5;  ///< batch norm
-  double rate = 0.0;  ///< dropout
+  double eps = 1e-5;    ///< batch norm
+  bool affine = true;   ///< batch norm: with weight and bias
+  double rate = 0.0;    ///< dropout and drop-path
   bool operator==(const Node&) const = default;
 };
 
@@ -77,7 +86,7 @@ class Graph {
     std::optional<int> padding = {};  ///< unset: dilation * (kernel / 2)
   };
   int conv(int from, const std::string& name, const ConvOptions& options);
-  int batch_norm(int from, const std::string& name, double eps);
+  int batch_norm(int from, const std::string& name, double eps, bool affine = true);
   int shift(int from, const std::string& name);
   int activation(int from, Activation activation);  ///< kNone returns `from`
   int max_pool(int from, int kernel, int stride, int padding);
@@ -89,6 +98,10 @@ class Graph {
   int mul(int x, int gate);
   int concat(const std::vector<int>& from);
   int crop(int from, int offset);
+  int slice(int from, int offset, int channels);
+  int shuffle(int from, int groups);
+  int mixed_sum(const std::vector<int>& from, const std::string& name);
+  int drop_path(int from);
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& operator[](int index) const { return nodes_.at(static_cast<std::size_t>(index)); }
@@ -109,7 +122,8 @@ class Graph {
 
 /// One tensor that a node reads, by its full name.
 struct ParameterSpec {
-  enum class Role { kWeight, kBias, kRunningMean, kRunningVar };
+  /// kMixing: of the caller, neither trained nor stored with the net.
+  enum class Role { kWeight, kBias, kRunningMean, kRunningVar, kMixing };
   std::string name;
   std::vector<std::int64_t> shape;
   Role role = Role::kWeight;

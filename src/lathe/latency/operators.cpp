@@ -6,7 +6,10 @@ namespace {
 using graph::Node;
 using graph::Op;
 
-bool folds(Op op) { return op == Op::kBatchNorm || op == Op::kActivation || op == Op::kDropout; }
+bool folds(Op op) {
+  return op == Op::kBatchNorm || op == Op::kActivation || op == Op::kDropout ||
+         op == Op::kDropPath;
+}
 
 OperatorKind kind_of(const Node& node) {
   switch (node.op) {

@@ -24,6 +24,7 @@ const at::Tensor& member(const NodeTensors& tensors, graph::ParameterSpec::Role 
   using Role = graph::ParameterSpec::Role;
   switch (role) {
     case Role::kWeight:
+    case Role::kMixing:
       return tensors.weight;
     case Role::kBias:
       return tensors.bias;

@@ -11,7 +11,7 @@ namespace lathe::nn {
 
 /// What one node reads; undefined where it has no such parameter.
 struct NodeTensors {
-  at::Tensor weight;
+  at::Tensor weight;  ///< of a mixed sum what it mixes by
   at::Tensor bias;
   at::Tensor running_mean;
   at::Tensor running_var;

@@ -8,6 +8,7 @@
 
 #include "lathe/nn/kernels/batch_norm_act.h"
 #include "lathe/nn/kernels/depthwise_conv.h"
+#include "lathe/nn/kernels/mixed_sum.h"
 #include "lathe/nn/kernels/pointwise_conv.h"
 #include "lathe/nn/kernels/scale_channels.h"
 #include "lathe/nn/kernels/squeeze_excite.h"
@@ -41,10 +42,22 @@ at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x,
   return at::conv2d(x, t.weight, t.bias, node.stride, node.padding, node.dilation, node.groups);
 }
 
+/// Scale and shift of a batch norm.
+struct Affine {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+Affine affine_of(const Node& node, const NodeTensors& t) {
+  if (node.affine) return {t.weight, t.bias};
+  return {at::ones_like(t.running_var), at::zeros_like(t.running_mean)};
+}
+
 at::Tensor normalise(const Node& node, Activation activation, const NodeTensors& t,
                      const at::Tensor& x, const ForwardOptions& options) {
   if (options.kernels == Kernels::kLathe) {
-    return batch_norm_act(x, t.weight, t.bias, t.running_mean, t.running_var,
+    const Affine affine = affine_of(node, t);
+    return batch_norm_act(x, affine.weight, affine.bias, t.running_mean, t.running_var,
                           {.training = options.training,
                            .momentum = options.momentum,
                            .eps = node.eps,
@@ -56,12 +69,23 @@ at::Tensor normalise(const Node& node, Activation activation, const NodeTensors&
                   activation);
 }
 
-/// torch's dropout with a generator of the caller's, which the library's function doesn't take.
-at::Tensor drop(const at::Tensor& x, double rate, const std::optional<at::Generator>& generator) {
-  const at::Tensor kept = at::empty_like(x, x.options().requires_grad(false));
+/// x times `kept` filled with 0 at that rate, else with what keeps the mean.
+at::Tensor drop_by(const at::Tensor& x, const at::Tensor& kept, double rate,
+                   const std::optional<at::Generator>& generator) {
   kept.bernoulli_(1.0 - rate,
                   generator.has_value() ? c10::optional<at::Generator>(*generator) : c10::nullopt);
   return x * kept.div_(1.0 - rate);
+}
+
+/// torch's dropout with a generator of the caller's, which the library's function doesn't take.
+at::Tensor drop(const at::Tensor& x, double rate, const std::optional<at::Generator>& generator) {
+  return drop_by(x, at::empty_like(x, x.options().requires_grad(false)), rate, generator);
+}
+
+at::Tensor drop_images(const at::Tensor& x, double rate,
+                       const std::optional<at::Generator>& generator) {
+  return drop_by(x, at::empty({x.size(0), 1, 1, 1}, x.options().requires_grad(false)), rate,
+                 generator);
 }
 
 }  // namespace
@@ -115,11 +139,12 @@ Normalised Executor::convolve_and_normalise(const Operation& operation, const Bi
     update_running(result.moments, result.z.numel() / result.z.size(1), options.momentum,
                    norm.running_mean, norm.running_var);
   }
+  const Affine affine = affine_of(graph_[operation.norm], norm);
   const Normalised y{
       result.z,
       options.training ? result.moments : at::stack({norm.running_mean, norm.running_var}),
-      norm.weight,
-      norm.bias,
+      affine.weight,
+      affine.bias,
       graph_[operation.norm].eps,
       operation.activation < 0 ? Activation::kNone : graph_[operation.activation].activation};
   if (operation.pending) return y;
@@ -194,6 +219,22 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
     }
     case Op::kCrop:
       return input(0).slice(2, node.offset).slice(3, node.offset);
+    case Op::kSlice:
+      return input(0).narrow(1, node.offset, node.shape.channels);
+    case Op::kShuffle:
+      return at::channel_shuffle(input(0), node.groups);
+    case Op::kMixedSum: {
+      std::vector<MixedInput> terms;
+      for (const int i : node.inputs) {
+        const Normalised& term = values[static_cast<std::size_t>(i)];
+        terms.push_back({term.z, term.moments, term.eps});
+      }
+      return mixed_sum(terms, t.weight);
+    }
+    case Op::kDropPath:
+      return options.training && options.drop_path > 0
+                 ? drop_images(input(0), options.drop_path, options.generator)
+                 : input(0);
   }
   throw std::invalid_argument("[nn::Executor] unknown operation");
 }

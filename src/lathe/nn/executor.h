@@ -26,6 +26,7 @@ struct ForwardOptions {
   bool training = false;
   double momentum = 0.1;                   ///< weight of the batch in the running statistics
   bool dropout = true;                     ///< false: none even when training
+  double drop_path = 0;                    ///< rate of kDropPath when training, in [0, 1)
   std::optional<at::Generator> generator;  ///< draws dropout; unset: torch's global one
   Kernels kernels = Kernels::kLathe;
   /// Sees the input and each node's output as it is made; of a batch norm and the activation that

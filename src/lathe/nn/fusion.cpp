@@ -113,6 +113,9 @@ class Planner {
   /// Whether `reader` can take `node` with its batch norm pending.
   bool takes_pending(int reader, int node) const {
     if (is_joined(reader)) return true;
+    if (graph_[reader].op == Op::kMixedSum) {
+      return graph_[node].op == Op::kBatchNorm && !graph_[node].affine;
+    }
     return std::any_of(squeeze_excites_.begin(), squeeze_excites_.end(), [&](const auto& entry) {
       const Operation& block = entry.second;
       // Its first reader is the pooling, which is part of the block.

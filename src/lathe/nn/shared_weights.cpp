@@ -18,16 +18,19 @@ using Role = ParameterSpec::Role;
 bool is_statistic(const ParameterSpec& spec) {
   return spec.role == Role::kRunningMean || spec.role == Role::kRunningVar;
 }
+bool is_kept(const ParameterSpec& spec) { return spec.role != Role::kMixing; }
 
 /// By the node: a weight [out, 1, k, k] may also be a stem's on grey images.
 bool is_depthwise(const graph::Node& node) { return node.op == Op::kConv && node.groups > 1; }
 
-/// Each parameter of a net, and the node that owns it.
+/// Each parameter that a net keeps, and the node that owns it.
 template <typename Visit>
 void each_parameter(const graph::Graph& graph, const Visit& visit) {
   for (int i = 0; i < graph.size(); ++i) {
     for (const ParameterSpec& spec : graph::parameters_of(graph, i)) {
-      visit(spec, graph[i]);
+      if (is_kept(spec)) {
+        visit(spec, graph[i]);
+      }
     }
   }
 }
@@ -156,7 +159,9 @@ Binding SharedWeights::bind(const graph::Graph& subnet, int replica) const {
   Binding binding(static_cast<std::size_t>(subnet.size()));
   for (int i = 0; i < subnet.size(); ++i) {
     for (const ParameterSpec& spec : graph::parameters_of(subnet, i)) {
-      member(binding[static_cast<std::size_t>(i)], spec.role) = slice(spec, replica);
+      if (is_kept(spec)) {
+        member(binding[static_cast<std::size_t>(i)], spec.role) = slice(spec, replica);
+      }
     }
   }
   return binding;

@@ -49,7 +49,8 @@ class SharedWeights {
   const std::map<std::string, at::Tensor>& statistics() const { return statistics_.front(); }
 
   /// The tensors of `net`, the largest or a smaller one: views of the shared ones wherever the
-  /// layout allows, so that gradients and running statistics flow back to the replica.
+  /// layout allows, so that gradients and running statistics flow back to the replica. What sums
+  /// are mixed by is left undefined: the caller's.
   Binding bind(const graph::Graph& net, int replica = 0) const;
 
   /// The steps (from, to), largest first, by which an elastic kernel of that size shrinks.

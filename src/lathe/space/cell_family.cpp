@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lathe/core/error.h"
+#include "lathe/space/cell_layout.h"
 
 namespace lathe::space {
 namespace {
@@ -18,9 +19,6 @@ using graph::Shape;
 
 constexpr int kInputs = 2 * kCellNodes;
 constexpr int kDecisionsPerCell = 3 * kCellNodes - 1;  // the first node has one pair of sources
-constexpr int kMinCellsToReduce = 3;
-constexpr int kSmallestAuxiliaryMap = 7;
-constexpr int kLargestAuxiliaryMap = 10;
 const char* const kMembers[] = {"normal", "reduce"};
 
 /// Sources of a node, two of its `states`, in lexicographic order.
@@ -34,19 +32,6 @@ std::vector<std::pair<int, int>> source_pairs(int states) {
   return pairs;
 }
 
-/// What the operations after none become; a skip only where it strides.
-struct OpBlock {
-  BlockKind kind;
-  int kernel;
-};
-constexpr std::array<OpBlock, 7> kOpBlocks{{{BlockKind::kMaxPool, 3},
-                                            {BlockKind::kAvgPool, 3},
-                                            {BlockKind::kFactorizedReduce, 1},
-                                            {BlockKind::kSepConv, 3},
-                                            {BlockKind::kSepConv, 5},
-                                            {BlockKind::kDilConv, 3},
-                                            {BlockKind::kDilConv, 5}}};
-constexpr int kSkip = 3;
 constexpr int kLargestOp = 5;  // sep_conv_5x5
 
 class CellSpace final : public Space {
@@ -67,79 +52,31 @@ class CellSpace final : public Space {
   nlohmann::ordered_json to_json(const Arch& arch) const override;
   Arch from_json(const nlohmann::json& json, const std::string& where) const override;
 
+  const CellLayout& layout() const { return layout_; }
+  Cell cell(const Arch& arch, int kind) const;
+  void set_cell(Arch& arch, int kind, const Cell& cell) const;
+
  protected:
   std::vector<Block> slot_blocks(const Arch& arch, int s) const override;
 
  private:
-  /// One cell of the net: what reaches it, and what its nodes give.
-  struct Place {
-    Shape before_last;
-    Shape last;
-    Shape node;
-    bool reduction = false;
-  };
-
-  void check_spec() const;
   void add_decisions(int kind);
-  void add_places();
 
   CellInput input_of(const Arch& arch, int kind, int index) const;
-  Cell cell(const Arch& arch, int kind) const;
-  void set_cell(Arch& arch, int kind, const Cell& cell) const;
-
-  std::vector<Block> stem() const;
-  std::array<Block, 2> preprocess(std::size_t c) const;
-  std::vector<Block> edge(std::size_t c, int node, const CellInput& input) const;
-  Block sum(std::size_t c) const;
-  Block auxiliary_head() const;
-  Block classifier() const;
-  /// The cell that the auxiliary head follows.
-  std::size_t auxiliary_place() const { return 2 * places_.size() / 3; }
 
   /// Wires cell `c` between the outputs of the two before it.
   int add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from) const;
 
-  CellSpec spec_;
-  int kinds_;  // of cells: 2, or 1 without reduction cells
-  std::vector<Place> places_;
+  CellLayout layout_;
+  int kinds_;  // of cells
 };
 
 CellSpace::CellSpace(CellSpec spec)
-    : Space(spec.name, spec.task),
-      spec_(std::move(spec)),
-      kinds_(spec_.cells < kMinCellsToReduce ? 1 : 2) {
-  check_spec();
-  add_places();
-  if (spec_.auxiliary) {
-    const int size = places_[auxiliary_place()].node.height;
-    if (kinds_ == 1 || size < kSmallestAuxiliaryMap || size > kLargestAuxiliaryMap) {
-      throw std::invalid_argument("[space::make_cell_space] " + name() +
-                                  ": an auxiliary head needs reduction cells and 7 to 10 pixels "
-                                  "after the second, got " +
-                                  std::to_string(size));
-    }
-  }
+    : Space(spec.name, spec.task), layout_(std::move(spec)), kinds_(layout_.kinds()) {
   slots_.push_back({});
   for (int kind = 0; kind < kinds_; ++kind) {
     add_decisions(kind);
   }
-}
-
-void CellSpace::check_spec() const {
-  const auto require = [&](bool ok, const std::string& text, int got) {
-    if (!ok) {
-      throw std::invalid_argument("[space::make_cell_space] " + name() + ": " + text + ", got " +
-                                  std::to_string(got));
-    }
-  };
-  require(spec_.cells > 0, "cells must be > 0", spec_.cells);
-  require(spec_.init_channels > 0 && spec_.init_channels % 2 == 0,
-          "init_channels must be even and > 0", spec_.init_channels);
-  require(task().in_channels > 0, "in_channels must be > 0", task().in_channels);
-  require(task().num_classes > 0, "num_classes must be > 0", task().num_classes);
-  const int divisor = (spec_.stem == CellStem::kImagenet ? 8 : 1) * (kinds_ == 2 ? 4 : 1);
-  require(task().input_size > 0 && task().input_size % divisor == 0,
-          "input_size must be a multiple of " + std::to_string(divisor), task().input_size);
 }
 
 void CellSpace::add_decisions(int kind) {
@@ -168,22 +105,6 @@ void CellSpace::add_decisions(int kind) {
       of_edge.push_back(add("_ops", 2 * node + i, ops));
       slots_.push_back({std::move(of_edge)});
     }
-  }
-}
-
-void CellSpace::add_places() {
-  const std::vector<Block> start = stem();
-  Shape last = start.back().output;
-  Shape before_last = spec_.stem == CellStem::kCifar ? last : start[start.size() - 2].output;
-  int channels = spec_.init_channels;
-  for (int c = 0; c < spec_.cells; ++c) {
-    const bool reduction = kinds_ == 2 && (c == spec_.cells / 3 || c == 2 * spec_.cells / 3);
-    channels *= reduction ? 2 : 1;
-    const int size = reduction ? last.height / 2 : last.height;
-    const Shape node{channels, size, size};
-    places_.push_back({before_last, last, node, reduction});
-    before_last = last;
-    last = {kCellNodes * channels, size, size};
   }
 }
 
@@ -261,125 +182,41 @@ std::vector<Arch> CellSpace::equivalents(const Arch& arch) const {
   return all;
 }
 
-std::vector<Block> CellSpace::stem() const {
-  const Shape input{task().in_channels, task().input_size, task().input_size};
-  const int channels = spec_.init_channels;
-  if (spec_.stem == CellStem::kCifar) {
-    return {{.kind = BlockKind::kConv,
-             .name = "stem",
-             .input = input,
-             .output = {3 * channels, input.height, input.width},
-             .kernel = 3}};
-  }
-  const auto conv = [](int i, BlockKind kind, const Shape& in, int out, Activation activation) {
-    return Block{.kind = kind,
-                 .name = "stem." + std::to_string(i),
-                 .input = in,
-                 .output = {out, in.height / 2, in.width / 2},
-                 .kernel = 3,
-                 .stride = 2,
-                 .activation = activation};
-  };
-  std::vector<Block> blocks{conv(0, BlockKind::kConv, input, channels / 2, Activation::kRelu)};
-  blocks.push_back(conv(1, BlockKind::kConv, blocks.back().output, channels, Activation::kNone));
-  blocks.push_back(
-      conv(2, BlockKind::kReluConv, blocks.back().output, channels, Activation::kNone));
-  return blocks;
-}
-
-std::array<Block, 2> CellSpace::preprocess(std::size_t c) const {
-  const Place& place = places_[c];
-  const std::string name = "cells." + std::to_string(c) + ".preprocess.";
-  const Shape output{place.node.channels, place.last.height, place.last.width};
-  const bool halve = place.before_last.height != place.last.height;
-  return {
-      Block{.kind = halve ? BlockKind::kFactorizedReduce : BlockKind::kReluConv,
-            .name = name + "0",
-            .input = place.before_last,
-            .output = output,
-            .stride = halve ? 2 : 1},
-      Block{
-          .kind = BlockKind::kReluConv, .name = name + "1", .input = place.last, .output = output}};
-}
-
-std::vector<Block> CellSpace::edge(std::size_t c, int node, const CellInput& input) const {
-  const Place& place = places_[c];
-  const bool strided = place.reduction && input.source < 2;
-  if (input.op == kSkip && !strided) {
-    return {};  // the state itself
-  }
-  const Shape& from = strided ? place.last : place.node;
-  const auto op = static_cast<std::size_t>(input.op);
-  const OpBlock& as = kOpBlocks.at(op - 1);
-  return {{.kind = as.kind,
-           .name = "cells." + std::to_string(c) + ".edges." +
-                   std::to_string(cell_edge(node, input.source)) + "." + kCellOps.at(op),
-           .input = {place.node.channels, from.height, from.width},
-           .output = place.node,
-           .kernel = as.kernel,
-           .stride = strided ? 2 : 1}};
-}
-
-Block CellSpace::sum(std::size_t c) const {
-  const Shape& node = places_[c].node;
-  return {.kind = BlockKind::kCellSum,
-          .name = "cells." + std::to_string(c) + ".sum",
-          .input = node,
-          .output = {kCellNodes * node.channels, node.height, node.width}};
-}
-
-Block CellSpace::auxiliary_head() const {
-  const Shape input = sum(auxiliary_place()).output;
-  return {.kind = BlockKind::kAuxiliaryHead,
-          .name = "auxiliary",
-          .input = input,
-          .output = {task().num_classes, 1, 1},
-          .stride = input.height == kSmallestAuxiliaryMap ? 2 : 3,
-          .batch_norm = spec_.stem == CellStem::kCifar};
-}
-
-Block CellSpace::classifier() const {
-  return {.kind = BlockKind::kClassifier,
-          .name = "classifier",
-          .input = sum(places_.size() - 1).output,
-          .output = {task().num_classes, 1, 1}};
-}
-
 std::vector<Block> CellSpace::slot_blocks(const Arch& arch, int s) const {
   std::vector<Block> blocks;
   if (s > 0) {
     const int kind = (s - 1) / kInputs;
     const int index = (s - 1) % kInputs;
     const CellInput input = input_of(arch, kind, index);
-    for (std::size_t c = 0; c < places_.size(); ++c) {
-      if (places_[c].reduction == (kind == 1)) {
-        std::ranges::move(edge(c, index / 2, input), std::back_inserter(blocks));
+    for (std::size_t c = 0; c < layout_.places().size(); ++c) {
+      if (layout_.places()[c].kind() == kind) {
+        std::ranges::move(layout_.edge(c, index / 2, input), std::back_inserter(blocks));
       }
     }
     return blocks;
   }
-  blocks = stem();
-  for (std::size_t c = 0; c < places_.size(); ++c) {
-    std::ranges::move(preprocess(c), std::back_inserter(blocks));
-    blocks.push_back(sum(c));
-    if (spec_.auxiliary && c == auxiliary_place()) {
-      blocks.push_back(auxiliary_head());
+  blocks = layout_.stem();
+  for (std::size_t c = 0; c < layout_.places().size(); ++c) {
+    std::ranges::move(layout_.preprocess(c), std::back_inserter(blocks));
+    blocks.push_back(layout_.sum(c));
+    if (layout_.spec().auxiliary && c == layout_.auxiliary_place()) {
+      blocks.push_back(layout_.auxiliary_head());
     }
   }
-  blocks.push_back(classifier());
+  blocks.push_back(layout_.classifier());
   return blocks;
 }
 
 int CellSpace::add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from) const {
-  const std::array<Block, 2> fit = preprocess(c);
+  const std::array<Block, 2> fit = layout_.preprocess(c);
   std::vector<int> states{lower_onto(g, from[0], fit[0]), lower_onto(g, from[1], fit[1])};
   for (int node = 0; node < kCellNodes; ++node) {
     std::array<int, 2> terms{};
     for (int i = 0; i < 2; ++i) {
-      const CellInput input = input_of(arch, places_[c].reduction ? 1 : 0, 2 * node + i);
+      const CellInput input = input_of(arch, layout_.places()[c].kind(), 2 * node + i);
       int& term = terms.at(static_cast<std::size_t>(i));
       term = states[static_cast<std::size_t>(input.source)];
-      for (const Block& block : edge(c, node, input)) {
+      for (const Block& block : layout_.edge(c, node, input)) {
         term = lower_onto(g, term, block);
       }
     }
@@ -392,21 +229,21 @@ Graph CellSpace::graph(const Arch& arch) const {
   check(arch);
   Graph g({task().in_channels, task().input_size, task().input_size});
   std::array<int, 2> states{0, 0};
-  for (const Block& block : stem()) {
+  for (const Block& block : layout_.stem()) {
     states = {states[1], lower_onto(g, states[1], block)};
   }
-  if (spec_.stem == CellStem::kCifar) {
+  if (layout_.spec().stem == CellStem::kCifar) {
     states[0] = states[1];
   }
   int auxiliary = 0;
-  for (std::size_t c = 0; c < places_.size(); ++c) {
+  for (std::size_t c = 0; c < layout_.places().size(); ++c) {
     states = {states[1], add_cell(g, arch, c, states)};
-    if (spec_.auxiliary && c == auxiliary_place()) {
-      auxiliary = lower_onto(g, states[1], auxiliary_head());
+    if (layout_.spec().auxiliary && c == layout_.auxiliary_place()) {
+      auxiliary = lower_onto(g, states[1], layout_.auxiliary_head());
     }
   }
-  const int logits = lower_onto(g, states[1], classifier());
-  if (spec_.auxiliary) {
+  const int logits = lower_onto(g, states[1], layout_.classifier());
+  if (layout_.spec().auxiliary) {
     g.concat({logits, auxiliary});
   }
   return g;
@@ -469,7 +306,43 @@ Arch CellSpace::from_json(const nlohmann::json& json, const std::string& where) 
   return arch;
 }
 
+const CellSpace& as_cells(const Space& space) {
+  const auto* cells = dynamic_cast<const CellSpace*>(&space);
+  if (cells == nullptr) {
+    throw std::invalid_argument("[space::cells] space must be one of cells, got " + space.name());
+  }
+  return *cells;
+}
+
 }  // namespace
+
+bool has_cells(const Space& space) { return dynamic_cast<const CellSpace*>(&space) != nullptr; }
+
+const CellSpec& cell_spec(const Space& space) { return as_cells(space).layout().spec(); }
+
+std::vector<Cell> cells_of(const Space& space, const Arch& arch) {
+  const CellSpace& of = as_cells(space);
+  of.check(arch);
+  std::vector<Cell> cells;
+  for (int kind = 0; kind < of.layout().kinds(); ++kind) {
+    cells.push_back(of.cell(arch, kind));
+  }
+  return cells;
+}
+
+Arch arch_of(const Space& space, std::span<const Cell> cells) {
+  const CellSpace& of = as_cells(space);
+  if (cells.size() != static_cast<std::size_t>(of.layout().kinds())) {
+    throw std::invalid_argument("[space::arch_of] " + space.name() + " has " +
+                                std::to_string(of.layout().kinds()) + " kinds of cells, got " +
+                                std::to_string(cells.size()));
+  }
+  Arch arch = space.smallest();
+  for (std::size_t kind = 0; kind < cells.size(); ++kind) {
+    of.set_cell(arch, static_cast<int>(kind), cells[kind]);
+  }
+  return arch;
+}
 
 std::unique_ptr<Space> make_cell_space(CellSpec spec) {
   return std::make_unique<CellSpace>(std::move(spec));

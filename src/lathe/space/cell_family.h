@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "lathe/space/genotype.h"
 #include "lathe/space/space.h"
@@ -51,5 +53,18 @@ struct CellSpec {
 /// with the ImageNet stem by 32, and without reduction cells by 1 or 8; or for an auxiliary head
 /// without reduction cells or on a map that isn't 7 to 10 pixels wide.
 std::unique_ptr<Space> make_cell_space(CellSpec spec);
+
+/// Whether make_cell_space() made it.
+bool has_cells(const Space& space);
+/// What such a space was made from. @throws std::invalid_argument if it is no space of cells, as
+/// the two below.
+const CellSpec& cell_spec(const Space& space);
+/// The cells of a net: the normal one, then the reduction cell where its nets have any. Slot
+/// 1 + 8 * kind + i of the space is input i of the cell of that kind.
+/// @throws std::invalid_argument also if `arch` is none of the space.
+std::vector<Cell> cells_of(const Space& space, const Arch& arch);
+/// The arch with these cells, which are valid. @throws std::invalid_argument also if there are more
+/// or fewer than the space's kinds.
+Arch arch_of(const Space& space, std::span<const Cell> cells);
 
 }  // namespace lathe::space

@@ -88,6 +88,16 @@ at::Tensor drop_images(const at::Tensor& x, double rate,
                  generator);
 }
 
+/// As at::channel_shuffle, which has no derivative; in channels-last, for it permutes a pixel's
+/// numbers.
+at::Tensor shuffle_channels(const at::Tensor& x, std::int64_t groups) {
+  const at::Tensor pixels = x.permute({0, 2, 3, 1});
+  return pixels.reshape({x.size(0), x.size(2), x.size(3), groups, x.size(1) / groups})
+      .transpose(3, 4)
+      .reshape(pixels.sizes())
+      .permute({0, 3, 1, 2});
+}
+
 }  // namespace
 
 Executor::Executor(graph::Graph graph)
@@ -222,7 +232,7 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
     case Op::kSlice:
       return input(0).narrow(1, node.offset, node.shape.channels);
     case Op::kShuffle:
-      return at::channel_shuffle(input(0), node.groups);
+      return shuffle_channels(input(0), node.groups);
     case Op::kMixedSum: {
       std::vector<MixedInput> terms;
       for (const int i : node.inputs) {

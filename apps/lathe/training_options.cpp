@@ -95,10 +95,10 @@ void add_width_options(CLI::App& command, train::MethodOptions& o) {
 }
 
 void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
-  command.add_option("--optimizer", o.optimizer.name, "sgd, rmsprop or adamw")
+  command.add_option("--optimizer", o.optimizer.name, "sgd, rmsprop, adam or adamw")
       ->check(one_of("optimizer", train::optimizer_names()))
       ->capture_default_str();
-  command.add_option("--momentum", o.optimizer.momentum, "adamw's beta 1")
+  command.add_option("--momentum", o.optimizer.momentum, "adam's and adamw's beta 1")
       ->check(fraction)
       ->capture_default_str();
   command

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
@@ -119,6 +120,12 @@ TEST(RmsProp, IsTheLibrarys) {
   expect_like_the_library<torch::optim::RMSprop>(
       {.name = "rmsprop", .momentum = 0.8, .decay = 0.95, .epsilon = 1e-3, .weight_decay = 0.02},
       torch::optim::RMSpropOptions(1.0).momentum(0.8).alpha(0.95).eps(1e-3).weight_decay(0.02));
+}
+
+TEST(Adam, IsTheLibrarys) {
+  expect_like_the_library<torch::optim::Adam>(
+      {.name = "adam", .momentum = 0.5, .beta2 = 0.95, .epsilon = 1e-6, .weight_decay = 0.05},
+      torch::optim::AdamOptions(1.0).betas({0.5, 0.95}).eps(1e-6).weight_decay(0.05));
 }
 
 TEST(AdamW, IsTheLibrarys) {

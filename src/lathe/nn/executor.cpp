@@ -239,7 +239,8 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
         const Normalised& term = values[static_cast<std::size_t>(i)];
         terms.push_back({term.z, term.moments, term.eps});
       }
-      return mixed_sum(terms, t.weight);
+      return options.kernels == Kernels::kLathe ? mixed_sum(terms, t.weight)
+                                                : mixed_sum_by_library(terms, t.weight);
     }
     case Op::kDropPath:
       return options.training && options.drop_path > 0

@@ -17,6 +17,7 @@ using graph::Op;
 
 constexpr double kEps = 1e-5;
 const char* const kCells = "cells.";
+constexpr int kSkip = 3;
 
 bool is_pool(BlockKind kind) { return kind == BlockKind::kMaxPool || kind == BlockKind::kAvgPool; }
 
@@ -51,9 +52,10 @@ CellSearchNet finished(const CellSearchNet& net) {
 
 class Builder {
  public:
-  Builder(const CellLayout& layout, int channel_parts)
+  Builder(const CellLayout& layout, const CellSearchOptions& options)
       : layout_(layout),
-        parts_(channel_parts),
+        parts_(options.channel_parts),
+        auxiliary_skips_(options.auxiliary_skips),
         net_{Graph({layout.spec().task.in_channels, layout.spec().task.input_size,
                     layout.spec().task.input_size}),
              {}} {}
@@ -89,10 +91,12 @@ class Builder {
     return {net_.graph.slice(state, 0, seen), net_.graph.slice(state, seen, channels - seen)};
   }
 
-  /// Operation `op` of an edge, on the part of the state that it sees.
-  int add_op(std::size_t c, int node, int source, int op, int seen) {
+  /// Operation `op` of an edge, on the part of the state that it sees; its parameters' names end in
+  /// `suffix`.
+  int add_op(std::size_t c, int node, int source, int op, int seen, const std::string& suffix = "") {
     Graph& g = net_.graph;
     for (Block block : layout_.edge(c, node, {op, source})) {
+      block.name += suffix;
       block.input.channels /= parts_;
       block.output.channels /= parts_;
       seen = lower_onto(g, seen, block);
@@ -122,6 +126,10 @@ class Builder {
       for (int op = 1; op < static_cast<int>(kCellOps.size()); ++op) {
         seen.push_back(add_op(c, node, source, op, state.seen));
         terms.push_back({edge, op});
+      }
+      if (auxiliary_skips_) {
+        seen.push_back(add_op(c, node, source, kSkip, state.seen, "_auxiliary"));
+        terms.push_back({edge, MixedTerm::kAuxiliarySkip});
       }
       if (parts_ > 1) {
         bypassing.push_back(layout_.strided(c, source) ? g.max_pool(state.bypass, 2, 2, 0)
@@ -155,6 +163,7 @@ class Builder {
 
   const CellLayout& layout_;
   int parts_;
+  bool auxiliary_skips_;
   CellSearchNet net_;
 };
 
@@ -170,7 +179,7 @@ CellSearchNet cell_search_graph(const CellSpec& spec, const CellSearchOptions& o
   CellSpec plain = spec;
   plain.auxiliary = false;
   const CellLayout layout(std::move(plain));
-  return Builder(layout, options.channel_parts).build();
+  return Builder(layout, options).build();
 }
 
 }  // namespace lathe::space

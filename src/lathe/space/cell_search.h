@@ -13,13 +13,17 @@ struct CellSearchOptions {
   /// Operations see the first of so many parts of the channels; the others bypass them, through a
   /// max pool where the edge has stride 2, and are shuffled in between. 1: DARTS; 4: PC-DARTS.
   int channel_parts = 1;
+  /// A further skip on every edge, whose weight is no part of the search but given, and fades
+  /// (DARTS-: Chu et al., ICLR 2021): it takes over what makes skips win.
+  bool auxiliary_skips = false;
 };
 
 /// What an input of a mixed sum is.
 struct MixedTerm {
   static constexpr int kBypass = -1;
+  static constexpr int kAuxiliarySkip = -2;
   int edge = 0;      ///< of the cell's 14, cell_edge()
-  int op = kBypass;  ///< of kCellOps but none, or kBypass
+  int op = kBypass;  ///< of kCellOps but none, or one of the above
   bool operator==(const MixedTerm&) const = default;
 };
 

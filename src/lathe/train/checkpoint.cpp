@@ -10,7 +10,7 @@ namespace lathe::train {
 namespace {
 
 constexpr const char* kVersion = "2";
-constexpr std::array kParts{"optimizer", "average", "teacher"};
+constexpr std::array kParts{"optimizer", "average", "teacher", "logits", "logits_optimizer"};
 
 nlohmann::json json_metadata(const SafetensorsFile& file, const char* key,
                              const std::string& where) {

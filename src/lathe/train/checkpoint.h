@@ -18,7 +18,8 @@ struct Checkpoint {
   nlohmann::json state;     ///< what was accumulated beside tensors
   TensorMap weights;        ///< SharedWeights::state()
   /// Flat buffers of the parameters' layout, and another net's weights, by what they belong to
-  /// ("optimizer", "average", "teacher") and then by name.
+  /// ("optimizer", "average", "teacher"; of a search of cells "logits" and "logits_optimizer") and
+  /// then by name.
   std::map<std::string, TensorMap> parts;
 };
 

@@ -47,9 +47,10 @@ class RmsProp final : public Optimizer {
   }
 };
 
-class AdamW final : public Optimizer {
+/// Decay is part of the gradient, or apart from it (AdamW).
+class Adam final : public Optimizer {
  public:
-  AdamW(nn::Parameters& parameters, const OptimizerOptions& options)
+  Adam(nn::Parameters& parameters, const OptimizerOptions& options)
       : Optimizer(parameters, options, {kMomentum, kMeanSquare}) {}
 
  private:
@@ -57,7 +58,11 @@ class AdamW final : public Optimizer {
     const at::Tensor& gradient = parameters_.grads();
     at::Tensor square = buffers_.at(kMeanSquare);
     at::Tensor momentum = buffers_.at(kMomentum);
-    decayed(parameters_.values()).mul_(1 - learning_rate * options_.weight_decay);
+    if (options_.name == "adam") {
+      decayed(gradient).add_(decayed(parameters_.values()), options_.weight_decay);
+    } else {
+      decayed(parameters_.values()).mul_(1 - learning_rate * options_.weight_decay);
+    }
     momentum.mul_(options_.momentum).add_(gradient, 1 - options_.momentum);
     square.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
     const auto step = static_cast<double>(updates_ + 1);
@@ -134,7 +139,7 @@ double clip_norm(const at::Tensor& gradient, double largest) {
   return norm;
 }
 
-std::vector<std::string> optimizer_names() { return {"sgd", "rmsprop", "adamw"}; }
+std::vector<std::string> optimizer_names() { return {"sgd", "rmsprop", "adam", "adamw"}; }
 
 nlohmann::json to_json(const OptimizerOptions& o) {
   nlohmann::json json{{"name", o.name},
@@ -145,7 +150,7 @@ nlohmann::json to_json(const OptimizerOptions& o) {
   if (o.name == "rmsprop") {
     json["decay"] = o.decay;
   }
-  if (o.name == "adamw") {
+  if (o.name == "adam" || o.name == "adamw") {
     json["beta2"] = o.beta2;
   }
   if (o.name != "sgd") {
@@ -163,8 +168,9 @@ std::unique_ptr<Optimizer> make_optimizer(nn::Parameters& parameters,
   if (options.name == "rmsprop") {
     return std::make_unique<RmsProp>(parameters, options);
   }
-  require(options.name == "adamw", "unknown optimizer " + options.name);
-  return std::make_unique<AdamW>(parameters, options);
+  require(options.name == "adam" || options.name == "adamw",
+          "unknown optimizer " + options.name);
+  return std::make_unique<Adam>(parameters, options);
 }
 
 }  // namespace lathe::train

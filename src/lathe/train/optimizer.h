@@ -16,16 +16,16 @@ namespace lathe::train {
 
 struct OptimizerOptions {
   std::string name = "sgd";    ///< one of optimizer_names()
-  double momentum = 0.9;       ///< SGD and RMSProp; AdamW's beta 1
+  double momentum = 0.9;       ///< SGD and RMSProp; beta 1 of Adam and AdamW
   double decay = 0.9;          ///< of the mean square gradient, RMSProp
-  double beta2 = 0.999;        ///< AdamW
-  double epsilon = 1e-8;       ///< added to the root of the mean square, RMSProp and AdamW
+  double beta2 = 0.999;        ///< Adam and AdamW
+  double epsilon = 1e-8;       ///< added to the root of the mean square, all but SGD
   double weight_decay = 3e-5;  ///< not on batch norm, biases and kernel transforms
   double clip_norm = 0;        ///< largest L2 norm of the whole gradient; 0: none
   double clip_value = 0;       ///< largest absolute value of each gradient; 0: none
 };
 
-/// {"sgd", "rmsprop", "adamw"}.
+/// {"sgd", "rmsprop", "adam", "adamw"}.
 std::vector<std::string> optimizer_names();
 
 /// What a resumed run must agree on.
@@ -65,6 +65,9 @@ class Optimizer {
 ///   g += weight_decay * w; m = momentum * m + g; w -= lr * (g + momentum * m).
 /// - "rmsprop" (Tieleman and Hinton, 2012, in the form of torch's): g += weight_decay * w;
 ///   s = decay * s + (1 - decay) * g^2; m = momentum * m + g / (sqrt(s) + epsilon); w -= lr * m.
+/// - "adam" (Kingma and Ba, 2015): g += weight_decay * w; then with bias correction
+///   m = beta1 * m + (1 - beta1) * g; s = beta2 * s + (1 - beta2) * g^2;
+///   w -= lr * m / (sqrt(s) + epsilon).
 /// - "adamw" (Loshchilov and Hutter, 2019): w -= lr * weight_decay * w; then Adam with bias
 ///   correction.
 /// `parameters` must outlive the result.

@@ -37,6 +37,22 @@ void require_targets(std::span<const StepPass> passes, const Teacher& teacher) {
   }
 }
 
+/// The tensors of a pass's net. Fixed ones are no leaves: backward leaves them out.
+nn::Binding bound(const nn::SharedWeights& weights, const StepPass& pass, int replica) {
+  nn::Binding binding = weights.bind(pass.net->graph(), replica);
+  if (pass.fixed_weights) {
+    for (nn::NodeTensors& tensors : binding) {
+      for (at::Tensor* tensor : {&tensors.weight, &tensors.bias}) {
+        if (tensor->defined()) *tensor = tensor->detach();
+      }
+    }
+  }
+  if (pass.complete) {
+    pass.complete(binding, replica);
+  }
+  return binding;
+}
+
 }  // namespace
 
 int shards_here(const dist::ProcessGroup* group, int shards) {
@@ -95,9 +111,12 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
   for (const StepPass& pass : passes) {
     const graph::Graph& graph = pass.net->graph();
     const at::Tensor logits =
-        pass.net->forward(weights_.bind(graph, shard.replica), resized(images, graph.input_shape()),
+        pass.net->forward(bound(weights_, pass, shard.replica),
+                          resized(images, graph.input_shape()),
                           {.training = true,
+                           .momentum = pass.fixed_weights ? 0.0 : nn::ForwardOptions{}.momentum,
                            .dropout = pass.dropout,
+                           .drop_path = pass.drop_path,
                            .generator = shard.dropout,
                            .kernels = options_.kernels});
     at::Tensor sum;

@@ -44,6 +44,13 @@ struct StepPass {
   std::span<const LossTerm> losses;
   bool dropout = false;
   bool observe = false;
+  double drop_path = 0;  ///< as nn::ForwardOptions
+  /// Adds to the net's binding what the weights don't hold: what its sums are mixed by. Called on
+  /// the threads of the replicas.
+  std::function<void(nn::Binding& binding, int replica)> complete = {};
+  /// No gradient of the weights, and running statistics as they were: the pass is for what
+  /// `complete` added.
+  bool fixed_weights = false;
 };
 
 /// A net that gives soft labels and isn't trained; it runs with its running statistics.

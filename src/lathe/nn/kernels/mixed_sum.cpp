@@ -48,21 +48,6 @@ void check(std::span<const MixedInput> inputs, const at::Tensor& weights) {
   }
 }
 
-at::Tensor by_library(std::span<const MixedInput> inputs, const at::Tensor& weights) {
-  at::Tensor sum;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const MixedInput& input = inputs[i];
-    at::Tensor term = input.z;
-    if (input.moments.defined()) {
-      const at::Tensor moments = input.moments.view({2, 1, -1, 1, 1});
-      term = (term - moments[0]) * at::rsqrt(moments[1] + input.eps);
-    }
-    term = term * weights[static_cast<std::int64_t>(i)];
-    sum = sum.defined() ? sum + term : term;
-  }
-  return sum;
-}
-
 /// What both passes need of a call. Vectors are [inputs, period]: the channels' numbers repeated.
 struct Coefficients {
   Coefficients(const std::vector<MixedInput>& inputs, const at::Tensor& weights)
@@ -255,6 +240,22 @@ bool wants_grad(const torch::autograd::variable_list& tensors) {
 
 }  // namespace
 
+at::Tensor mixed_sum_by_library(std::span<const MixedInput> inputs, const at::Tensor& weights) {
+  check(inputs, weights);
+  at::Tensor sum;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const MixedInput& input = inputs[i];
+    at::Tensor term = input.z;
+    if (input.moments.defined()) {
+      const at::Tensor moments = input.moments.view({2, 1, -1, 1, 1});
+      term = (term - moments[0]) * at::rsqrt(moments[1] + input.eps);
+    }
+    term = term * weights[static_cast<std::int64_t>(i)];
+    sum = sum.defined() ? sum + term : term;
+  }
+  return sum;
+}
+
 at::Tensor mixed_sum(std::span<const MixedInput> inputs, const at::Tensor& weights) {
   check(inputs, weights);
   const bool runs = kernels_run(weights) &&
@@ -262,7 +263,7 @@ at::Tensor mixed_sum(std::span<const MixedInput> inputs, const at::Tensor& weigh
                       return kernels_run(input.z) &&
                              (!input.moments.defined() || kernels_run(input.moments));
                     });
-  if (!runs) return by_library(inputs, weights);
+  if (!runs) return mixed_sum_by_library(inputs, weights);
   std::vector<MixedInput> dense;
   for (const MixedInput& input : inputs) {
     dense.push_back({channels_last(input.z),

@@ -24,4 +24,7 @@ struct MixedInput {
 /// std::logic_error when asked for a differentiable gradient.
 at::Tensor mixed_sum(std::span<const MixedInput> inputs, const at::Tensor& weights);
 
+/// The same by the library's operations alone, any number of times differentiable.
+at::Tensor mixed_sum_by_library(std::span<const MixedInput> inputs, const at::Tensor& weights);
+
 }  // namespace lathe::nn

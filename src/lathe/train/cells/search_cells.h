@@ -1,0 +1,98 @@
+// Searching cells by gradients: DARTS and PC-DARTS, with latency in the loss or as a limit.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "lathe/core/progress.h"
+#include "lathe/data/dataset.h"
+#include "lathe/nn/executor.h"
+#include "lathe/nn/shared_weights.h"
+#include "lathe/search/cells/cell_latency.h"
+#include "lathe/search/cells/expected_latency.h"
+#include "lathe/space/cell_search.h"
+#include "lathe/train/cells/cell_mixer.h"
+#include "lathe/train/optimizer.h"
+
+namespace lathe::train {
+
+/// What the search minds beside accuracy: `weight` times the expected latency over a reference is
+/// added to the loss of the logits. Both are pure numbers: a weight in 1/ms, as LA-DARTS has it, is
+/// this one over the reference.
+struct LatencyGoal {
+  const search::CellLatency* latency = nullptr;  ///< null: accuracy alone
+  std::string unit = "ms";
+  double weight = 0;
+  /// In `unit`. Then it is the reference, and the weight follows by dual ascent: after each step of
+  /// the logits it grows by `ascent` * (expected latency / target - 1), and is never below 0. 0:
+  /// the reference is the latency of cells drawn evenly.
+  double target = 0;
+  double ascent = 0.02;
+  search::ExpectedLatencyOptions estimate;
+};
+
+struct SearchCellsOptions {
+  double epochs = 50;             ///< of half of the training images each
+  double first_logits_epoch = 0;  ///< the weights alone are trained until then; PC-DARTS has 15
+  bool second_order = false;
+  std::int64_t batch_size = 64;
+  int shards = 2;
+  int threads = 2;
+  double learning_rate = 0.025;        ///< of the weights; a cosine, epoch by epoch,
+  double final_learning_rate = 0.001;  ///< down to this
+  OptimizerOptions optimizer{.momentum = 0.9, .weight_decay = 3e-4, .clip_norm = 5};
+  double logits_learning_rate = 3e-4;
+  OptimizerOptions logits_optimizer{
+      .name = "adam", .momentum = 0.5, .beta2 = 0.999, .weight_decay = 1e-3};
+  LatencyGoal goal;
+  double entropy_weight = 0;  ///< of the softmaxes' mean entropy in the loss of the logits
+  double perturbation = 0;    ///< of the softmaxes when weights are trained, uniform (SmoothDARTS)
+  double auxiliary_skip = 0;  ///< weight of auxiliary skips at the beginning; falls to 0 (DARTS-)
+  /// Stop when the Hessian's dominant eigenvalue, a mean over five epochs, is so many times what it
+  /// was five epochs before, and go back to the logits of then (RobustDARTS: 1.3). 0: never.
+  double eigenvalue_growth = 0;
+  int max_skips = 2;  ///< of the normal cells that are reported
+  data::AugmentOptions augment;
+  std::int64_t validation_images = 5000;  ///< that the search net is read on each epoch; 0: none
+  double checkpoint_s = 300;
+  nn::Kernels kernels = nn::Kernels::kLathe;
+  std::uint64_t seed = 0;
+  std::filesystem::path folder;  ///< gets checkpoint/supernet.safetensors and metrics.jsonl
+};
+
+struct SearchedCells {
+  search::CellLogits logits;
+  double reference = 0;       ///< of the latency goal, in its unit
+  double expected = 0;        ///< latency, likewise
+  double weight = 0;          ///< of the latency goal at the end
+  bool stopped_early = false;
+};
+
+/// Searches with `weights` and `mixer` of the same net, which has auxiliary skips if the options
+/// give them weight. Each step trains the logits on a batch of one half of the training images, with
+/// the weights as they are or one step ahead, and then the weights on a batch of the other half.
+/// Goes on from the folder's checkpoint if there is one, bit for bit as if it had not stopped. At
+/// the end of every epoch a line of metrics is written: losses, learning rate, expected latency and
+/// its weight, entropy, the derived cells as text, validation top-1 of the search net.
+///
+/// The same result on the CPU whatever the number of threads is not promised: library convolutions
+/// and their gradients sum in an order that depends on it. With the same number it is.
+/// @see DARTS, algorithm 1; PC-DARTS, section 4.1; LA-DARTS, section 3. Differs in: Nesterov's
+/// momentum; logits' steps leave the running statistics alone.
+/// @throws std::invalid_argument if a number is out of range, or the batch no multiple of the
+/// shards; Error as load_checkpoint(), if the training images are too few or of one class, or if a
+/// loss or the logits are not finite, naming the step.
+SearchedCells search_cells(nn::SharedWeights& weights, CellMixer& mixer,
+                           const space::CellSearchNet& net, const data::Dataset& dataset,
+                           const SearchCellsOptions& options, const ProgressFn& progress);
+
+/// The halves of the training images, in the classes' proportions: for the weights and the logits.
+struct SearchHalves {
+  data::Dataset weights;
+  data::Dataset logits;
+};
+SearchHalves search_halves(const data::Dataset& dataset, std::uint64_t seed);
+
+}  // namespace lathe::train

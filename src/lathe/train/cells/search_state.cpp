@@ -1,0 +1,130 @@
+#include "lathe/train/cells/search_state.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/nn/binding.h"
+#include "lathe/train/cells/search_cells.h"
+#include "lathe/train/checkpoint.h"
+
+namespace lathe::train {
+namespace {
+
+constexpr const char* kOptimizer = "optimizer";
+constexpr const char* kLogitsOptimizer = "logits_optimizer";
+constexpr const char* kLogits = "logits";
+constexpr const char* kValues = "values";
+constexpr const char* kMomentum = "momentum";
+
+/// The flat tensors that a checkpoint holds beside the weights, by part and name.
+std::map<std::pair<std::string, std::string>, at::Tensor> flat_tensors(const SearchState& state) {
+  std::map<std::pair<std::string, std::string>, at::Tensor> all;
+  all[{kLogits, kValues}] = state.mixer.parameters().values();
+  for (const auto& [name, buffer] : state.optimizer->buffers()) {
+    all[{kOptimizer, name}] = buffer;
+  }
+  for (const auto& [name, buffer] : state.logits_optimizer->buffers()) {
+    all[{kLogitsOptimizer, name}] = buffer;
+  }
+  return all;
+}
+
+nlohmann::json to_json(const Tally& tally) {
+  return {{"loss", tally.loss}, {"steps", tally.steps}};
+}
+
+Tally tally_from_json(const nlohmann::json& json, const std::string& where) {
+  return {.loss = json_member<double>(json, "loss", where),
+          .steps = json_member<std::int64_t>(json, "steps", where)};
+}
+
+}  // namespace
+
+SearchState::SearchState(nn::SharedWeights& searched, CellMixer& mixed,
+                         const SearchCellsOptions& options)
+    : weights(searched),
+      mixer(mixed),
+      optimizer(make_optimizer(searched.parameters(), options.optimizer)),
+      logits_optimizer(make_optimizer(mixed.parameters(), options.logits_optimizer)),
+      multiplier(options.goal.weight) {}
+
+at::Tensor SearchState::momentum() const {
+  const auto found = optimizer->buffers().find(kMomentum);
+  return found == optimizer->buffers().end() ? at::Tensor() : found->second;
+}
+
+void SearchState::save(const std::filesystem::path& path, const nlohmann::json& settings,
+                       std::int64_t steps_done) const {
+  nlohmann::json past = nlohmann::json::array();
+  for (const search::CellLogits& logits : history) {
+    past.push_back(nlohmann::json(logits.to_json()));
+  }
+  Checkpoint checkpoint{.weights_of = weights.name(),
+                        .steps_done = steps_done,
+                        .settings = settings,
+                        .state = {{"updates", optimizer->updates()},
+                                  {"logits_updates", logits_optimizer->updates()},
+                                  {"multiplier", multiplier},
+                                  {"expected", expected},
+                                  {"entropy", entropy},
+                                  {"eigenvalues", eigenvalues},
+                                  {"history", past},
+                                  {"stopped", stopped},
+                                  {"epoch", to_json(epoch.weights)},
+                                  {"logits_epoch", to_json(epoch.logits)}},
+                        .weights = weights.state()};
+  for (const auto& [name, tensor] : flat_tensors(*this)) {
+    checkpoint.parts[name.first][name.second] = nn::from_torch(tensor);
+  }
+  save_checkpoint(path, checkpoint);
+}
+
+std::int64_t SearchState::restore(const std::filesystem::path& path,
+                                  const nlohmann::json& settings) {
+  if (!std::filesystem::exists(path)) {
+    return 0;
+  }
+  const Checkpoint checkpoint = load_checkpoint(path, weights.name());
+  check_settings(checkpoint, settings, path);
+  const std::string where = path.string() + ": state";
+  const nlohmann::json& state = checkpoint.state;
+  weights.check_state(checkpoint.weights, path.string());
+  const auto tensors = flat_tensors(*this);
+  for (const auto& [name, tensor] : tensors) {
+    const auto part = checkpoint.parts.find(name.first);
+    if (part == checkpoint.parts.end() || !part->second.contains(name.second) ||
+        part->second.at(name.second).shape != tensor.sizes().vec()) {
+      throw Error(path.string() + ": the " + name.first + "'s " + name.second +
+                  " is missing or of another size");
+    }
+  }
+  const auto updates = json_member<std::int64_t>(state, "updates", where);
+  const auto logits_updates = json_member<std::int64_t>(state, "logits_updates", where);
+  multiplier = json_member<double>(state, "multiplier", where);
+  expected = json_member<double>(state, "expected", where);
+  entropy = json_member<double>(state, "entropy", where);
+  eigenvalues = json_member<std::vector<double>>(state, "eigenvalues", where);
+  history.clear();
+  for (const nlohmann::json& logits : json_member<nlohmann::json>(state, "history", where)) {
+    history.push_back(search::CellLogits::from_json(logits, where));
+  }
+  stopped = json_member<bool>(state, "stopped", where);
+  epoch.weights = tally_from_json(json_member<nlohmann::json>(state, "epoch", where), where);
+  epoch.logits = tally_from_json(json_member<nlohmann::json>(state, "logits_epoch", where), where);
+  weights.load_state(checkpoint.weights, path.string());
+  const c10::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : tensors) {
+    tensor.copy_(nn::to_torch(checkpoint.parts.at(name.first).at(name.second)));
+  }
+  optimizer->set_updates(updates);
+  logits_optimizer->set_updates(logits_updates);
+  return checkpoint.steps_done;
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,53 @@
+// All that a search of cells changes as it goes on: what its checkpoint holds.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "lathe/nn/shared_weights.h"
+#include "lathe/search/cells/cell_logits.h"
+#include "lathe/train/cells/cell_mixer.h"
+#include "lathe/train/optimizer.h"
+#include "lathe/train/train_state.h"
+
+namespace lathe::train {
+
+struct SearchCellsOptions;
+
+/// `weights` and `mixer` must outlive it.
+struct SearchState {
+  /// @throws as make_optimizer().
+  SearchState(nn::SharedWeights& searched, CellMixer& mixed, const SearchCellsOptions& options);
+
+  nn::SharedWeights& weights;
+  CellMixer& mixer;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Optimizer> logits_optimizer;
+  double multiplier = 0;  ///< weight of the latency goal
+  double expected = 0;    ///< latency, at the last step
+  double entropy = 0;     ///< likewise
+  std::vector<double> eigenvalues;          ///< by epoch
+  std::vector<search::CellLogits> history;  ///< likewise
+  bool stopped = false;
+  struct {
+    Tally weights, logits;
+  } epoch;
+
+  /// The weights' momentum; undefined where the optimizer has none.
+  at::Tensor momentum() const;
+
+  /// @throws Error as save_checkpoint().
+  void save(const std::filesystem::path& path, const nlohmann::json& settings,
+            std::int64_t steps_done) const;
+  /// Becomes what save() wrote. Returns the steps that were done; 0 where there is no file.
+  /// @throws Error as load_checkpoint() and check_settings(), or if a part is missing or of another
+  /// size; the tensors are then as they were.
+  std::int64_t restore(const std::filesystem::path& path, const nlohmann::json& settings);
+};
+
+}  // namespace lathe::train

@@ -8,6 +8,7 @@ namespace lathe::app {
 // Each adds its subcommand; the work is done in the callback that CLI11 calls after parsing.
 void add_accuracy_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
+void add_derive_command(CLI::App& app);
 void add_describe_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_export_command(CLI::App& app);

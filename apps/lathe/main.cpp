@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
   lathe::app::add_search_command(app);
   lathe::app::add_spaces_command(app);
   lathe::app::add_specialize_command(app);
+  lathe::app::add_derive_command(app);
   lathe::app::add_describe_command(app);
   lathe::app::add_latency_command(app);
   lathe::app::add_accuracy_command(app);

@@ -7,13 +7,18 @@
 #include <string>
 
 #include "amount.h"
+#include "cell_options.h"
 #include "commands.h"
 #include "data_options.h"
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/net_file.h"
+#include "lathe/run/cell_stage.h"
 #include "lathe/run/train_stage.h"
+#include "lathe/space/cell_family.h"
+#include "lathe/space/genotype.h"
 #include "lathe/train/evaluator.h"
 #include "launched.h"
 #include "name_options.h"
@@ -25,6 +30,7 @@ namespace {
 
 struct TrainCommand {
   run::TrainJob job;
+  CellOptions cells;
   dist::ProcessGroup::Options launched;
   std::string out;
   bool resume = false;
@@ -122,15 +128,53 @@ void execute(const TrainCommand& command, const std::string& config) {
   }
 }
 
+/// A search of cells, on this machine alone.
+void search_cells(const TrainCommand& command, const run::CellJob& job, const std::string& config) {
+  if (meet_launched(command.launched).world_size() > 1) {
+    throw Error("--method " + job.method + " searches in one process: start it without torchrun");
+  }
+  const auto folder = run::RunFolder::open(command.out, config, command.resume);
+  nn::set_num_threads(run::threads_of(job.threads));
+  ProgressReporter reporter;
+  const run::SearchedFolder searched =
+      run::search_stage(job, folder, [&](const Progress& progress) { reporter(progress); });
+  const space::Arch arch = searched.space->from_json(
+      read_json(folder.root() / "genotype.json"), (folder.root() / "genotype.json").string());
+  const graph::Graph graph = searched.space->graph(arch);
+  const std::vector<space::Cell> cells = space::cells_of(*searched.space, arch);
+  nlohmann::ordered_json result{
+      {"method", job.method},
+      {"space", searched.space->name()},
+      {"genotype", space::genotype_to_text(cells.front(), cells.back())},
+      {"macs", graph::macs(graph)},
+      {"params", graph::params(graph)},
+      {"stopped_early", searched.cells.stopped_early}};
+  if (searched.cells.reference > 0) {
+    const std::string unit = job.macs ? "mmacs" : "ms";
+    result["expected_" + unit] = searched.cells.expected;
+    result["reference_" + unit] = searched.cells.reference;
+    result["latency_weight"] = searched.cells.weight;
+  }
+  write_json(folder.result(), result);
+  if (command.json) {
+    fmt::print("{}\n", result.dump(2));
+  } else {
+    fmt::print("{}\n{}, {} and result.json are in {}; lathe derive makes nets of it\n",
+               result["genotype"].get<std::string>(), run::kCellsName, "genotype.json",
+               command.out);
+  }
+}
+
 }  // namespace
 
 void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainCommand>();
-  CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone");
+  CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone, or search cells");
   add_dataset_options(*command, options->job.dataset, options->job.data);
   // Left empty, it depends on the images.
   add_space_option(*command, options->job.space);
   add_training_options(*command, options->job);
+  add_cell_options(*command, options->cells);
   add_launch_options(*command, options->launched);
   command
       ->add_option("--arch", options->job.arch_file,
@@ -146,7 +190,8 @@ void add_train_command(CLI::App& app) {
       ->transform(CLI::Validator(to_seconds, "TIME"));
   command
       ->add_option("--latency", options->job.latency_file,
-                   "latency model that aows draws nets by, as latency fit writes it")
+                   "latency model, as latency fit writes it: that aows draws nets by, or that a search of "
+                   "cells minds")
       ->check(CLI::ExistingFile);
   command
       ->add_option("--targets", options->job.method.targets_ms,
@@ -162,6 +207,12 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--json", options->json, "print result.json instead of a summary")
       ->configurable(false);
   command->callback([options, command] {
+    if (run::searches_cells(options->job.method.name)) {
+      search_cells(*options, resolve_cells(*command, options->cells, options->job),
+                   resolved_config(*command));
+      return;
+    }
+    refuse_cell_options(*command, options->job.method.name);
     const bool plain = options->job.method.name == "plain";
     if (!plain && (!options->job.arch_file.empty() || !options->job.from.empty() ||
                    options->job.budget_s > 0)) {
@@ -173,7 +224,8 @@ void add_train_command(CLI::App& app) {
       throw CLI::ValidationError(
           aows
               ? "--method aows needs --latency MODEL, as lathe latency fit writes it, and --targets"
-              : "--latency and --targets are for --method aows");
+              : "--latency and --targets are for --method aows (--latency also for darts and "
+                "pc-darts)");
     }
     execute(*options, resolved_config(*command));
   });

@@ -7,16 +7,24 @@
 
 #include "amount.h"
 #include "data_options.h"
+#include "lathe/run/cell_stage.h"
 #include "name_options.h"
 
 namespace lathe::app {
 namespace {
 
+std::vector<std::string> methods() {
+  std::vector<std::string> names = train::method_names();
+  const std::vector<std::string> of_cells = run::cell_method_names();
+  names.insert(names.end(), of_cells.begin(), of_cells.end());
+  return names;
+}
+
 void add_method_options(CLI::App& command, train::MethodOptions& o) {
   command
       .add_option("--method", o.name,
                   "how nets are trained: deps, ofa, bignas, grow, plain, slimmable or aows")
-      ->check(one_of("method", train::method_names()))
+      ->check(one_of("method", methods()))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, "of training; may be fractional")
       ->check(positive)
@@ -57,6 +65,11 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
       .add_option("--small-share", o.small_share,
                   "share of the steps that train the smallest net alone (grow)")
       ->check(fraction)
+      ->capture_default_str();
+  command
+      .add_option("--drop-path", o.drop_path,
+                  "rate at the end at which paths of a cell net are dropped, from 0 (plain)")
+      ->check(CLI::Range(0.0, 0.99))
       ->capture_default_str();
   command.add_option("--nets-per-step", o.nets_per_step, "after that (grow)")
       ->check(CLI::Range(1, 64))
@@ -120,6 +133,11 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
   command.add_option("--label-smoothing", o.label_smoothing, "of the labels' loss")
       ->check(fraction)
       ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command
+      .add_option("--auxiliary-weight", o.auxiliary_weight,
+                  "of the loss of an auxiliary head, of nets that have one, such as darts_aux")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("--batch-size", o.batch_size, "images per training step")
       ->check(CLI::Range(1, 65536))

@@ -12,6 +12,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/latency/stored_model.h"
 #include "lathe/nn/supernet.h"
+#include "lathe/space/cell_family.h"
 #include "lathe/space/space_file.h"
 #include "lathe/space/subspace.h"
 #include "lathe/train/evaluator.h"
@@ -76,6 +77,10 @@ std::string oddities(const data::Dataset& dataset) {
   return text;
 }
 
+const space::Space& trained_space(const Trained& trained) {
+  return trained.with_heads ? *trained.with_heads : *trained.space;
+}
+
 /// The weights that training begins with.
 std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
   const nn::WeightOptions options{
@@ -85,8 +90,17 @@ std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const Tra
   if (!trained.arch) {
     return std::make_unique<nn::Supernet>(trained.space, options);
   }
-  return std::make_unique<nn::SharedWeights>(
-      trained.space->name(), trained.space->graph(*trained.arch), std::vector<int>{}, options);
+  return std::make_unique<nn::SharedWeights>(trained.space->name(),
+                                             trained_space(trained).graph(*trained.arch),
+                                             std::vector<int>{}, options);
+}
+
+/// Heads that nets have in training alone are split off the space.
+void split_heads(Trained& trained) {
+  if (space::has_cells(*trained.space) && space::cell_spec(*trained.space).auxiliary) {
+    trained.with_heads = trained.space;
+    trained.space = space::without_auxiliary_head(*trained.with_heads);
+  }
 }
 
 /// The net of `trained` taken out of another run.
@@ -126,7 +140,7 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
     std::filesystem::remove_all(trial.folder);  // of a trial that was killed
     std::filesystem::create_directories(trial.folder);
   }
-  train::train(*weights, *trained.space, *strategy, trained.dataset, trial, note);
+  train::train(*weights, trained_space(trained), *strategy, trained.dataset, trial, note);
   const std::chrono::duration<double> seconds = Clock::now() - warm;
   if (writes) {
     std::filesystem::remove_all(trial.folder);
@@ -231,6 +245,7 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
                        ? trained.space->largest()
                        : trained.space->from_json(read_json(job.arch_file), job.arch_file.string());
   }
+  split_heads(trained);
   trained.weights = new_weights(trained, job);
   progress({"data", 0, 0,
             fmt::format("{}: {} training, {} validation and {} test images of {} classes, "
@@ -287,7 +302,8 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
       *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
       images / options.batch_size, trained.arch, job.seed, of_file ? of_file.get() : job.latency);
   const std::int64_t before = trained.dataset.train.source().num_unreadable();
-  train::train(*trained.weights, *trained.space, *strategy, trained.dataset, options, progress);
+  train::train(*trained.weights, trained_space(trained), *strategy, trained.dataset, options,
+               progress);
   if (const auto scores = strategy->width_scores(); scores && group.rank() == 0) {
     scores->save(folder.root() / kScoresName);
   }
@@ -307,6 +323,11 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   }
   const std::string where = path.string();
   const nlohmann::json json = read_json(path);
+  if (const auto method = json.find("method");
+      method != json.end() && (*method == "darts" || *method == "pc-darts")) {
+    throw Error(folder.string() + ": is a search of cells, which has no net's weights; derive nets "
+                "from it with lathe derive, and train them with lathe train --method plain");
+  }
   const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };
   const nlohmann::json dataset = part("dataset"), augment = part("augment");
   auto source = json_member<std::string>(dataset, "name", where);
@@ -336,6 +357,7 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
     };
     trained.space = space::make_subspace(trained.space, bound("lowest"), bound("highest"));
   }
+  split_heads(trained);
   const nlohmann::json arch = part("arch");
   if (!arch.is_null()) {
     trained.arch = trained.space->from_json(arch, where);

@@ -52,6 +52,8 @@ struct Bounds {
 struct Trained {
   data::Dataset dataset;
   std::shared_ptr<const space::Space> space;  ///< a space::Subspace where training is narrowed
+  /// What is trained where that has more than what is handed over, an auxiliary head; else null.
+  std::shared_ptr<const space::Space> with_heads;
   std::unique_ptr<nn::SharedWeights> weights;
   /// The net that was trained alone; unset for a supernet.
   std::optional<space::Arch> arch;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "lathe/core/error.h"
@@ -32,6 +33,7 @@ std::vector<std::pair<int, int>> source_pairs(int states) {
   return pairs;
 }
 
+constexpr int kSkip = 3;
 constexpr int kLargestOp = 5;  // sep_conv_5x5
 
 class CellSpace final : public Space {
@@ -45,7 +47,8 @@ class CellSpace final : public Space {
   bool weights_nest() const override { return false; }
   Arch largest() const override;
   std::vector<Arch> equivalents(const Arch& arch) const override;
-  graph::Graph graph(const Arch& arch) const override;
+  graph::Graph graph(const Arch& arch) const override { return wired(arch, false); }
+  graph::Graph training_graph(const Arch& arch) const override { return wired(arch, true); }
   std::vector<float> encode(const Arch& arch) const override;
   int encoding_size() const override { return kinds_ * kCellBits; }
   bool encodes_choices() const override { return false; }
@@ -64,8 +67,10 @@ class CellSpace final : public Space {
 
   CellInput input_of(const Arch& arch, int kind, int index) const;
 
+  graph::Graph wired(const Arch& arch, bool drops_paths) const;
   /// Wires cell `c` between the outputs of the two before it.
-  int add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from) const;
+  int add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from,
+               bool drops_paths) const;
 
   CellLayout layout_;
   int kinds_;  // of cells
@@ -207,7 +212,8 @@ std::vector<Block> CellSpace::slot_blocks(const Arch& arch, int s) const {
   return blocks;
 }
 
-int CellSpace::add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from) const {
+int CellSpace::add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<int, 2> from,
+                        bool drops_paths) const {
   const std::array<Block, 2> fit = layout_.preprocess(c);
   std::vector<int> states{lower_onto(g, from[0], fit[0]), lower_onto(g, from[1], fit[1])};
   for (int node = 0; node < kCellNodes; ++node) {
@@ -219,13 +225,16 @@ int CellSpace::add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<in
       for (const Block& block : layout_.edge(c, node, input)) {
         term = lower_onto(g, term, block);
       }
+      if (drops_paths && input.op != kSkip) {
+        term = g.drop_path(term);
+      }
     }
     states.push_back(g.add(terms[0], terms[1]));
   }
   return g.concat({states.begin() + 2, states.end()});
 }
 
-Graph CellSpace::graph(const Arch& arch) const {
+Graph CellSpace::wired(const Arch& arch, bool drops_paths) const {
   check(arch);
   Graph g({task().in_channels, task().input_size, task().input_size});
   std::array<int, 2> states{0, 0};
@@ -237,7 +246,7 @@ Graph CellSpace::graph(const Arch& arch) const {
   }
   int auxiliary = 0;
   for (std::size_t c = 0; c < layout_.places().size(); ++c) {
-    states = {states[1], add_cell(g, arch, c, states)};
+    states = {states[1], add_cell(g, arch, c, states, drops_paths)};
     if (layout_.spec().auxiliary && c == layout_.auxiliary_place()) {
       auxiliary = lower_onto(g, states[1], layout_.auxiliary_head());
     }
@@ -342,6 +351,16 @@ Arch arch_of(const Space& space, std::span<const Cell> cells) {
     of.set_cell(arch, static_cast<int>(kind), cells[kind]);
   }
   return arch;
+}
+
+std::unique_ptr<Space> without_auxiliary_head(const Space& space) {
+  CellSpec spec = cell_spec(space);
+  spec.auxiliary = false;
+  constexpr std::string_view kSuffix = "_aux";
+  if (spec.name.ends_with(kSuffix)) {
+    spec.name.resize(spec.name.size() - kSuffix.size());
+  }
+  return make_cell_space(std::move(spec));
 }
 
 std::unique_ptr<Space> make_cell_space(CellSpec spec) {

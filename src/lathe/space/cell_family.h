@@ -57,8 +57,11 @@ std::unique_ptr<Space> make_cell_space(CellSpec spec);
 /// Whether make_cell_space() made it.
 bool has_cells(const Space& space);
 /// What such a space was made from. @throws std::invalid_argument if it is no space of cells, as
-/// the two below.
+/// those below.
 const CellSpec& cell_spec(const Space& space);
+/// The space of the same nets without the head that they have in training: those that are handed
+/// over. Parameters have the same names.
+std::unique_ptr<Space> without_auxiliary_head(const Space& space);
 /// The cells of a net: the normal one, then the reduction cell where its nets have any. Slot
 /// 1 + 8 * kind + i of the space is input i of the cell of that kind.
 /// @throws std::invalid_argument also if `arch` is none of the space.

@@ -96,6 +96,8 @@ class Space {
   std::vector<Block> distinct_blocks() const;
   /// The net: lower(blocks(arch)), where the blocks are a chain.
   virtual graph::Graph graph(const Arch& arch) const { return lower(blocks(arch)); }
+  /// The same with what acts in training alone (drop-path), parameters and names alike.
+  virtual graph::Graph training_graph(const Arch& arch) const { return graph(arch); }
   /// Whether they are: then the most memory that a net needs is that of one of its blocks.
   virtual bool is_chain() const { return true; }
   /// Whether each net's parameters are slices of the largest's, as in a nn::Supernet.

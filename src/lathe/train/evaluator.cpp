@@ -127,6 +127,7 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
         const at::Tensor answers =
             nets[i]
                 .net->forward(*nets[i].binding, batch.images.to(device_of(*nets[i].binding)))
+                .narrow(1, 0, set.num_classes())  // an auxiliary head's logits come after
                 .argmax(1)
                 .to(at::kCPU);
         right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();

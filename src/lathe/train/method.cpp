@@ -76,7 +76,10 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                                     ? "[train::make_strategy] plain training needs an arch"
                                     : "[train::make_strategy] unknown method " + o.name);
   }
-  return make_plain({.schedule = schedule, .arch = *arch, .image_size = space.input_size(*arch)});
+  return make_plain({.schedule = schedule,
+                     .arch = *arch,
+                     .image_size = space.input_size(*arch),
+                     .drop_path = o.drop_path});
 }
 
 }  // namespace lathe::train

@@ -28,6 +28,7 @@ struct MethodOptions {
   bool in_place_distillation = false;      ///< deps
   double small_share = 0.6;                ///< grow, as GrowOptions
   int nets_per_step = 2;                   ///< grow
+  double drop_path = 0;                    ///< plain, as PlainOptions
   NetDraw draw;                            ///< of random nets; deps, bignas and grow
   WidthStatisticsOptions scores;           ///< slimmable and aows
   std::vector<double> targets_ms;          ///< aows

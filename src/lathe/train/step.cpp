@@ -110,7 +110,7 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
   };
   for (const StepPass& pass : passes) {
     const graph::Graph& graph = pass.net->graph();
-    const at::Tensor logits =
+    at::Tensor logits =
         pass.net->forward(bound(weights_, pass, shard.replica),
                           resized(images, graph.input_shape()),
                           {.training = true,
@@ -121,6 +121,12 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
                            .kernels = options_.kernels});
     at::Tensor sum;
     double loss = 0;
+    if (pass.auxiliary_weight > 0) {
+      const std::int64_t classes = logits.size(1) / 2;
+      sum = label_loss(logits.narrow(1, classes, classes), labels, options_.label_smoothing) *
+            (pass.auxiliary_weight / options_.shards);
+      logits = logits.narrow(1, 0, classes);
+    }
     for (const LossTerm& term : pass.losses) {
       const at::Tensor part = value(term, logits);
       const at::Tensor scaled = part * (term.weight / options_.shards);

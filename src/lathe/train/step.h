@@ -45,6 +45,9 @@ struct StepPass {
   bool dropout = false;
   bool observe = false;
   double drop_path = 0;  ///< as nn::ForwardOptions
+  /// Of the label loss of an auxiliary head, whose logits follow the net's own, as many; 0: there is
+  /// none. It is part of no reported loss.
+  double auxiliary_weight = 0;
   /// Adds to the net's binding what the weights don't hold: what its sums are mixed by. Called on
   /// the threads of the replicas.
   std::function<void(nn::Binding& binding, int replica)> complete = {};

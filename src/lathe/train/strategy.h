@@ -31,6 +31,7 @@ struct Pass {
   space::Arch arch;
   std::vector<LossTerm> losses{{}};
   bool dropout = false;
+  double drop_path = 0;  ///< rate at which paths are dropped for whole images, in [0, 1)
   bool observe = false;  ///< its losses, image by image, come back by Strategy::observe()
 };
 

@@ -99,6 +99,7 @@ nlohmann::json Run::settings() const {
           {"optimizer", to_json(options_.optimizer)},
           {"average_decay", options_.average_decay},
           {"label_smoothing", options_.label_smoothing},
+          {"auxiliary_weight", options_.auxiliary_weight},
           {"augment", data::to_json(options_.augment)},
           {"image_size", dataset_.train.image_size()},
           {"seed", options_.seed}};
@@ -177,11 +178,16 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
   std::vector<StepPass> step_passes;
   bool needs_teacher = false;
   for (const Pass& pass : passes) {
-    nets.emplace_back(space_.graph(pass.arch));
+    nets.emplace_back(pass.drop_path > 0 ? space_.training_graph(pass.arch)
+                                         : space_.graph(pass.arch));
+    const bool two_heads = nets.back().graph().output_shape().channels ==
+                           2 * dataset_.train.num_classes();
     step_passes.push_back({.net = &nets.back(),
                            .losses = pass.losses,
                            .dropout = pass.dropout,
-                           .observe = pass.observe});
+                           .observe = pass.observe,
+                           .drop_path = pass.drop_path,
+                           .auxiliary_weight = two_heads ? options_.auxiliary_weight : 0});
     for (const LossTerm& term : pass.losses) {
       needs_teacher = needs_teacher || term.target == Target::kTeacher;
     }

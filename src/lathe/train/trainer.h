@@ -28,6 +28,7 @@ struct TrainOptions {
   /// Of the weights' moving average, which then is the result; 0: the last weights are.
   double average_decay = 0;
   double label_smoothing = 0.1;
+  double auxiliary_weight = 0.4;  ///< of an auxiliary head's loss, where the nets have one
   data::AugmentOptions augment;
   /// That read images ahead. -1: as many as `threads` where images are read from files, none where
   /// they are in memory. The result doesn't depend on it.

@@ -14,7 +14,12 @@ class Plain final : public StretchedStrategy {
       : StretchedStrategy("plain", options.schedule.total_steps), options_(options) {}
 
   StepPlan plan(std::int64_t step) const override {
-    return {.passes = {{.arch = options_.arch, .losses = options_.losses, .dropout = true}},
+    const double part =
+        static_cast<double>(planned(step)) / static_cast<double>(options_.schedule.total_steps);
+    return {.passes = {{.arch = options_.arch,
+                        .losses = options_.losses,
+                        .dropout = true,
+                        .drop_path = options_.drop_path * part}},
             .learning_rate = options_.schedule.at(planned(step))};
   }
 
@@ -31,7 +36,8 @@ class Plain final : public StretchedStrategy {
             {"warmup_steps", options_.schedule.warmup_steps},
             {"final_share", options_.schedule.final_share},
             {"choices", options_.arch.choices},
-            {"losses", losses}};
+            {"losses", losses},
+            {"drop_path", options_.drop_path}};
   }
 
   std::vector<Reported> reported() const override { return {{"validation", options_.arch}}; }
@@ -46,6 +52,10 @@ std::unique_ptr<Strategy> make_plain(const PlainOptions& options) {
   if (options.schedule.total_steps <= 0) {
     throw std::invalid_argument("[train::make_plain] total_steps must be > 0, got " +
                                 std::to_string(options.schedule.total_steps));
+  }
+  if (!(options.drop_path >= 0 && options.drop_path < 1)) {
+    throw std::invalid_argument("[train::make_plain] drop_path must be in [0, 1), got " +
+                                std::to_string(options.drop_path));
   }
   return std::make_unique<Plain>(options);
 }

@@ -1,0 +1,33 @@
+// The options of a search of cells.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "lathe/run/cell_stage.h"
+#include "lathe/run/train_stage.h"
+
+namespace lathe::app {
+
+/// What can't be bound to a job directly.
+struct CellOptions {
+  run::CellJob job;
+  std::string latency_target;  ///< parse_target_ms()
+  std::string edges = "two-per-node";
+  std::string estimator = "local-expectation";
+};
+
+/// Adds those that other methods don't have: --second-order, --latency-weight, --latency-target and
+/// so on.
+void add_cell_options(CLI::App& command, CellOptions& options);
+
+/// The job by these options and those of training in general that `command` was given: where it was
+/// given none, the method's published settings count. To be called once it is parsed.
+/// @throws CLI::ValidationError where options don't go together.
+run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
+                           const run::TrainJob& training);
+
+/// @throws CLI::ValidationError if one of add_cell_options() was given.
+void refuse_cell_options(const CLI::App& command, const std::string& method);
+
+}  // namespace lathe::app

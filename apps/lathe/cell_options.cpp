@@ -121,7 +121,7 @@ void add_cell_options(CLI::App& command, CellOptions& options) {
 }
 
 run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
-                           const run::TrainJob& training) {
+                           const run::TrainJob& training, bool measures) {
   run::CellJob job = options.job;
   train::SearchCellsOptions& o = job.search;
   const train::SearchCellsOptions given = o;
@@ -157,7 +157,7 @@ run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
   if (!options.latency_target.empty()) {
     o.goal.target = parse_target_ms(options.latency_target, 1).value();
   }
-  if (!job.macs && job.latency_file.empty() && (o.goal.weight > 0 || o.goal.target > 0)) {
+  if (!measures && !job.macs && job.latency_file.empty() && (o.goal.weight > 0 || o.goal.target > 0)) {
     throw CLI::ValidationError(
         "--latency-weight and --latency-target need --latency MODEL, as lathe latency fit writes "
         "it for a space of cells");

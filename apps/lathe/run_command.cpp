@@ -4,8 +4,10 @@
 
 #include "amount.h"
 #include "answer_options.h"
+#include "cell_options.h"
 #include "commands.h"
 #include "data_options.h"
+#include "lathe/run/cell_run.h"
 #include "lathe/run/pipeline.h"
 #include "name_options.h"
 #include "terminal.h"
@@ -14,8 +16,13 @@
 namespace lathe::app {
 namespace {
 
+/// Of each net that is handed over, unless --from-scratch says otherwise.
+constexpr double kCellNetEpochs = 10;
+
 struct RunCommand {
   run::RunOptions run;
+  CellOptions cells;
+  std::string search_space;
   std::string sample = "uniform";
   AnswerOptions answer;
 };
@@ -41,6 +48,34 @@ void execute(RunCommand& command, const std::string& config) {
   print(command.answer,
         run::run(command.run, folder, [&](const Progress& progress) { reporter(progress); }),
         command.run.dry_run);
+}
+
+/// Of a search of cells.
+void execute(RunCommand& command, run::CellJob job, const std::string& config) {
+  run::CellRunOptions options;
+  static_cast<run::SpecializeOptions&>(options) = command.run;
+  options.training = command.run.training;
+  options.search = std::move(job);
+  options.search.space = command.search_space;
+  if (options.from_scratch_epochs == 0) {
+    options.from_scratch_epochs = kCellNetEpochs;
+  }
+  resolve(command.answer, options);
+  const auto folder = run::RunFolder::open(command.answer.out, config, command.answer.resume);
+  ProgressReporter reporter;
+  print(command.answer,
+        run::run_cells(options, folder, [&](const Progress& progress) { reporter(progress); }),
+        options.dry_run);
+}
+
+/// @throws CLI::ValidationError where options don't go together.
+void check_cells(const RunCommand& command) {
+  if (command.run.budget_s > 0 || command.run.fine_tune_epochs > 0 ||
+      command.sample == "targets" || limits_anything(command.answer.limits)) {
+    throw CLI::ValidationError("--budget, --fine-tune, --sample targets and limits beside latency "
+                               "are for supernets, not for --method " +
+                               command.run.training.method.name);
+  }
 }
 
 /// @throws CLI::ValidationError where options don't go together.
@@ -72,8 +107,20 @@ void add_run_command(CLI::App& app) {
   add_space_option(*command, options->run.training.space);
   add_time_options(*command, options->run, options->sample);
   add_training_options(*command, options->run.training);
+  add_cell_options(*command, options->cells);
+  command->add_option("--search-space", options->search_space,
+                      "cells of the size that the search net has, e.g. darts_c8_l5; --space is of "
+                      "the nets (darts, pc-darts)");
   add_answer_options(*command, options->run, options->answer);
   command->callback([options, command] {
+    if (run::searches_cells(options->run.training.method.name)) {
+      check_cells(*options);
+      execute(*options,
+              resolve_cells(*command, options->cells, options->run.training, /*measures=*/true),
+              resolved_config(*command));
+      return;
+    }
+    refuse_cell_options(*command, options->run.training.method.name);
     check(*options);
     options->run.sample_targets = options->sample == "targets";
     execute(*options, resolved_config(*command));

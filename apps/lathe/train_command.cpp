@@ -208,7 +208,7 @@ void add_train_command(CLI::App& app) {
       ->configurable(false);
   command->callback([options, command] {
     if (run::searches_cells(options->job.method.name)) {
-      search_cells(*options, resolve_cells(*command, options->cells, options->job),
+      search_cells(*options, resolve_cells(*command, options->cells, options->job, /*measures=*/false),
                    resolved_config(*command));
       return;
     }

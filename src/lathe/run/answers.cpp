@@ -120,32 +120,10 @@ double session_ms(const Workshop& shop, const space::Arch& arch) {
       .p50_ms;
 }
 
-/// A file for each target, so that what was measured once has decided.
-Winner winner_of(const Workshop& shop, const search::TargetResult& target,
-                 const std::vector<search::Candidate>& front) {
-  const space::Space& space = *shop.trained.space;
-  const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
-  if (std::filesystem::exists(file)) {
-    return winner_from_json(read_json(file), space, file.string());
-  }
-  Winner winner = find_winner(
-      target, front, shop.options.winner_attempts,
-      [&](const space::Arch& arch) { return session_ms(shop, arch); }, shop.progress);
-  write_json(file, to_json(winner, space));
-  return winner;
-}
-
 double validation_top1(const Workshop& shop, const graph::Net& net) {
   return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net),
                              shop.trained.dataset.validation);
 }
-
-/// A net and how good it is.
-struct Made {
-  graph::Net net;
-  double validation_top1 = 0;
-  std::string trained;
-};
 
 /// Each of the archs as it is in the supernet, or trained alone where that is better.
 std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
@@ -183,19 +161,22 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
 
 }  // namespace
 
-std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
-                                 const AnswerOptions& options) {
-  std::vector<Winner> winners;
-  std::vector<double> targets_ms;
-  for (const search::TargetResult& target :
-       ranked_by_validation(shop, found, options.predictor_rmse)) {
-    winners.push_back(winner_of(shop, target, found.front));
-    targets_ms.push_back(target.target_ms);
+Winner winner_of(const Workshop& shop, const search::TargetResult& target,
+                 const std::vector<search::Candidate>& front, const MeasureFn& session_ms) {
+  const space::Space& space = *shop.trained.space;
+  const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
+  if (std::filesystem::exists(file)) {
+    return winner_from_json(read_json(file), space, file.string());
   }
-  if (winners.empty()) {
-    return {};
-  }
-  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.alone);
+  Winner winner =
+      find_winner(target, front, shop.options.winner_attempts, session_ms, shop.progress);
+  write_json(file, to_json(winner, space));
+  return winner;
+}
+
+std::vector<Answer> settled(const std::vector<Winner>& winners,
+                            const std::vector<double>& targets_ms,
+                            const std::map<space::Arch, Made>& nets) {
   std::vector<Answer> answers;
   std::size_t best = 0;  // of the answers that hold
   for (std::size_t i = 0; i < winners.size(); ++i) {
@@ -216,6 +197,24 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
   return answers;
 }
 
+std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
+                                 const AnswerOptions& options) {
+  std::vector<Winner> winners;
+  std::vector<double> targets_ms;
+  for (const search::TargetResult& target :
+       ranked_by_validation(shop, found, options.predictor_rmse)) {
+    winners.push_back(winner_of(shop, target, found.front, [&](const space::Arch& arch) {
+      return session_ms(shop, arch);
+    }));
+    targets_ms.push_back(target.target_ms);
+  }
+  if (winners.empty()) {
+    return {};
+  }
+  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.alone);
+  return settled(winners, targets_ms, nets);
+}
+
 std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<double>& targets_ms,
                                        double predicted_ms) {
   const space::Arch& arch = *shop.trained.arch;
@@ -231,7 +230,8 @@ std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<d
     }
     if (!answer.winner.holds || answers.empty()) {
       answer.winner = winner_of(
-          shop, {.target_ms = target_ms, .feasible = true, .candidates = {candidate}}, {});
+          shop, {.target_ms = target_ms, .feasible = true, .candidates = {candidate}}, {},
+          [&](const space::Arch& of) { return session_ms(shop, of); });
     }
     answers.push_back(std::move(answer));
   }

@@ -1,6 +1,7 @@
 // Stage: from what the search found to one trained net for each target.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,24 @@ struct AnswerOptions {
 
 /// What the files of a target are called by: `0.75ms`.
 std::string target_name(double target_ms);
+
+/// A net and how good it is.
+struct Made {
+  graph::Net net;
+  double validation_top1 = 0;
+  std::string trained;  ///< for people
+};
+
+/// The first of the target's candidates that holds when measured, as find_winner(); kept in a file
+/// of the folder, so that what was measured once has decided. `front` may help out.
+Winner winner_of(const Workshop& shop, const search::TargetResult& target,
+                 const std::vector<search::Candidate>& front, const MeasureFn& session_ms);
+
+/// Of each winner, the targets ascending, its net; or a faster target's, where that holds and is not
+/// worse on the validation images.
+std::vector<Answer> settled(const std::vector<Winner>& winners,
+                            const std::vector<double>& targets_ms,
+                            const std::map<space::Arch, Made>& nets);
 
 /// For each feasible target, ascending. Of a supernet:
 /// the best predicted candidates are evaluated on the validation images, and ranked by that and the

@@ -65,7 +65,9 @@ std::vector<graph::Net> fine_tune(const Trained& trained, const TrainJob& job,
                                   const ProgressFn& progress) {
   const space::Space& space = *trained.space;
   const nn::Executor teacher_net(space.graph(teacher));
-  const auto teacher_weights = taken_out(trained, evaluator, teacher);
+  // A search of cells has no weights to learn from.
+  const auto teacher_weights =
+      options.teacher_share > 0 ? taken_out(trained, evaluator, teacher) : nullptr;
   std::vector<train::LossTerm> losses{{train::Target::kLabels, 1 - options.teacher_share}};
   if (options.teacher_share > 0) {
     losses.push_back({train::Target::kTeacher, options.teacher_share});
@@ -86,7 +88,9 @@ std::vector<graph::Net> fine_tune(const Trained& trained, const TrainJob& job,
                                              .arch = archs[i],
                                              .losses = losses});
     train::TrainOptions one = options_of_one(job, options, root / folder_name(space, archs[i]));
-    one.teacher = {.weights = teacher_weights.get(), .net = &teacher_net};
+    if (teacher_weights) {
+      one.teacher = {.weights = teacher_weights.get(), .net = &teacher_net};
+    }
     train::train(*weights, space, *strategy, trained.dataset, one, [&](const Progress& p) {
       const std::scoped_lock lock(reporting);
       if (p.total == 0) {

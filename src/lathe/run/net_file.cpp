@@ -59,6 +59,15 @@ std::optional<NetInput> input_of(const SafetensorsFile& file, const space::Space
   return input;
 }
 
+/// The file's own word: cells are called alike in nets of all sizes. Else the arch's.
+std::string name_of_space(const SafetensorsFile& file, const nlohmann::json& arch,
+                          const std::string& where) {
+  const auto own = file.metadata.find("space");
+  return own != file.metadata.end() && space::is_space_name(own->second)
+             ? own->second
+             : json_member<std::string>(arch, "space", where);
+}
+
 }  // namespace
 
 void save_net(const std::filesystem::path& path, const DescribedNet& net) {
@@ -123,7 +132,7 @@ NetFile load_net(const std::filesystem::path& path, const std::string& space_fil
     task.input_size = json_member<int>(json, "input_size", where);
   }
   const std::string name =
-      space_file.empty() ? json_member<std::string>(arch_in_json, "space", where) : space_file;
+      space_file.empty() ? name_of_space(file, arch_in_json, where) : space_file;
   if (!space::is_space_file(name) && !space::is_space_name(name)) {
     throw Error(where + ": is of space " + name +
                 ", which isn't built in: add --space and the space's file");

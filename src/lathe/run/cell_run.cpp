@@ -1,0 +1,214 @@
+#include "lathe/run/cell_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/measure/benchmark.h"
+#include "lathe/measure/random_net.h"
+#include "lathe/nn/executor.h"
+#include "lathe/nn/threads.h"
+#include "lathe/run/answers.h"
+#include "lathe/run/fine_tune_stage.h"
+#include "lathe/run/latency_stage.h"
+#include "lathe/run/net_input.h"
+#include "lathe/run/specialize.h"
+#include "lathe/search/cells/cell_latency.h"
+#include "lathe/search/cells/derive.h"
+#include "lathe/space/cell_family.h"
+#include "lathe/space/space_file.h"
+
+namespace lathe::run {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Of a target: limits that nets are derived for, so that there is another where one is too slow.
+constexpr double kLimits[] = {1.0, 0.98, 0.96, 0.93, 0.9, 0.86, 0.82, 0.76, 0.7};
+
+class CellRun {
+ public:
+  CellRun(const CellRunOptions& options, const RunFolder& folder, const ProgressFn& progress)
+      : options_(options), folder_(folder), progress_(progress) {}
+
+  RunResult execute();
+
+ private:
+  void open();
+  void search(const std::vector<double>& feasible_ms);
+  search::TargetResult derived(double target_ms) const;
+  double session_ms(const space::Arch& arch) const;
+  std::map<space::Arch, Made> train(const std::vector<Winner>& winners) const;
+  std::vector<Answer> answers(const std::vector<double>& feasible_ms);
+  Workshop shop() const {
+    return {trained_, options_.training, *evaluator_, *device_.runner, options_, folder_, progress_};
+  }
+
+  const CellRunOptions& options_;
+  const RunFolder& folder_;
+  const ProgressFn& progress_;
+  Trained trained_;  // without weights: each net has its own
+  Device device_;
+  std::optional<search::CellLatency> latency_;
+  search::CellLogits logits_;
+  std::optional<train::Evaluator> evaluator_;
+};
+
+void CellRun::open() {
+  const TrainJob& job = options_.training;
+  trained_.dataset = data::open_dataset(job.dataset, job.data);
+  const data::ImageSet& images = trained_.dataset.train;
+  const std::string name =
+      job.space.empty() ? default_cell_net_space(images.image_size()) : job.space;
+  trained_.space = space::open_space(name, {.in_channels = images.channels(),
+                                            .num_classes = images.num_classes(),
+                                            .input_size = images.image_size()});
+  if (!space::has_cells(*trained_.space)) {
+    throw Error("space " + name + " has no cells to search: expected one such as darts_c16_l8");
+  }
+  trained_.method = options_.search.method;
+  trained_.seed = job.seed;
+  trained_.augment = job.train.augment;
+  progress_({"data", 0, 0,
+             fmt::format("{}: {} training, {} validation and {} test images of {} classes; nets of "
+                         "{}",
+                         trained_.dataset.name, images.size(), trained_.dataset.validation.size(),
+                         trained_.dataset.test.size(), images.num_classes(), name)});
+  evaluator_.emplace(trained_.dataset,
+                     train::EvaluatorOptions{.augment = job.train.augment, .seed = job.seed});
+}
+
+void CellRun::search(const std::vector<double>& feasible_ms) {
+  CellJob job = options_.search;
+  train::LatencyGoal& goal = job.search.goal;
+  if (goal.weight == 0 && goal.target == 0) {
+    goal.target = feasible_ms[feasible_ms.size() / 2];
+    progress_({"search", 0, 0,
+               fmt::format("asked for {:.4g} ms, the middle one of the targets", goal.target)});
+  }
+  job.latency_space = device_.space.get();
+  job.latency = device_.latency.get();
+  const std::filesystem::path root = folder_.root() / "search";
+  std::filesystem::create_directories(root);
+  logits_ = search_stage(job, RunFolder::of_other_process(root), progress_).cells.logits;
+}
+
+/// What is derived within a target and a little below it, the best score first.
+search::TargetResult CellRun::derived(double target_ms) const {
+  std::vector<double> limits;
+  for (const double part : kLimits) {
+    limits.push_back(part * target_ms);
+  }
+  search::TargetResult result{.target_ms = target_ms};
+  for (const search::DerivedNet& net :
+       search::derive_within(*trained_.space, logits_, *latency_, limits,
+                             {.max_skips = options_.search.search.max_skips})) {
+    result.minimum_ms = net.minimum_ms;
+    const bool listed =
+        std::any_of(result.candidates.begin(), result.candidates.end(),
+                    [&](const search::Candidate& other) { return other.arch == net.arch; });
+    if (net.feasible && !listed) {
+      // A score orders candidates as accuracies do; it is none.
+      result.candidates.push_back(
+          {net.arch, net.latency_ms,
+           net.score / static_cast<double>(trained_.space->encoding_size())});
+    }
+  }
+  result.feasible = !result.candidates.empty();
+  return result;
+}
+
+double CellRun::session_ms(const space::Arch& arch) const {
+  const graph::Net net = measure::random_net(*trained_.space, arch, trained_.seed);
+  return measure::latency_stats(
+             device_.runner->time({&net, 1}, options_.winner_timing).front().times_ms())
+      .p50_ms;
+}
+
+std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) const {
+  std::vector<space::Arch> archs;
+  for (const Winner& winner : winners) {
+    if (std::find(archs.begin(), archs.end(), winner.candidate.arch) == archs.end()) {
+      archs.push_back(winner.candidate.arch);
+    }
+  }
+  const std::vector<FineTuneOptions> ways = ways_alone(options_, trained_, options_.training);
+  std::vector<graph::Net> nets = fine_tune(trained_, options_.training, *evaluator_, archs,
+                                           archs.front(), ways.front(), folder_, progress_);
+  std::map<space::Arch, Made> made;
+  for (std::size_t i = 0; i < archs.size(); ++i) {
+    const double top1 = evaluator_->top1(nn::Executor(nets[i].graph), nn::bind(nets[i]),
+                                         trained_.dataset.validation);
+    made.emplace(archs[i], Made{std::move(nets[i]), top1, "alone, from scratch"});
+  }
+  return made;
+}
+
+std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
+  std::vector<Winner> winners;
+  std::vector<double> targets_ms;
+  for (const double target_ms : feasible_ms) {
+    const search::TargetResult target = derived(target_ms);
+    if (!target.feasible) {  // within the limit of skips
+      continue;
+    }
+    winners.push_back(winner_of(shop(), target, {},
+                                [&](const space::Arch& arch) { return session_ms(arch); }));
+    targets_ms.push_back(target_ms);
+  }
+  if (winners.empty()) {
+    return {};
+  }
+  const std::map<space::Arch, Made> nets = train(winners);
+  for (Winner& winner : winners) {
+    winner.candidate.predicted_accuracy = nets.at(winner.candidate.arch).validation_top1;
+  }
+  return settled(winners, targets_ms, nets);
+}
+
+RunResult CellRun::execute() {
+  const Clock::time_point start = Clock::now();
+  open();
+  device_ = measure_device(trained_.space, options_.latency, trained_.seed, folder_, progress_);
+  latency_.emplace(*device_.space, *device_.latency);
+  Asked asked = ask(options_, *device_.space, *device_.latency, folder_, progress_);
+  RunResult result = begun_result(trained_, device_);
+  result.targets = std::move(asked.infeasible);
+  if (options_.dry_run || asked.feasible_ms.empty()) {
+    return result;
+  }
+  search(asked.feasible_ms);
+  if (const std::vector<Answer> found = answers(asked.feasible_ms); !found.empty()) {
+    hand_over_all(shop(), found, result);
+  }
+  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  write_json(folder_.result(), to_json(result));
+  return result;
+}
+
+}  // namespace
+
+std::string default_cell_net_space(int image_size) {
+  constexpr int kLargestSmallImage = 48;
+  return image_size <= kLargestSmallImage ? "darts_c16_l5" : "darts_imagenet_c24_l8";
+}
+
+RunResult run_cells(const CellRunOptions& options, const RunFolder& folder,
+                    const ProgressFn& progress) {
+  if (!(options.from_scratch_epochs > 0)) {
+    throw std::invalid_argument("[run::run_cells] from_scratch_epochs must be > 0, got " +
+                                std::to_string(options.from_scratch_epochs));
+  }
+  nn::set_num_threads(threads_of(options.training.threads));
+  return CellRun(options, folder, progress).execute();
+}
+
+}  // namespace lathe::run

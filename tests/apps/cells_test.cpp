@@ -1,0 +1,169 @@
+// Searching cells, deriving nets and handing them over, as users do.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apps/tiny_run.h"
+#include "lathe/core/file.h"
+#include "lathe/search/cells/cell_logits.h"
+#include "lathe/space/cell_family.h"
+
+namespace lathe {
+namespace {
+
+using testing::Outcome;
+using testing::quoted;
+using testing::run_lathe;
+
+void expect_says(const Outcome& outcome, int exit_code, const std::string& text) {
+  EXPECT_EQ(outcome.exit_code, exit_code);
+  EXPECT_NE(outcome.err.find(text), std::string::npos) << outcome.err;
+}
+
+class CellsTest : public ::testing::Test {
+ protected:
+  std::string data() const { return " --data-dir " + quoted(tiny_.data().string()); }
+  std::string out(const std::string& name) const { return (tiny_.folder() / name).string(); }
+  Outcome search(const std::string& name, const std::string& more) const {
+    return run_lathe("train" + data() + " --validation-size 100 --batch-size 50 --train-threads 1" +
+                     " --shards 1 --epochs 1 --space darts_c8_l3 --out " + quoted(out(name)) + " " +
+                     more);
+  }
+  static nlohmann::json json(const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out, nullptr, /*allow_exceptions=*/false);
+  }
+  /// A table by multiply-accumulates of the nets' space.
+  std::string model(const std::string& name_or_file) const {
+    const auto space = space::open_space(name_or_file, {.in_channels = 1,
+                                                        .num_classes = 10,
+                                                        .input_size = testing::kSyntheticSide});
+    const std::string path = out("model.json");
+    testing::table_by_macs(*space, {.device = "nothing real",
+                                    .runtime = "none",
+                                    .precision = "float32",
+                                    .batch = 1,
+                                    .threads = 1,
+                                    .space = space->name(),
+                                    .in_channels = space->task().in_channels,
+                                    .num_classes = space->task().num_classes,
+                                    .input_size = space->task().input_size})
+        .save(path);
+    return quoted(path);
+  }
+
+  testing::TinyRun tiny_;
+};
+
+TEST_F(CellsTest, ASearchMindsLatencyAndAnswersEveryTarget) {
+  const std::string latency = " --latency " + model("darts_c8_l3");
+  const nlohmann::json result =
+      json(search("pc", "--method pc-darts --first-logits-epoch 0 --latency-target 5ms --json" +
+                            latency));
+  EXPECT_EQ(result["reference_ms"], 5);
+  const search::CellLogits logits = search::CellLogits::load(out("pc") + "/cells.json");
+  EXPECT_EQ(logits.edges.size(), 28);
+  EXPECT_NE(read_file(out("pc") + "/genotype.dot").find("digraph normal"), std::string::npos);
+
+  const nlohmann::json all = json(run_lathe("derive --from " + quoted(out("pc")) + latency +
+                                            " --json --targets 1us,1000ms --out " +
+                                            quoted(out("nets"))));
+  ASSERT_EQ(all["nets"].size(), 3);
+  EXPECT_FALSE(all["nets"][0]["feasible"]);
+  const double fastest = all["nets"][0]["minimum_ms"];
+  const double freest = all["nets"][2]["predicted_ms"];
+  EXPECT_EQ(all["nets"][1]["arch"], all["nets"][2]["arch"]);
+  EXPECT_TRUE(all["nets"][2]["target_ms"].is_null());
+  EXPECT_EQ(all["nets"][2]["arch"], read_json(out("nets") + "/no_target.json"));
+  EXPECT_EQ(all["nets"][2]["genotype"], result["genotype"]);
+
+  const double middle = (fastest + freest) / 2;
+  const nlohmann::json one = json(run_lathe("derive --from " + quoted(out("pc")) + latency +
+                                            " --json --targets " + std::to_string(middle)));
+  EXPECT_LE(one["nets"][0]["predicted_ms"], middle);
+  EXPECT_LE(one["nets"][0]["score"], one["nets"][1]["score"]);
+  EXPECT_TRUE(one["nets"][0]["proved"]);
+
+  // The nets of another size, and without a model.
+  const Outcome larger = run_lathe("derive --from " + quoted(out("pc")) + " --space darts_c16_l8");
+  EXPECT_EQ(larger.exit_code, 0) << larger.err;
+  EXPECT_NE(larger.out.find("nets of darts_c16_l8"), std::string::npos);
+}
+
+TEST_F(CellsTest, ADerivedNetTrainsWithItsHeadAndIsHandedOverWithoutIt) {
+  search("d", "--method darts --second-order");
+  const nlohmann::json net = json(run_lathe(
+      "train" + data() + " --validation-size 100 --batch-size 50 --train-threads 1 --epochs 0.5" +
+      " --method plain --space darts_c8_l3_aux --image-size 28 --drop-path 0.2 --json --arch " +
+      quoted(out("d") + "/genotype.json") + " --out " + quoted(out("net"))));
+  const nlohmann::json evaluated =
+      json(run_lathe("evaluate --threads 1 --json --split test --weights " +
+                     quoted(out("net") + "/weights.safetensors") + data() +
+                     " --validation-size 100 --image-size 28"));
+  EXPECT_EQ(evaluated["top1"], net["test_top1"]);
+  const nlohmann::json described = json(
+      run_lathe("describe --space darts_c8_l3 --in-channels 1 --classes 10 --input-size 28 --json"
+                " --arch " +
+                quoted(out("d") + "/genotype.json")));
+  EXPECT_EQ(described["params"], net["params"]);
+}
+
+TEST_F(CellsTest, GoesOnWhereItWasAndRefusesOtherSettings) {
+  const nlohmann::json first = json(search("d", "--method darts --json"));
+  EXPECT_EQ(json(search("d", "--method darts --json --resume"))["genotype"], first["genotype"]);
+  expect_says(search("d", "--method darts"), 1, "--resume");
+  expect_says(search("d", "--method darts --resume --second-order"), 1,
+                          "second-order");
+  expect_says(run_lathe("evaluate --run " + quoted(out("d"))), 1,
+                          "is a search of cells, which has no net's weights; derive nets from it "
+                          "with lathe derive");
+}
+
+TEST_F(CellsTest, RunsFromDataToNets) {
+  const Outcome outcome = run_lathe(
+      "run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
+      " --batch-size 50 --train-threads 1 --shards 1 --epochs 1 --space darts_c8_l3" +
+      " --search-space darts_c8_l3 --from-scratch 0.3 --latency-samples 30 --json" +
+      " --targets 0.001us,1000ms --out " + quoted(out("run")));
+  const nlohmann::json result = json(outcome);
+  ASSERT_EQ(result["targets"].size(), 2);
+  EXPECT_FALSE(result["targets"][0]["feasible"]);
+  const nlohmann::json& net = result["targets"][1];
+  EXPECT_TRUE(net["within_target"]);
+  EXPECT_EQ(net["trained"], "alone, from scratch");
+  EXPECT_GT(net["measured_ms"], 0);
+  const std::string dir = out("run") + "/" + net["dir"].get<std::string>();
+  const nlohmann::json evaluated =
+      json(run_lathe("evaluate --threads 1 --json --split test --weights " +
+                     quoted(dir + "/weights.safetensors") + data() + " --validation-size 100"));
+  EXPECT_EQ(evaluated["top1"], net["test_accuracy"]);
+  EXPECT_TRUE(std::filesystem::exists(out("run") + "/search/cells.json"));
+}
+
+TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
+  const auto fails = [&](const std::string& options, int code, const std::string& text) {
+    expect_says(search("x", options), code, text);
+  };
+  fails("--method darts --latency-weight 1", 2, "need --latency MODEL");
+  fails("--method darts --edges by-weight", 2, "--edges by-weight needs --method pc-darts");
+  fails("--method deps --second-order", 2, "--second-order is for --method darts and pc-darts");
+  expect_says(run_lathe("train --method darts --space mbv3_28" + data() +
+                        " --validation-size 100 --out " + quoted(out("z"))),
+              1, "has no cells to search");
+  fails("--method darts --latency " + model("mbv3_28"), 1, "expected one of cells");
+  fails("--method darts --first-logits-epoch 2", 1, "first_logits_epoch must be in [0, epochs)");
+  expect_says(run_lathe("derive --from " + quoted(out("x"))), 2, "");
+  std::filesystem::create_directories(out("empty"));
+  expect_says(run_lathe("derive --from " + quoted(out("empty"))), 2,
+                          "name a model (--latency), or the space");
+  expect_says(
+      run_lathe("derive --space darts_c8_l3 --from " + quoted(out("empty"))), 1,
+      "has no cells.json: expected a finished search");
+  expect_says(run_lathe("run --method darts --budget 10m --out " + quoted(out("y"))),
+                          2, "are for supernets, not for --method darts");
+}
+
+}  // namespace
+}  // namespace lathe

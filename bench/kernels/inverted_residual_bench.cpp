@@ -40,7 +40,7 @@ Function block_of(Whose whose) {
     at::Tensor y = norm(at::conv2d(in[0], in[1]), in[4], in[5], Activation::kHSwish);
     const std::int64_t padding = in[2].size(2) / 2;
     y = library ? at::conv2d(y, in[2], {}, 1, padding, 1, in[2].size(0))
-                : nn::depthwise_conv(y, in[2], 1);
+                : nn::depthwise_conv(y, in[2], {});
     y = norm(y, in[6], in[7], Activation::kHSwish);
     return in[0] + norm(at::conv2d(y, in[3]), in[8], in[9], Activation::kNone);
   };

@@ -33,11 +33,9 @@ std::string shape_text(const at::Tensor& tensor) {
 }
 
 at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
-  if (kernels == Kernels::kLathe && node.dilation == 1 && !node.bias &&
-      node.padding == node.kernel / 2) {
-    if (node.groups > 1 && node.groups == node.shape.channels) {
-      return depthwise_conv(x, t.weight, node.stride);
-    }
+  if (kernels == Kernels::kLathe && !node.bias && node.groups > 1 &&
+      node.groups == node.shape.channels && node.padding == node.dilation * (node.kernel / 2)) {
+    return depthwise_conv(x, t.weight, {node.stride, node.dilation});
   }
   return at::conv2d(x, t.weight, t.bias, node.stride, node.padding, node.dilation, node.groups);
 }
@@ -143,7 +141,7 @@ Normalised Executor::convolve_and_normalise(const Operation& operation, const Bi
     return values[static_cast<std::size_t>(operation.inputs[i])];
   };
   const ConvResult result =
-      node.groups > 1 ? depthwise_conv(input(0), conv.weight, node.stride, options.training)
+      node.groups > 1 ? depthwise_conv(input(0), conv.weight, {node.stride}, options.training)
                       : pointwise_conv(input(0), conv.weight, options.training);
   if (options.training) {
     update_running(result.moments, result.z.numel() / result.z.size(1), options.momentum,

@@ -18,14 +18,16 @@ namespace {
 
 using test::Function;
 
-Function ours(std::int64_t stride) {
-  return
-      [stride](const std::vector<at::Tensor>& in) { return depthwise_conv(in[0], in[1], stride); };
+Function ours(std::int64_t stride, std::int64_t dilation = 1) {
+  return [=](const std::vector<at::Tensor>& in) {
+    return depthwise_conv(in[0], in[1], {stride, dilation});
+  };
 }
 
-Function library(std::int64_t stride) {
-  return [stride](const std::vector<at::Tensor>& in) {
-    return at::conv2d(in[0], in[1], {}, stride, in[1].size(2) / 2, 1, in[0].size(1));
+Function library(std::int64_t stride, std::int64_t dilation = 1) {
+  return [=](const std::vector<at::Tensor>& in) {
+    return at::conv2d(in[0], in[1], {}, stride, dilation * (in[1].size(2) / 2), dilation,
+                      in[0].size(1));
   };
 }
 
@@ -34,16 +36,17 @@ at::Tensor image(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w)
 }
 
 class DepthwiseConvTest
-    : public testing::TestWithParam<std::tuple<std::int64_t, std::int64_t, std::int64_t>> {};
+    : public testing::TestWithParam<
+          std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> {};
 
 TEST_P(DepthwiseConvTest, EqualsTheLibraryWithGradients) {
   at::manual_seed(1);
-  const auto [kernel, stride, channels] = GetParam();
+  const auto [kernel, stride, dilation, channels] = GetParam();
   const std::vector<std::pair<std::int64_t, std::int64_t>> sizes = {
       {7, 7}, {14, 14}, {9, 5}, {1, 1}, {2, 3}, {16, 23}, {28, 28}};
   for (const auto& [height, width] : sizes) {
     SCOPED_TRACE(std::to_string(height) + " x " + std::to_string(width));
-    test::expect_same(ours(stride), library(stride),
+    test::expect_same(ours(stride, dilation), library(stride, dilation),
                       {image(3, channels, height, width), at::randn({channels, 1, kernel, kernel})},
                       2e-5);
   }
@@ -51,7 +54,8 @@ TEST_P(DepthwiseConvTest, EqualsTheLibraryWithGradients) {
 
 INSTANTIATE_TEST_SUITE_P(All, DepthwiseConvTest,
                          testing::Combine(testing::Values(3, 5, 7), testing::Values(1, 2),
-                                          testing::Values(1, 3, 8, 17, 40, 96)));
+                                          testing::Values(1, 2),
+                                          testing::Values(1, 2, 3, 4, 6, 8, 16, 17, 40, 96)));
 
 TEST(DepthwiseConv, TakesAnyBatchAndManyParts) {
   for (const std::int64_t batch : {1, 31, 33, 70}) {
@@ -62,7 +66,7 @@ TEST(DepthwiseConv, TakesAnyBatchAndManyParts) {
 
 TEST(DepthwiseConv, TakesCroppedWeights) {
   const Function crop = [](const std::vector<at::Tensor>& in) {
-    return depthwise_conv(in[0], in[1].slice(0, 0, 24).slice(2, 1, 6).slice(3, 1, 6), 1);
+    return depthwise_conv(in[0], in[1].slice(0, 0, 24).slice(2, 1, 6).slice(3, 1, 6), {1});
   };
   const Function reference = [](const std::vector<at::Tensor>& in) {
     return at::conv2d(in[0], in[1].slice(0, 0, 24).slice(2, 1, 6).slice(3, 1, 6), {}, 1, 2, 1, 24);
@@ -76,21 +80,21 @@ TEST(DepthwiseConv, TakesContiguousAndExpandedTensors) {
   // The gradient of a sum is one expanded number.
   const at::Tensor x = at::randn({2, 20, 11, 8}).requires_grad_();
   const at::Tensor w = at::randn({20, 1, 5, 5}).requires_grad_();
-  const auto got = torch::autograd::grad({depthwise_conv(x, w, 1).sum()}, {x, w});
+  const auto got = torch::autograd::grad({depthwise_conv(x, w, {1}).sum()}, {x, w});
   const auto want = torch::autograd::grad({library(1)({x, w}).sum()}, {x, w});
   EXPECT_LT(test::difference(got[0], want[0]), 2e-5);
   EXPECT_LT(test::difference(got[1], want[1]), 2e-5);
 }
 
 TEST(DepthwiseConv, ReturnsChannelsLast) {
-  const at::Tensor y = depthwise_conv(at::randn({2, 20, 11, 8}), at::randn({20, 1, 3, 3}), 1);
+  const at::Tensor y = depthwise_conv(at::randn({2, 20, 11, 8}), at::randn({20, 1, 3, 3}), {1});
   EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
 TEST(DepthwiseConv, GivesOnlyTheGradientsAskedFor) {
   const at::Tensor x = image(2, 20, 8, 8);
   const at::Tensor w = at::randn({20, 1, 3, 3}).requires_grad_();
-  depthwise_conv(x, w, 1).sum().backward();
+  depthwise_conv(x, w, {1}).sum().backward();
   EXPECT_FALSE(x.grad().defined());
   EXPECT_TRUE(w.grad().defined());
 }
@@ -98,9 +102,9 @@ TEST(DepthwiseConv, GivesOnlyTheGradientsAskedFor) {
 TEST(DepthwiseConv, LeavesOtherTypesToTheLibrary) {
   const at::Tensor x = at::randn({2, 6, 9, 9}, at::kDouble);
   const at::Tensor w = at::randn({6, 1, 5, 5}, at::kDouble);
-  EXPECT_TRUE(at::equal(depthwise_conv(x, w, 2), library(2)({x, w})));
+  EXPECT_TRUE(at::equal(depthwise_conv(x, w, {2}), library(2)({x, w})));
   const at::Tensor wide = at::randn({6, 1, 9, 9}, at::kDouble);
-  EXPECT_TRUE(at::equal(depthwise_conv(x, wide, 3), library(3)({x, wide})));
+  EXPECT_TRUE(at::equal(depthwise_conv(x, wide, {3}), library(3)({x, wide})));
 }
 
 TEST(DepthwiseConv, GradientsAreTheSlopes) {
@@ -109,7 +113,7 @@ TEST(DepthwiseConv, GradientsAreTheSlopes) {
   const at::Tensor w = at::randn({3, 1, 3, 3}).requires_grad_();
   const at::Tensor target = at::randn({2, 3, 3, 3});
   const auto loss = [&](const at::Tensor& input, const at::Tensor& weight) {
-    return (depthwise_conv(input, weight, 2) * target).sum();
+    return (depthwise_conv(input, weight, {2}) * target).sum();
   };
   const auto grads = torch::autograd::grad({loss(x, w)}, {x, w});
   const std::vector<at::Tensor> leaves = {x, w};
@@ -127,8 +131,10 @@ TEST(DepthwiseConv, GradientsAreTheSlopes) {
 
 TEST(DepthwiseConv, SameBitsForAnyNumberOfThreads) {
   const int threads = at::get_num_threads();
-  const std::vector<at::Tensor> inputs = {image(37, 40, 14, 14), at::randn({40, 1, 5, 5})};
-  for (const std::int64_t stride : {1, 2}) {
+  using Case = std::pair<std::int64_t, std::int64_t>;
+  for (const auto& [channels, stride] : {Case{40, 1}, Case{40, 2}, Case{4, 1}}) {
+    const std::vector<at::Tensor> inputs = {image(37, channels, 14, 14),
+                                            at::randn({channels, 1, 5, 5})};
     const at::Tensor grad = at::randn_like(library(stride)(inputs));
     at::set_num_threads(1);
     const auto one = test::with_gradients(ours(stride), inputs, grad);
@@ -142,23 +148,23 @@ TEST(DepthwiseConv, SameBitsForAnyNumberOfThreads) {
 TEST(DepthwiseConv, WorksWithoutGradients) {
   const at::Tensor x = image(2, 24, 7, 7);
   const at::Tensor w = at::randn({24, 1, 3, 3}).requires_grad_();
-  const at::Tensor want = depthwise_conv(x, w, 1);
+  const at::Tensor want = depthwise_conv(x, w, {1});
   {
     const c10::NoGradGuard no_grad;
-    const at::Tensor y = depthwise_conv(x, w, 1);
+    const at::Tensor y = depthwise_conv(x, w, {1});
     EXPECT_FALSE(y.requires_grad());
     EXPECT_TRUE(at::equal(y, want));
   }
   const c10::InferenceMode inference;
-  const at::Tensor y = depthwise_conv(x, w, 1);
+  const at::Tensor y = depthwise_conv(x, w, {1});
   EXPECT_TRUE(y.is_inference());
   EXPECT_TRUE(at::equal(y, want));
-  EXPECT_TRUE(at::equal(depthwise_conv(x + 0, w, 1), want));
+  EXPECT_TRUE(at::equal(depthwise_conv(x + 0, w, {1}), want));
 }
 
 TEST(DepthwiseConv, RefusesGradientsOfGradients) {
   const at::Tensor x = image(2, 24, 7, 7).requires_grad_();
-  const at::Tensor y = depthwise_conv(x, at::randn({24, 1, 3, 3}), 1);
+  const at::Tensor y = depthwise_conv(x, at::randn({24, 1, 3, 3}), {1});
   EXPECT_THROW(torch::autograd::grad({y.sum()}, {x}, {}, true, true), std::logic_error);
 }
 
@@ -175,17 +181,17 @@ void expect_invalid(const Call& call, const std::string& text) {
 TEST(DepthwiseConv, RejectsWrongShapes) {
   const at::Tensor x = at::randn({2, 4, 7, 7});
   const at::Tensor w = at::randn({4, 1, 3, 3});
-  expect_invalid([&] { depthwise_conv(x[0], w, 1); },
+  expect_invalid([&] { depthwise_conv(x[0], w, {1}); },
                  "[nn::depthwise_conv] x must be [N, C, H, W], got 3 dimensions");
-  expect_invalid([&] { depthwise_conv(x, w.slice(0, 0, 3), 1); },
+  expect_invalid([&] { depthwise_conv(x, w.slice(0, 0, 3), {1}); },
                  "[nn::depthwise_conv] weight must be [4, 1, k, k] with odd k, got [3, 1, 3, 3]");
   expect_invalid(
       [&] {
-        depthwise_conv(x, at::randn({4, 1, 4, 4}), 1);
+        depthwise_conv(x, at::randn({4, 1, 4, 4}), {1});
       },
       "[nn::depthwise_conv] weight must be [4, 1, k, k] with odd k, got [4, 1, 4, 4]");
-  expect_invalid([&] { depthwise_conv(x, w, 0); },
-                 "[nn::depthwise_conv] stride must be >= 1, got 0");
+  expect_invalid([&] { depthwise_conv(x, w, {0}); },
+                 "[nn::depthwise_conv] stride and dilation must be >= 1, got 0 and 1");
 }
 
 /// weight [C, 1, k, k] as the loops take it.
@@ -200,36 +206,40 @@ std::vector<float> packed(const at::Tensor& weight, int lanes) {
   return taps;
 }
 
+void expect_loops_agree(Isa isa, const DepthwiseShape& shape) {
+  const DepthwiseLoops loops = depthwise_loops(shape, isa);
+  const int kernel = shape.kernel;
+  const at::Tensor x = image(1, shape.channels, shape.height, shape.width).requires_grad_();
+  const at::Tensor w = at::randn({shape.channels, 1, kernel, kernel}).requires_grad_();
+  const at::Tensor y = library(shape.stride, shape.dilation)({x, w});
+  const at::Tensor grad = image(1, shape.channels, shape.out_height, shape.out_width);
+  const auto want = torch::autograd::grad({y}, {x, w}, {grad});
+  at::Tensor got = at::zeros_like(grad);
+  const std::vector<float> taps = packed(w.detach(), loops.lanes);
+  loops.forward(shape, x.data_ptr<float>(), taps.data(), got.data_ptr<float>(), 0,
+                shape.out_height);
+  EXPECT_LT(test::difference(got, y.detach()), 1e-5);
+  if (shape.stride == 2) {
+    at::Tensor grad_x = at::zeros_like(x.detach());
+    loops.grad_input(shape, grad.data_ptr<float>(), taps.data(), grad_x.data_ptr<float>(), 0,
+                     shape.height);
+    EXPECT_LT(test::difference(grad_x, want[0]), 1e-5);
+  }
+  std::vector<float> sums(taps.size(), 0.0F);
+  loops.grad_weight(shape, x.data_ptr<float>(), grad.data_ptr<float>(), sums.data(), 0,
+                    shape.out_height);
+  const std::vector<float> exact = packed(want[1], loops.lanes);
+  for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(sums[i], exact[i], 1e-3);
+}
+
 TEST(DepthwiseLoops, AgreeForEveryInstructionSet) {
   for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512}) {
     if (isa > best_isa()) continue;
     for (const int kernel : {3, 5, 7}) {
-      for (const int stride : {1, 2}) {
-        for (const std::int64_t channels : {3, 9, 21}) {
-          DepthwiseShape shape{channels, 15, 13, 15, 13, kernel, stride};
-          if (stride == 2) shape.out_height = 8, shape.out_width = 7;
-          const DepthwiseLoops loops = depthwise_loops(shape, isa);
-          const at::Tensor x = image(1, channels, 15, 13).requires_grad_();
-          const at::Tensor w = at::randn({channels, 1, kernel, kernel}).requires_grad_();
-          const at::Tensor y = library(stride)({x, w});
-          const at::Tensor grad = image(1, channels, shape.out_height, shape.out_width);
-          const auto want = torch::autograd::grad({y}, {x, w}, {grad});
-          at::Tensor got = at::zeros_like(grad);
-          const std::vector<float> taps = packed(w.detach(), loops.lanes);
-          loops.forward(shape, x.data_ptr<float>(), taps.data(), got.data_ptr<float>(), 0,
-                        shape.out_height);
-          EXPECT_LT(test::difference(got, y.detach()), 1e-5);
-          if (stride == 2) {
-            at::Tensor grad_x = at::zeros_like(x.detach());
-            loops.grad_input(shape, grad.data_ptr<float>(), taps.data(), grad_x.data_ptr<float>(),
-                             0, shape.height);
-            EXPECT_LT(test::difference(grad_x, want[0]), 1e-5);
-          }
-          std::vector<float> sums(taps.size(), 0.0F);
-          loops.grad_weight(shape, x.data_ptr<float>(), grad.data_ptr<float>(), sums.data(), 0,
-                            shape.out_height);
-          const std::vector<float> exact = packed(want[1], loops.lanes);
-          for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(sums[i], exact[i], 1e-3);
+      for (const int dilation : {1, 2}) {
+        for (const std::int64_t channels : {1, 2, 3, 4, 8, 9, 21}) {
+          expect_loops_agree(isa, {channels, 15, 13, 15, 13, kernel, 1, dilation});
+          expect_loops_agree(isa, {channels, 15, 13, 8, 7, kernel, 2, dilation});
         }
       }
     }

@@ -103,7 +103,7 @@ TEST(UpdateRunning, MovesTowardsTheUnbiasedEstimate) {
 /// Inputs: those of a pending x, then the kernel.
 Function depthwise(std::int64_t stride, Activation activation) {
   return [=](const Tensors& in) {
-    const ConvResult y = depthwise_conv(test::pending(in, activation), in[4], stride, true);
+    const ConvResult y = depthwise_conv(test::pending(in, activation), in[4], {stride}, true);
     return test::joined(y.z, y.moments);
   };
 }
@@ -151,10 +151,11 @@ TEST(DepthwiseConvOfPending, RefusesWhatDoesNotRunHere) {
   const at::Tensor x = at::randn({2, 6, 9, 9});
   const auto text = [](const at::Tensor& input, const at::Tensor& w, bool moments) {
     return text_thrown<std::invalid_argument>(
-        [&] { depthwise_conv(Normalised{input}, w, 1, moments); });
+        [&] { depthwise_conv(Normalised{input}, w, {}, moments); });
   };
   EXPECT_EQ(text(x, at::randn({6, 1, 9, 9}), false),
-            "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7 and stride 1 or 2");
+            "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7, and stride and "
+            "dilation 1 or 2");
   EXPECT_EQ(text(at::randn({1, 6, 1, 1}), at::randn({6, 1, 3, 3}), true),
             "[nn::depthwise_conv] moments need more than one value a channel");
 }

@@ -22,7 +22,7 @@ constexpr std::int64_t kBandBytes = 256 * 1024;
 /// added in order.
 constexpr std::int64_t kParts = 16;
 
-void check(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
+void check(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
   const std::string where = "[nn::depthwise_conv] ";
   if (x.dim() != 4) {
     throw std::invalid_argument(where + "x must be [N, C, H, W], got " + std::to_string(x.dim()) +
@@ -37,27 +37,31 @@ void check(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
     throw std::invalid_argument(where + "weight must be [" + std::to_string(x.size(1)) +
                                 ", 1, k, k] with odd k, got [" + sizes + "]");
   }
-  if (stride < 1) {
-    throw std::invalid_argument(where + "stride must be >= 1, got " + std::to_string(stride));
+  if (steps.stride < 1 || steps.dilation < 1) {
+    throw std::invalid_argument(where + "stride and dilation must be >= 1, got " +
+                                std::to_string(steps.stride) + " and " +
+                                std::to_string(steps.dilation));
   }
 }
 
-bool runs_here(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
+bool runs_here(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
   const auto plain = [](const at::Tensor& t) {
     return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.layout() == at::kStrided;
   };
   const std::int64_t kernel = weight.size(2);
-  return plain(x) && plain(weight) && x.numel() > 0 && stride <= 2 && kernel >= 3 && kernel <= 7;
+  return plain(x) && plain(weight) && x.numel() > 0 && steps.stride <= 2 && steps.dilation <= 2 &&
+         kernel >= 3 && kernel <= 7;
 }
 
-DepthwiseShape shape_of(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
+DepthwiseShape shape_of(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
   return {.channels = x.size(1),
           .height = x.size(2),
           .width = x.size(3),
-          .out_height = (x.size(2) + stride - 1) / stride,
-          .out_width = (x.size(3) + stride - 1) / stride,
+          .out_height = (x.size(2) + steps.stride - 1) / steps.stride,
+          .out_width = (x.size(3) + steps.stride - 1) / steps.stride,
           .kernel = static_cast<int>(weight.size(2)),
-          .stride = static_cast<int>(stride)};
+          .stride = static_cast<int>(steps.stride),
+          .dilation = static_cast<int>(steps.dilation)};
 }
 
 std::int64_t blocks_of(const DepthwiseShape& shape, int lanes) {
@@ -117,7 +121,7 @@ class InputImage {
 
 /// One past the last row of the input that rows of the output before `row_end` read.
 std::int64_t input_end(const DepthwiseShape& s, std::int64_t row_end) {
-  return std::min(s.height, (row_end - 1) * s.stride + s.kernel / 2 + 1);
+  return std::min(s.height, (row_end - 1) * s.stride + s.padding() + 1);
 }
 
 /// Calls body(image, part), in parallel over the parts.
@@ -133,9 +137,9 @@ void for_each_image(std::int64_t images, std::int64_t parts, const Body& body) {
 }
 
 /// z of x must be channels-last.
-ConvResult forward(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+ConvResult forward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps steps,
                    bool with_moments) {
-  const DepthwiseShape shape = shape_of(x.z, weight, stride);
+  const DepthwiseShape shape = shape_of(x.z, weight, steps);
   const DepthwiseLoops loops = depthwise_loops(shape);
   const NormalisedRows norm(x);
   const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, false);
@@ -206,10 +210,11 @@ struct Gradients {
 
 /// z of x, and grad, must be channels-last. All gradients are made from a band of rows while it is
 /// in the cache.
-Gradients backward(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+Gradients backward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps steps,
                    const ConvResult& result, const at::Tensor& grad, const at::Tensor& grad_moments,
                    bool needs_grad_x, bool needs_grad_weight) {
-  const DepthwiseShape shape = shape_of(x.z, weight, stride);
+  const DepthwiseShape shape = shape_of(x.z, weight, steps);
+  const std::int64_t stride = steps.stride;
   const DepthwiseLoops loops = depthwise_loops(shape);
   const NormalisedRows norm(x);
   const std::int64_t images = x.z.size(0);
@@ -267,10 +272,11 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
                                                 const OptionalTensor& /*norm_weight*/,
                                                 const OptionalTensor& /*norm_bias*/,
                                                 const at::Tensor& weight, const Normalised& x,
-                                                std::int64_t stride, bool with_moments) {
-    const ConvResult to = nn::forward(x, weight, stride, with_moments);
+                                                DepthwiseSteps steps, bool with_moments) {
+    const ConvResult to = nn::forward(x, weight, steps, with_moments);
     save_normalised(*context, x, {weight, to.z, to.moments});
-    context->saved_data["stride"] = stride;
+    context->saved_data["stride"] = steps.stride;
+    context->saved_data["dilation"] = steps.dilation;
     if (!with_moments) return {to.z};
     return {to.z, to.moments};
   }
@@ -284,11 +290,13 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
     const Normalised x = saved_normalised(*context, saved);
     const ConvResult result{saved[5], saved[6]};
     const at::Tensor grad = grads[0].defined() ? channels_last(grads[0]) : at::zeros_like(result.z);
+    const DepthwiseSteps steps{context->saved_data["stride"].toInt(),
+                               context->saved_data["dilation"].toInt()};
     // Only tensors that are there count as inputs.
     const bool needs_grad_weight = context->needs_input_grad(x.pending() ? 4 : 1);
     const bool needs_grad_x = context->needs_input_grad(0) || x.pending();
     const Gradients to =
-        nn::backward(x, saved[4], context->saved_data["stride"].toInt(), result, grad,
+        nn::backward(x, saved[4], steps, result, grad,
                      grads.size() > 1 ? grads[1] : at::Tensor(), needs_grad_x, needs_grad_weight);
     return {to.z, to.vectors.moments, to.vectors.weight, to.vectors.bias, to.weight, {}, {}, {}};
   }
@@ -296,32 +304,33 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
 
 }  // namespace
 
-ConvResult depthwise_conv(const Normalised& x, const at::Tensor& weight, std::int64_t stride,
+ConvResult depthwise_conv(const Normalised& x, const at::Tensor& weight, DepthwiseSteps steps,
                           bool with_moments) {
-  check(x.z, weight, stride);
+  check(x.z, weight, steps);
   check_normalised(x, "depthwise_conv");
-  if (!runs_here(x.z, weight, stride)) {
+  if (!runs_here(x.z, weight, steps)) {
     throw std::invalid_argument(
-        "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7 and stride 1 or 2");
+        "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7, and stride and dilation 1 or "
+        "2");
   }
   Normalised input = x;
   input.z = channels_last(x.z);
   if (with_moments && input.z.size(0) * input.z.size(2) * input.z.size(3) == 1) {
     throw std::invalid_argument("[nn::depthwise_conv] moments need more than one value a channel");
   }
-  if (!needs_grad(input, {weight})) return forward(input, weight, stride, with_moments);
+  if (!needs_grad(input, {weight})) return forward(input, weight, steps, with_moments);
   const auto results = DepthwiseConv::apply(input.z, optional(x.moments), optional(x.weight),
-                                            optional(x.bias), weight, input, stride, with_moments);
+                                            optional(x.bias), weight, input, steps, with_moments);
   return {results[0], with_moments ? results[1] : at::Tensor()};
 }
 
-at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, std::int64_t stride) {
-  check(x, weight, stride);
-  if (!runs_here(x, weight, stride)) {
-    const std::int64_t padding = weight.size(2) / 2;
-    return at::conv2d(x, weight, {}, stride, padding, 1, x.size(1));
+at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
+  check(x, weight, steps);
+  if (!runs_here(x, weight, steps)) {
+    const std::int64_t padding = steps.dilation * (weight.size(2) / 2);
+    return at::conv2d(x, weight, {}, steps.stride, padding, steps.dilation, x.size(1));
   }
-  return depthwise_conv(Normalised{x}, weight, stride, false).z;
+  return depthwise_conv(Normalised{x}, weight, steps, false).z;
 }
 
 }  // namespace lathe::nn

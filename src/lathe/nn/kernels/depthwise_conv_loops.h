@@ -16,13 +16,17 @@ struct DepthwiseShape {
   std::int64_t out_height = 0;  ///< of the output
   std::int64_t out_width = 0;
   int kernel = 3;  ///< 3, 5 or 7
-  int stride = 1;  ///< 1 or 2
+  int stride = 1;    ///< 1 or 2
+  int dilation = 1;  ///< 1 or 2
+
+  int padding() const { return dilation * (kernel / 2); }
 };
 
 /// What one instruction set offers for one shape. Channels are worked on in blocks of `lanes`, the
 /// last of which is moved back to end at the last channel; so `lanes` <= channels. Taps and their
-/// gradient are [blocks, k * k, lanes], and where two blocks share channels, both have them. All
-/// pointers are to one image; rows are [row_begin, row_end).
+/// gradient are [blocks, k * k, lanes], and where two blocks share channels, both have them. Where
+/// several pixels of few channels fill a vector, `lanes` are the channels. All pointers are to one
+/// image; rows are [row_begin, row_end).
 struct DepthwiseLoops {
   int lanes = 1;
   /// Rows of y from x. With stride 1 and the kernel turned by 180 degrees also the input's

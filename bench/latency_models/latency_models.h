@@ -17,6 +17,9 @@ void print_measured_cells(const std::filesystem::path& path);
 /// How well a model of such cells predicts measured nets of many cells.
 void print_cell_proxy(const std::filesystem::path& cells_path,
                       const std::filesystem::path& nets_path);
+/// How far latencies of nets with equal MACs lie apart, and all of them as a scatter plot unless
+/// `figure` is empty.
+void print_macs_spread(const std::filesystem::path& path, const std::filesystem::path& figure);
 /// mobilenet_v1_widths: how many sums over blocks biased and uniform nets determine.
 void print_ranks();
 

@@ -3,6 +3,7 @@
 //   lathe_latency_models_bench gpus|few-shot|cells [splits]   published ones: LATHE_PUBLISHED_DATA
 //   lathe_latency_models_bench measured-cells CELLS.jsonl     your own
 //   lathe_latency_models_bench cell-proxy CELLS.jsonl NETS.jsonl
+//   lathe_latency_models_bench macs-spread NETS.jsonl [FIGURE.svg]
 //   lathe_latency_models_bench rank                           none
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +18,7 @@ namespace {
 
 constexpr const char* kUsage =
     "lathe_latency_models_bench gpus|few-shot|cells [splits] | measured-cells CELLS.jsonl | "
-    "cell-proxy CELLS.jsonl NETS.jsonl | rank";
+    "cell-proxy CELLS.jsonl NETS.jsonl | macs-spread NETS.jsonl [FIGURE.svg] | rank";
 
 void print_published(const std::string& part, int splits) {
   const char* data = std::getenv("LATHE_PUBLISHED_DATA");
@@ -43,6 +44,8 @@ void print(const std::vector<std::string>& arguments) {
     lathe::bench::print_measured_cells(arguments[1]);
   } else if (part == "cell-proxy" && count == 3) {
     lathe::bench::print_cell_proxy(arguments[1], arguments[2]);
+  } else if (part == "macs-spread" && (count == 2 || count == 3)) {
+    lathe::bench::print_macs_spread(arguments[1], count == 3 ? arguments[2] : "");
   } else if ((part == "gpus" || part == "few-shot" || part == "cells") && count <= 2) {
     print_published(part, count == 2 ? std::stoi(arguments[1]) : 10);
   } else {

@@ -153,6 +153,10 @@ TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
                         " --validation-size 100 --out " + quoted(out("z"))),
               1, "has no cells to search");
   fails("--method darts --latency " + model("mbv3_28"), 1, "expected one of cells");
+  fails("--method darts --latency-target 1us --latency " + model("darts_c8_l3"), 1,
+        "is below the fastest cells, which take");
+  fails("--method darts --image-size 16 --latency " + model("darts_c8_l3"), 1,
+        "pixels, expected 16x16");
   fails("--method darts --first-logits-epoch 2", 1, "first_logits_epoch must be in [0, epochs)");
   expect_says(run_lathe("derive --from " + quoted(out("x"))), 2, "");
   std::filesystem::create_directories(out("empty"));

@@ -2,6 +2,7 @@
 #include "lathe/nn/executor.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -231,6 +232,24 @@ struct MemoryCount : c10::MemoryReportingInfoBase {
   }
   bool memoryProfilingEnabled() const override { return true; }
 };
+
+TEST(Executor, DropsPathsOfWholeImagesAtTheRateThatIsGiven) {
+  Graph graph({2, 3, 3});
+  graph.drop_path(0);
+  const Executor executor(graph);
+  const Binding binding(2);
+  const at::Tensor x = at::ones({1000, 2, 3, 3});
+  EXPECT_TRUE(at::equal(executor.forward(binding, x, {.training = true}), x));
+  EXPECT_TRUE(at::equal(executor.forward(binding, x, {.drop_path = 0.25}), x));
+  const at::Tensor y = executor.forward(binding, x,
+                                        {.training = true,
+                                         .drop_path = 0.25,
+                                         .generator = at::detail::createCPUGenerator(1)});
+  const at::Tensor sums = y.sum({1, 2, 3});
+  const at::Tensor kept = sums.gt(0);
+  EXPECT_NEAR(kept.to(at::kDouble).mean().item<double>(), 0.75, 0.05);
+  EXPECT_TRUE(at::allclose(sums, kept.to(at::kFloat) * (18 / 0.75)));
+}
 
 TEST(Executor, ObserverSeesEveryNodeButABatchNormJoinedWithItsActivation) {
   Graph g({3, 6, 6});

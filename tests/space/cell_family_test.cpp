@@ -403,6 +403,50 @@ TEST(CellSpace, JsonSaysWhatIsWrong) {
   EXPECT_EQ(text([](auto& j) { j = 3; }).rfind("a.json: expected cells, a JSON object", 0), 0U);
 }
 
+TEST(CellSpace, CellsComeBackAsArchs) {
+  const auto space = make_space("darts_c4_l3", {.input_size = 8});
+  Rng rng(3);
+  for (int i = 0; i < 20; ++i) {
+    const Arch arch = space->sample(rng);
+    const std::vector<Cell> cells = cells_of(*space, arch);
+    ASSERT_EQ(cells.size(), 2U);
+    EXPECT_EQ(arch_of(*space, cells), arch);
+  }
+  EXPECT_TRUE(has_cells(*space));
+  EXPECT_EQ(cell_spec(*space).init_channels, 4);
+  const auto mobile = make_space("mbv3_28");
+  EXPECT_FALSE(has_cells(*mobile));
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { cell_spec(*mobile); }),
+            "[space::cells] space must be one of cells, got mbv3_28");
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { arch_of(*space, std::vector<Cell>(1)); }),
+            "[space::arch_of] darts_c4_l3 has 2 kinds of cells, got 1");
+}
+
+TEST(CellSpace, TrainsWithMoreThanItHandsOver) {
+  const auto trained = make_space("darts_c4_l3_aux", {.input_size = 28});
+  const auto deployed = without_auxiliary_head(*trained);
+  EXPECT_EQ(deployed->name(), "darts_c4_l3");
+  Rng rng(4);
+  const Arch arch = trained->sample(rng);
+  EXPECT_EQ(deployed->graph(arch), make_space("darts_c4_l3", {.input_size = 28})->graph(arch));
+  std::set<std::string> names;
+  for (const auto& spec : graph::parameters_of(trained->graph(arch))) names.insert(spec.name);
+  for (const auto& spec : graph::parameters_of(deployed->graph(arch))) {
+    EXPECT_TRUE(names.contains(spec.name)) << spec.name;
+  }
+  // In training every path but a skip's may be dropped; nothing else differs.
+  const graph::Graph graph = deployed->training_graph(arch);
+  int drops = 0, paths = 0;
+  for (const graph::Node& node : graph.nodes()) drops += node.op == graph::Op::kDropPath;
+  const std::vector<Cell> cells = cells_of(*deployed, arch);
+  for (const std::size_t kind : {0U, 1U, 1U}) {  // cells 1 and 2 of three reduce
+    for (const CellInput& input : cells[kind]) paths += input.op != 3;
+  }
+  EXPECT_EQ(drops, paths);
+  EXPECT_EQ(graph::params(graph), graph::params(deployed->graph(arch)));
+  EXPECT_EQ(graph::peak_memory_bytes(graph), graph::peak_memory_bytes(deployed->graph(arch)));
+}
+
 TEST(CellSpace, RefusesBadSpecs) {
   const auto text = [](const CellSpec& spec) {
     return text_thrown<std::invalid_argument>([&] { make_cell_space(spec); });

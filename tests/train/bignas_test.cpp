@@ -61,6 +61,9 @@ TEST(Plain, TrainsOneNetWithLabels) {
   EXPECT_EQ(
       text_thrown<std::invalid_argument>([] { make_plain({.schedule = {.total_steps = 0}}); }),
       "[train::make_plain] total_steps must be > 0, got 0");
+  EXPECT_EQ(text_thrown<std::invalid_argument>(
+                [] { make_plain({.schedule = {.total_steps = 1}, .drop_path = 1}); }),
+            "[train::make_plain] drop_path must be in [0, 1), got 1.000000");
 }
 
 }  // namespace

@@ -157,7 +157,7 @@ TEST(Optimizer, SaysWhatIsWrong) {
     return lathe::testing::text_thrown<std::invalid_argument>(
         [&] { make_optimizer(parameters, options); });
   };
-  EXPECT_EQ(text({.name = "adam"}), "[train::make_optimizer] unknown optimizer adam");
+  EXPECT_EQ(text({.name = "adamax"}), "[train::make_optimizer] unknown optimizer adamax");
   EXPECT_EQ(text({.momentum = 1}),
             "[train::make_optimizer] momentum must be in [0, 1), got 1.000000");
   EXPECT_EQ(text({.weight_decay = -1}),

@@ -108,6 +108,53 @@ TEST_F(StepTest, ResizesImagesToANetsInput) {
   EXPECT_NEAR(loss, label_loss(logits_of, batch_.labels, 0.1).item<double>(), 1e-5);
 }
 
+TEST_F(StepTest, AddsAnAuxiliaryHeadsLossAndReportsTheNetsOwn) {
+  // Two heads of four classes each: the pattern's net has but one, so that one is made here.
+  graph::Graph two(largest_.graph().input_shape());
+  const int pooled = two.global_avg_pool(0);
+  two.concat({two.linear(pooled, "own", 4, true), two.linear(pooled, "auxiliary", 4, true)});
+  nn::SharedWeights weights("two heads", two, {}, {.seed = 2});
+  const nn::Executor net(two);
+  const std::vector<LossTerm> labels{{}};
+  const StepPass pass{.net = &net, .losses = labels, .auxiliary_weight = 0.4};
+  Step step(weights, {.shards = 1, .threads = 1, .label_smoothing = 0.1});
+  const StepResult result = step.run(0, {&pass, 1}, [&](int) { return batch_; });
+  const at::Tensor got = weights.parameters().grads().clone();
+  weights.parameters().grads().zero_();
+  const at::Tensor out = net.forward(weights.bind(two), batch_.images, {.training = true});
+  const at::Tensor own = label_loss(out.narrow(1, 0, 4), batch_.labels, 0.1);
+  (own + 0.4 * label_loss(out.narrow(1, 4, 4), batch_.labels, 0.1)).backward();
+  EXPECT_LT((got - weights.parameters().grads()).abs().max().item<double>(), 1e-6);
+  EXPECT_NEAR(result.loss, own.item<double>(), 1e-6);
+}
+
+TEST_F(StepTest, FixedWeightsLeaveTheGradientToWhatIsAdded) {
+  graph::Graph mixed(largest_.graph().input_shape());
+  const int a = mixed.batch_norm(mixed.conv(0, "a", {.out_channels = 4}), "n", 1e-5);
+  const int b = mixed.conv(0, "b", {.out_channels = 4});
+  mixed.global_avg_pool(mixed.mixed_sum({a, b}, "mix"));
+  nn::SharedWeights weights("mixed", mixed, {}, {.seed = 2});
+  const nn::Executor net(mixed);
+  const at::Tensor mixing = at::tensor({0.3F, 0.7F}).requires_grad_();
+  const std::vector<LossTerm> labels{{}};
+  const auto before = weights.state();
+  Step step(weights, {.shards = 1, .threads = 1});
+  for (const bool fixed : {true, false}) {
+    const StepPass pass{.net = &net,
+                        .losses = labels,
+                        .complete = [&](nn::Binding& binding, int) {
+                          binding[static_cast<std::size_t>(4)].weight = mixing;
+                        },
+                        .fixed_weights = fixed};
+    ASSERT_EQ(mixed[4].op, graph::Op::kMixedSum);
+    mixing.mutable_grad() = at::Tensor();
+    step.run(0, {&pass, 1}, [&](int) { return batch_; });
+    EXPECT_GT(mixing.grad().abs().sum().item<double>(), 0);
+    EXPECT_EQ(weights.parameters().grads().abs().sum().item<double>() == 0, fixed);
+    EXPECT_EQ(weights.state() == before, fixed);  // the running statistics move with the weights
+  }
+}
+
 TEST_F(StepTest, SaysWhatCanNotBeLearnedFrom) {
   const std::vector<LossTerm> self{{Target::kFirstPass, 1.0}}, teacher{{Target::kTeacher, 1.0}};
   const std::vector<StepPass> from_itself{{.net = &largest_, .losses = self}};

@@ -35,19 +35,40 @@ std::shared_ptr<const space::Space> open_for(const std::string& name,
   return space;
 }
 
-/// The latency that counts, of the model in the job or in its file.
-std::optional<search::CellLatency> latency_of(const CellJob& job, const space::Space& space) {
+/// What is searched for: cells of nets of `space` that take so long.
+struct Counted {
+  std::shared_ptr<const space::Space> space;
+  search::CellLatency latency;
+};
+
+/// A model of nets on other images than these says nothing; that of a single cell is a proxy anyway.
+void require_images(const latency::Fingerprint& of, const space::Space& space,
+                    const data::Dataset& dataset, const std::filesystem::path& file) {
+  const int size = dataset.train.image_size();
+  if (space.encoding_size() > space::kCellBits && of.input_size != size) {
+    throw Error(fmt::format("{}: is of nets for images of {}x{} pixels, expected {}x{} as {} has; "
+                            "measure nets for those, with --input-size",
+                            file.string(), of.input_size, of.input_size, size, size,
+                            dataset.name));
+  }
+}
+
+/// The latency that counts, of the model in the job or in its file; MACs are those of `space`.
+std::optional<Counted> counted(const CellJob& job, std::shared_ptr<const space::Space> space,
+                               const data::Dataset& dataset) {
   if (job.macs) {
-    return search::CellLatency::of_macs(space);
+    auto macs = search::CellLatency::of_macs(*space);
+    return Counted{std::move(space), std::move(macs)};
   }
   if (job.latency != nullptr) {
-    return search::CellLatency(*job.latency_space, *job.latency);
+    return Counted{{std::shared_ptr<const space::Space>(), job.latency_space},
+                   search::CellLatency(*job.latency_space, *job.latency)};
   }
   if (job.latency_file.empty()) {
     return std::nullopt;
   }
   const latency::Fingerprint of = latency::fingerprint_of_model(job.latency_file);
-  const std::unique_ptr<space::Space> own =
+  std::shared_ptr<const space::Space> own =
       space::open_space(of.space, {.in_channels = of.in_channels,
                                    .num_classes = of.num_classes,
                                    .input_size = of.input_size});
@@ -55,7 +76,22 @@ std::optional<search::CellLatency> latency_of(const CellJob& job, const space::S
     throw Error(job.latency_file.string() + ": is of space " + of.space +
                 ", expected one of cells, such as darts_c16_l8");
   }
-  return search::CellLatency(*own, *latency::load_latency_model(*own, job.latency_file));
+  require_images(of, *own, dataset, job.latency_file);
+  search::CellLatency latency(*own, *latency::load_latency_model(*own, job.latency_file));
+  return Counted{std::move(own), std::move(latency)};
+}
+
+/// A target that no cells meet is known before hours of searching for them.
+void require_reachable(const Counted& of, double target, const std::string& unit) {
+  const search::DerivedNet fastest =
+      search::derive_within(*of.space, search::CellLogits::zero(of.latency.kinds(), false),
+                            of.latency, std::array{target}, {.max_skips = -1, .most_nets = 1000})
+          .front();
+  if (!fastest.feasible) {
+    throw Error(fmt::format("--latency-target {:.4g} {} is below the fastest cells, which take "
+                            "{:.4g} {} (predicted); ask for more",
+                            target, unit, fastest.minimum_ms, unit));
+  }
 }
 
 nlohmann::ordered_json description(const CellJob& job, const std::string& space,
@@ -128,9 +164,12 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
       space::cell_search_graph(space::cell_spec(*searched.space),
                                {.channel_parts = parts,
                                 .auxiliary_skips = options.auxiliary_skip > 0});
-  const std::optional<search::CellLatency> latency = latency_of(job, *searched.space);
-  options.goal.latency = latency ? &*latency : nullptr;
+  const std::optional<Counted> goal = counted(job, searched.space, dataset);
+  options.goal.latency = goal ? &goal->latency : nullptr;
   options.goal.unit = job.macs ? "MMACs" : "ms";
+  if (goal && options.goal.target > 0) {
+    require_reachable(*goal, options.goal.target, options.goal.unit);
+  }
   options.folder = folder.root();
   options.threads = threads_of(job.threads);
   options.seed = job.seed;

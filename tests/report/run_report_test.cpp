@@ -231,10 +231,7 @@ TEST_F(RunReportTest, SurvivesWhateverIsInTheFiles) {
       R"({"targets": [1, {"target_ms": "fast"}, {"target_ms": 1e308, "arch": {"ks": 1}}]})",
       R"({"space": 5, "dataset": [], "seed": -1, "epochs": "many", "within": {"lowest": 1}})",
       R"({"space": "mbv3_28", "device": {"space": "mbv3_28", "in_channels": 1e300}})",
-      R"({"step": 1, "epoch": 0, "loss": "x"})"
-      "\n"
-      R"({"step": 2, "epoch": 1e308})"
-      "\nnot json\n",
+      "{\"step\": 1, \"epoch\": 0, \"loss\": \"x\"}\n{\"step\": 2, \"epoch\": 1e308}\nnot json\n",
       R"({"fingerprint": {"space": "../../etc/passwd.json"}})",
       std::string("\xff\xfe\0\0\0\0\0\1{", 9)};
   for (const std::string& file : files) {

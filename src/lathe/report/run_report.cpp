@@ -257,7 +257,7 @@ std::string report_html(std::span<const std::filesystem::path> folders) {
 }
 
 std::filesystem::path write_report(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / kReportName;
+  std::filesystem::path path = folder / kReportName;
   write_file_atomic(path, report_html({&folder, 1}));
   return path;
 }

@@ -9,6 +9,7 @@ namespace lathe::app {
 void add_accuracy_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_describe_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_latency_command(CLI::App& app);

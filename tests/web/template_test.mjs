@@ -8,4 +8,6 @@ if (!existsSync(`${web}node_modules/esbuild`)) {
   console.log(`needs npm install --ignore-scripts in ${web}`);
   process.exit(77);
 }
-process.exit(spawnSync(process.execPath, ['build.mjs', '--check'], { cwd: web, stdio: 'inherit' }).status ?? 1);
+process.exit(
+  spawnSync(process.execPath, ['build.mjs', '--check'], { cwd: web, stdio: 'inherit' }).status ?? 1,
+);

@@ -22,8 +22,15 @@ export function deviceRows(device) {
 /// Device and conditions in a few words.
 export function deviceText(device) {
   const threads = num(device.threads);
-  return [text(device.device), text(device.runtime), threads && `${threads} thread${threads === 1 ? '' : 's'}`,
-          num(device.batch) && `batch ${device.batch}`, text(device.precision)].filter(Boolean).join(', ');
+  return [
+    text(device.device),
+    text(device.runtime),
+    threads && `${threads} thread${threads === 1 ? '' : 's'}`,
+    num(device.batch) && `batch ${device.batch}`,
+    text(device.precision),
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function drift(run) {
@@ -32,17 +39,44 @@ function drift(run) {
   const typical = quantile(anchors, 0.5);
   const off = anchors.map((v) => 100 * (v / typical - 1));
   const [low, high] = [quantile(anchors, 0.05), quantile(anchors, 0.95)];
-  const drawing = chart({ title: 'the device’s drift while nets were measured', height: 230,
-    x: { label: 'net, in the order of measurement', domain: [1, anchors.length] },
-    y: { label: 'anchor’s time, % off its median', domain: domain(off, { least: 4 }) } }, ({ plot, x, y, width }) => {
-    plot.append(s('line', { class: 'diagonal', x1: 0, x2: width, y1: y(0), y2: y(0) }),
-      s('path', { class: 'curve s0', d: line((v, i) => x(i + 1), (v) => y(v))(off) }));
-  });
-  return h('div', {}, h('h3', {}, 'Drift'), drawing,
-    h('p', { class: 'note' }, `The same anchor net, timed in turns with every net, took ${ms(typical)} (median); ` +
-      `nine tenths of its times lie between ${signedPercent(low / typical - 1)} and ${signedPercent(high / typical - 1)}. ` +
-      'What of that is not noise is taken out of the nets’ latencies.'),
-    asTable('Drift as a table', ['net', 'anchor ms'], anchors.map((v, i) => [i + 1, msDigits(v)])));
+  const drawing = chart(
+    {
+      title: 'the device’s drift while nets were measured',
+      height: 230,
+      x: { label: 'net, in the order of measurement', domain: [1, anchors.length] },
+      y: { label: 'anchor’s time, % off its median', domain: domain(off, { least: 4 }) },
+    },
+    ({ plot, x, y, width }) => {
+      plot.append(
+        s('line', { class: 'diagonal', x1: 0, x2: width, y1: y(0), y2: y(0) }),
+        s('path', {
+          class: 'curve s0',
+          d: line(
+            (v, i) => x(i + 1),
+            (v) => y(v),
+          )(off),
+        }),
+      );
+    },
+  );
+  return h(
+    'div',
+    {},
+    h('h3', {}, 'Drift'),
+    drawing,
+    h(
+      'p',
+      { class: 'note' },
+      `The same anchor net, timed in turns with every net, took ${ms(typical)} (median); ` +
+        `nine tenths of its times lie between ${signedPercent(low / typical - 1)} and ${signedPercent(high / typical - 1)}. ` +
+        'What of that is not noise is taken out of the nets’ latencies.',
+    ),
+    asTable(
+      'Drift as a table',
+      ['net', 'anchor ms'],
+      anchors.map((v, i) => [i + 1, msDigits(v)]),
+    ),
+  );
 }
 
 export function device(run) {
@@ -50,9 +84,33 @@ export function device(run) {
   const steady = drift(run);
   if (rows.length === 0 && !steady) return null;
   const evaluations = num(run.search.evaluations);
-  return h('div', { class: 'two' }, h('div', {}, h('h3', {}, 'Conditions'),
-    h('table', { class: 'facts' }, h('tbody', {}, rows.map(([name, value]) =>
-      h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, value))))),
-    h('p', { class: 'note' }, 'Latencies of other conditions are other latencies.',
-      evaluations ? ` The search predicted ${whole(evaluations)} nets in ${plain(run.search.seconds, 1)} s.` : '')), steady);
+  return h(
+    'div',
+    { class: 'two' },
+    h(
+      'div',
+      {},
+      h('h3', {}, 'Conditions'),
+      h(
+        'table',
+        { class: 'facts' },
+        h(
+          'tbody',
+          {},
+          rows.map(([name, value]) =>
+            h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, value)),
+          ),
+        ),
+      ),
+      h(
+        'p',
+        { class: 'note' },
+        'Latencies of other conditions are other latencies.',
+        evaluations
+          ? ` The search predicted ${whole(evaluations)} nets in ${plain(run.search.seconds, 1)} s.`
+          : '',
+      ),
+    ),
+    steady,
+  );
 }

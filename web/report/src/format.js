@@ -12,7 +12,10 @@ export const object = (value) =>
 const NONE = '–';
 const of = (value, format) => (num(value) === null ? NONE : format(value));
 const grouped = (value, decimals) =>
-  value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  value.toLocaleString('en-US', {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
 
 /// Four significant digits, or three decimals for what lies between 0.1 and 10.
 export function msDigits(value) {
@@ -45,7 +48,8 @@ export function count(value) {
 
 export function bytes(value) {
   return of(value, (v) =>
-    v >= 1e6 ? `${(v / 1e6).toPrecision(3)} MB` : v >= 1e3 ? `${Math.round(v / 1e3)} kB` : `${v} B`);
+    v >= 1e6 ? `${(v / 1e6).toPrecision(3)} MB` : v >= 1e3 ? `${Math.round(v / 1e3)} kB` : `${v} B`,
+  );
 }
 
 export function duration(value) {

@@ -17,9 +17,11 @@ function net(raw, index) {
   };
 }
 
-const files = (raw) => list(raw).map(object)
-  .map((file) => ({ name: text(file.name) ?? '', bytes: num(file.bytes) }))
-  .filter((file) => file.name !== '');
+const files = (raw) =>
+  list(raw)
+    .map(object)
+    .map((file) => ({ name: text(file.name) ?? '', bytes: num(file.bytes) }))
+    .filter((file) => file.name !== '');
 
 function target(raw, nets) {
   const value = object(raw);
@@ -30,7 +32,9 @@ function target(raw, nets) {
     predictedMs: num(value.predicted_ms),
     measuredMs: num(value.measured_ms),
     p90Ms: num(value.measured_p90_ms),
-    sessionsMs: list(value.session_ms).map(num).filter((v) => v !== null),
+    sessionsMs: list(value.session_ms)
+      .map(num)
+      .filter((v) => v !== null),
     within: value.within_target === true,
     predictedAccuracy: num(value.predicted_accuracy),
     validation: num(value.validation_accuracy),
@@ -40,7 +44,9 @@ function target(raw, nets) {
     inputSize: num(value.input_size),
     trained: text(value.trained),
     sameAsMs: num(value.same_as_ms),
-    replacedMs: list(value.replaced_ms).map(num).filter((v) => v !== null),
+    replacedMs: list(value.replaced_ms)
+      .map(num)
+      .filter((v) => v !== null),
     dir: text(value.dir),
     files: files(value.files),
     net: nets[num(value.net) ?? -1] ?? null,
@@ -62,22 +68,31 @@ function trained(raw, nets) {
 
 function training(raw) {
   const value = object(raw);
-  const records = list(value.records).map(object)
+  const records = list(value.records)
+    .map(object)
     .map((record) => ({
       step: num(record.step),
       epoch: num(record.epoch),
       loss: num(record.loss),
       rate: num(record.learning_rate),
-      top1: Object.fromEntries(Object.entries(object(record.top1)).filter(([, v]) => num(v) !== null)),
-    })).filter((record) => record.step !== null && record.epoch !== null);
+      top1: Object.fromEntries(
+        Object.entries(object(record.top1)).filter(([, v]) => num(v) !== null),
+      ),
+    }))
+    .filter((record) => record.step !== null && record.epoch !== null);
   return {
     method: text(value.method),
     epochs: num(value.epochs),
     stepsPerEpoch: num(value.steps_per_epoch),
     records,
-    marks: list(value.marks).map(object).map((mark) => ({
-      step: num(mark.step), toStep: num(mark.to_step), text: text(mark.text) ?? '',
-    })).filter((mark) => mark.step !== null),
+    marks: list(value.marks)
+      .map(object)
+      .map((mark) => ({
+        step: num(mark.step),
+        toStep: num(mark.to_step),
+        text: text(mark.text) ?? '',
+      }))
+      .filter((mark) => mark.step !== null),
   };
 }
 
@@ -96,7 +111,9 @@ function answers(targets) {
 export function readRun(raw, index) {
   const value = object(raw);
   const nets = list(value.nets).map(net);
-  const targets = list(value.targets).map((t) => target(t, nets)).filter((t) => t.ms !== null)
+  const targets = list(value.targets)
+    .map((t) => target(t, nets))
+    .filter((t) => t.ms !== null)
     .sort((a, b) => a.ms - b.ms);
   const latency = object(value.latency);
   return {
@@ -122,13 +139,22 @@ export function readRun(raw, index) {
     trained: list(value.trained).map((t) => trained(t, nets)),
     nets,
     heldOut: latency.held_out === true,
-    samples: list(latency.samples).map(object).map((sample) => ({
-      predictedMs: num(sample.predicted_ms), measuredMs: num(sample.measured_ms),
-      lowMs: num(sample.low_ms), highMs: num(sample.high_ms),
-    })).filter((sample) => sample.measuredMs !== null),
-    anchorMs: list(latency.anchor_ms).map(num).filter((v) => v !== null),
+    samples: list(latency.samples)
+      .map(object)
+      .map((sample) => ({
+        predictedMs: num(sample.predicted_ms),
+        measuredMs: num(sample.measured_ms),
+        lowMs: num(sample.low_ms),
+        highMs: num(sample.high_ms),
+      }))
+      .filter((sample) => sample.measuredMs !== null),
+    anchorMs: list(latency.anchor_ms)
+      .map(num)
+      .filter((v) => v !== null),
     training: training(value.training),
-    notes: list(value.notes).map(text).filter((note) => note !== null),
+    notes: list(value.notes)
+      .map(text)
+      .filter((note) => note !== null),
   };
 }
 

@@ -22,10 +22,18 @@ function apply(theme) {
 export function themeSwitch() {
   const now = Object.hasOwn(NAMES, stored() ?? '') ? stored() : 'auto';
   apply(now);
-  const choice = h('select', { 'aria-label': 'Colours', onchange: () => {
-    apply(choice.value);
-    stored(choice.value);
-  } }, Object.entries(NAMES).map(([value, name]) =>
-    h('option', { value, selected: value === now }, name)));
+  const choice = h(
+    'select',
+    {
+      'aria-label': 'Colours',
+      onchange: () => {
+        apply(choice.value);
+        stored(choice.value);
+      },
+    },
+    Object.entries(NAMES).map(([value, name]) =>
+      h('option', { value, selected: value === now }, name),
+    ),
+  );
   return h('label', { class: 'theme' }, h('span', {}, 'Colours'), choice);
 }

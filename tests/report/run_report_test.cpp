@@ -163,6 +163,11 @@ TEST_F(RunReportTest, OfAFolderThatIsNoneSaysWhatWasExpected) {
             root().string() +
                 ": is no run's folder: expected result.json or train.json, as lathe run, lathe "
                 "specialize and lathe train --out leave them");
+  write_json(root() / "result.json", {{"strategy", "all-targets"}, {"targets", Json::array()}});
+  EXPECT_EQ(text_thrown<Error>([&] { record(); }),
+            root().string() +
+                ": is an answer of lathe search, which measures nothing: tradeoff.svg and "
+                "front.csv there show it");
   EXPECT_EQ(text_thrown<std::invalid_argument>([] { report_html({}); }),
             "[report::report_html] expected at least one folder, got none");
 }

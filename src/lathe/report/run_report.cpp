@@ -208,6 +208,12 @@ nlohmann::ordered_json run_record(const std::filesystem::path& folder) {
                 "specialize and lathe train --out leave them");
   }
   const nlohmann::json result = files.json(kResult);
+  if (text(result, "strategy") && !files.has(kConfig)) {
+    throw Error(
+        folder.string() +
+        ": is an answer of lathe search, which measures nothing: tradeoff.svg and front.csv "
+        "there show it");
+  }
   const std::string kind = kind_of(files);
   RunFiles training = training_files(files);
   Json record{{"name", files.name()}, {"kind", kind}, {"finished", result.is_object()}};

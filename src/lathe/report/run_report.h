@@ -17,7 +17,7 @@ inline constexpr const char* kReportName = "report.html";
 /// what there is; "notes" says what there isn't. Paths of the machine are no part of it.
 /// Where the latency model was fitted to the folder's nets, models are fitted again to judge it:
 /// seconds with 300 nets.
-/// @throws Error `<folder>: ...` if it is no run's folder, with the next step.
+/// @throws Error `<folder>: ...` if it is no run's folder, or of lathe search, with the next step.
 nlohmann::ordered_json run_record(const std::filesystem::path& folder);
 
 /// The page of one run, or of several that it compares: HTML with all that it needs in it, without

@@ -194,6 +194,50 @@ TEST_F(RunReportTest, OfATrainingAloneShowsItsNet) {
   EXPECT_EQ(found.at("notes"), Json::array()) << found.at("notes");
 }
 
+TEST_F(RunReportTest, OfASearchOfCellsShowsThemAndWhenTheyBeginToLearn) {
+  const auto space = space::open_space("darts_c16_l8");
+  Rng rng(3);
+  const Json arch = space->to_json(space->sample(rng));
+  write_json(root() / "search/train.json", {{"space", "darts_c8_l4"},
+                                            {"method", "pc-darts"},
+                                            {"dataset", {{"name", "d"}, {"image_size", 32}}},
+                                            {"first_logits_epoch", 2}});
+  JsonLines lines(root() / "search/metrics.jsonl");
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    lines.append({{"step", 10 * epoch},
+                  {"epoch", epoch},
+                  {"loss", 1},
+                  {"logits_loss", epoch < 3 ? Json() : Json(2)},
+                  {"top1", {{"search_net", 0.5}}}});
+  }
+  std::filesystem::rename(root() / "search", folder_ / "alone");
+  write_json(folder_ / "alone/result.json", {{"method", "pc-darts"}, {"macs", 1}});
+  write_json(folder_ / "alone/genotype.json", arch);
+  Json found = run_record(folder_ / "alone");
+  EXPECT_EQ(found.at("kind"), "train");
+  EXPECT_EQ(found.at("nets").at(0).at("arch").at("normal"), arch.at("normal"));
+  EXPECT_EQ(found.at("nets").at(0).at("picture"), (Json{{"kind", "cells"}}));
+  const Json& training = found.at("training");
+  EXPECT_EQ(training.at("marks").at(0).at("step"), 20);
+  EXPECT_EQ(training.at("records").at(3).at("top1").at("search_net"), 0.5);
+  EXPECT_FALSE(training.at("records").at(0).contains("logits_loss"));
+  EXPECT_EQ(training.at("records").at(3).at("logits_loss"), 2);
+
+  // Inside a run, whose nets are of another size.
+  std::filesystem::create_directories(root());
+  std::filesystem::rename(folder_ / "alone", root() / "search");
+  write_json(root() / "result.json",
+             {{"device", {{"space", "darts_c16_l8"}, {"input_size", 32}}},
+              {"targets", {{{"target_ms", 5}, {"feasible", true}, {"arch", arch}}}}});
+  found = record();
+  EXPECT_EQ(found.at("kind"), "run");
+  EXPECT_EQ(found.at("space"), "darts_c16_l8");
+  EXPECT_EQ(found.at("nets").at(0).at("macs"),
+            graph::macs(space->graph(space->from_json(arch, "arch"))));
+  EXPECT_EQ(found.at("training").at("marks").size(), 1U);
+  EXPECT_FALSE(found.contains("from"));
+}
+
 TEST_F(RunReportTest, SpecializedRunHasTheTrainingOfItsSource) {
   const RunInFolder source(root());
   const std::filesystem::path again = folder_ / "again";

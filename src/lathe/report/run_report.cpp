@@ -43,6 +43,11 @@ std::string kind_of(RunFiles& files) {
 /// The folder whose weights the run's nets have.
 RunFiles training_files(RunFiles& files) {
   const auto from = files.option("from");
+  if (!files.has(kTrain)) {
+    if (RunFiles search(files.root() / "search"); search.has(kTrain)) {
+      return search;  // of cells, whose nets are each trained alone
+    }
+  }
   if (files.has(kTrain) || !from || from->empty()) {
     return RunFiles(files.root());
   }
@@ -108,7 +113,8 @@ void add_trained_nets(const nlohmann::json& result, RunFiles& files, NetRecord& 
       record["trained"].back()["name"] = name;
     }
   }
-  if (number(result, "validation_top1") || files.has("arch.json")) {
+  const char* const arch = files.has("arch.json") ? "arch.json" : "genotype.json";
+  if (number(result, "validation_top1") || files.has(arch)) {
     Json net{{"name", "the net"}};
     for (const char* key : {"macs", "params", "validation_top1", "test_top1"}) {
       if (const auto value = number(result, key)) {
@@ -116,7 +122,7 @@ void add_trained_nets(const nlohmann::json& result, RunFiles& files, NetRecord& 
       }
     }
     net["files"] = files_in(files, "");
-    if (const int at = nets.add_answer(files.json("arch.json")); at >= 0) {
+    if (const int at = nets.add_answer(files.json(arch)); at >= 0) {
       net["net"] = at;
     }
     record["trained"].push_back(std::move(net));
@@ -146,7 +152,7 @@ void add_question(RunFiles& files, RunFiles& training, Json& record) {
   if (const auto images = number(part(train, "dataset"), "validation_size")) {
     record["validation_images"] = *images;
   }
-  if (training.root() != files.root()) {
+  if (training.root() != files.root() && training.root().parent_path() != files.root()) {
     record["from"] = training.name();
   }
   const nlohmann::json& plan = part(files.json("plan.json"), "plan");

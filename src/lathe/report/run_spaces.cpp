@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lathe/core/error.h"
+#include "lathe/space/builtin_spaces.h"
 #include "lathe/space/space_file.h"
 #include "lathe/space/subspace.h"
 
@@ -52,8 +53,11 @@ space::TaskOverrides task_of(const nlohmann::json& fingerprint, const nlohmann::
 RunSpaces run_spaces(RunFiles& files, RunFiles& training) {
   const nlohmann::json train = training.json("train.json");
   const nlohmann::json fingerprint = fingerprint_of(files);
-  const auto name =
-      text(train, "space").has_value() ? text(train, "space") : text(fingerprint, "space");
+  // The nets that were measured are those that are handed over; a search of cells trains others. A
+  // space of a file is known by its file alone.
+  const auto measured = text(fingerprint, "space"), trained = text(train, "space");
+  const bool built_in = measured && space::is_space_name(*measured);
+  const auto name = built_in || !trained ? measured : trained;
   RunSpaces spaces;
   if (!name) {
     files.note("no file says which search space the nets are of: no pictures of them");

@@ -29,11 +29,18 @@ void copy_numbers(const nlohmann::json& from, std::initializer_list<const char*>
 
 Json record_of(const nlohmann::json& line) {
   Json record;
-  copy_numbers(line, {"step", "epoch", "loss", "learning_rate", "images_per_s", "nets_per_step"},
-               record);
+  copy_numbers(
+      line,
+      {"step", "epoch", "loss", "logits_loss", "learning_rate", "images_per_s", "nets_per_step"},
+      record);
   for (const auto& [key, value] : line.items()) {
     if (ends_with(key, kTop1) && number(line, key)) {
       record["top1"][key.substr(0, key.size() - std::string(kTop1).size())] = *number(line, key);
+    }
+  }
+  for (const auto& [name, value] : part(line, "top1").items()) {  // of a search of cells
+    if (const auto top1 = number(part(line, "top1"), name)) {
+      record["top1"][name] = *top1;
     }
   }
   return record;
@@ -148,6 +155,11 @@ nlohmann::ordered_json training_record(RunFiles& files) {
   const nlohmann::json& plan = part(settings, "strategy");
   copy_numbers(plan, {"total_steps"}, training);
   std::vector<Json> marks = planned_marks(plan, part(state, "strategy"));
+  if (const auto epoch = number(train, "first_logits_epoch");
+      epoch && *epoch > 0 && training.contains("steps_per_epoch")) {
+    marks.push_back(mark(*epoch * training["steps_per_epoch"].get<double>(), "logits",
+                         "the weights of the cells' operations begin to learn"));
+  }
   training["marks"] = marks.empty() ? seen_marks(records) : marks;
   training["records"] = records;
   return training;

@@ -13,9 +13,10 @@ namespace lathe::report {
 /// header; empty if the folder has neither of the first two.
 ///
 /// Marks say where one net alone ends and nets that share its weights begin: of "deps" where
-/// shrinking starts, of "ofa" where each phase does, of "grow" where the small net grows. "step" is
-/// exact where the checkpoint has the method's plan and how it was shortened; otherwise the mark is
-/// the span between two records ("to_step") of which the second trains more nets a step.
+/// shrinking starts, of "ofa" where each phase does, of "grow" where the small net grows, of a
+/// search of cells where their logits begin to learn. "step" is exact where the checkpoint has the
+/// method's plan and how it was shortened; otherwise the mark is the span between two records
+/// ("to_step") of which the second trains more nets a step.
 nlohmann::ordered_json training_record(RunFiles& files);
 
 }  // namespace lathe::report

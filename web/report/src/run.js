@@ -74,6 +74,7 @@ function training(raw) {
       step: num(record.step),
       epoch: num(record.epoch),
       loss: num(record.loss),
+      logitsLoss: num(record.logits_loss),
       rate: num(record.learning_rate),
       top1: Object.fromEntries(
         Object.entries(object(record.top1)).filter(([, v]) => num(v) !== null),

@@ -128,6 +128,12 @@ function curve(training, { title, label, values, yDomain, yScale, format }) {
 
 const names = (records) => [...new Set(records.flatMap((r) => Object.keys(r.top1)))].slice(0, 4);
 
+const netName = (name) =>
+  name === 'validation' ? 'the net' : `${name.replaceAll('_', ' ').replace(/ net$/, '')} net`;
+
+const lossPoints = (records, key) =>
+  records.filter((r) => r[key] !== null).map((r) => [r.epoch, r[key], plain(r[key], 4)]);
+
 function curves(training) {
   return [
     curve(training, {
@@ -136,7 +142,7 @@ function curves(training) {
       yScale: errorScale,
       values: (records) =>
         names(records).map((name) => [
-          name === 'validation' ? 'the net' : `${name} net`,
+          netName(name),
           records
             .filter((r) => num(r.top1[name]) !== null)
             .map((r) => [r.epoch, r.top1[name], percent(r.top1[name])]),
@@ -147,10 +153,8 @@ function curves(training) {
       label: 'training loss',
       yDomain: (v) => domain(v),
       values: (records) => [
-        [
-          'loss',
-          records.filter((r) => r.loss !== null).map((r) => [r.epoch, r.loss, plain(r.loss, 4)]),
-        ],
+        ['loss', lossPoints(records, 'loss')],
+        ['loss of the operations’ weights', lossPoints(records, 'logitsLoss')],
       ],
     }),
     curve(training, {

@@ -52,7 +52,7 @@ function answered(run) {
   const held = feasible.filter((t) => t.within).length;
   const missed = feasible.length - held;
   const tests = run.answers.map((a) => a.test).filter((v) => v !== null);
-  const nets = run.answers.length;
+  const nets = new Set(run.answers.map((a) => a.net?.index ?? a.ms)).size;
   return [
     held === run.targets.length
       ? `${held === 1 ? 'It is' : `All ${held} are`} met, by ${several(nets, 'net')}`

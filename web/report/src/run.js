@@ -97,12 +97,12 @@ function training(raw) {
   };
 }
 
-/// One answer for each net: targets that share it are together.
+/// One answer for each net and measurement: targets that share both are together.
 function answers(targets) {
   const byNet = new Map();
   for (const t of targets) {
     if (!t.feasible || t.measuredMs === null) continue;
-    const key = t.net?.index ?? `target ${t.ms}`;
+    const key = t.net ? `${t.net.index} at ${t.measuredMs}` : `target ${t.ms}`;
     if (byNet.has(key)) byNet.get(key).targets.push(t);
     else byNet.set(key, { ...t, targets: [t] });
   }

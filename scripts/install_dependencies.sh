@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Lathe builds and tests with, those that are missing.
 # Needs root or sudo only when something is. docs/dependencies.md says why each is here.
+# usage: scripts/install_dependencies.sh [MORE PACKAGES...]
 set -euo pipefail
 
 packages=(
@@ -11,6 +12,7 @@ packages=(
   libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libbenchmark-dev libopencv-dnn-dev
   dataset-fashion-mnist
+  "$@"
 )
 
 fail() {

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 
 #include "amount.h"
 #include "lathe/core/number_text.h"
+#include "lathe/report/run_report.h"
 #include "name_options.h"
 
 namespace lathe::app {
@@ -75,6 +78,16 @@ void add_alone_options(CLI::App& command, run::SpecializeOptions& o) {
       ->capture_default_str();
 }
 
+/// The path of the page that was written; empty if that failed, which is said.
+std::string written_report(const std::string& folder) {
+  try {
+    return report::write_report(folder).string();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "no report: {}\n", error.what());
+    return {};
+  }
+}
+
 }  // namespace
 
 void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
@@ -115,6 +128,7 @@ void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
 }
 
 void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_run) {
+  const std::string page = dry_run ? "" : written_report(answer.out);
   if (dry_run) {
     for (const run::TargetResult& target : result.targets) {
       fmt::print("target {} ms: the minimum reachable is {} ms\n", target.target_ms,
@@ -124,8 +138,8 @@ void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_r
   } else if (answer.json) {
     fmt::print("{}\n", run::to_json(result).dump(2));
   } else {
-    fmt::print("{}nets, weights and result.json are in {}\n", run::result_table(result),
-               answer.out);
+    fmt::print("{}nets, weights and result.json are in {}\n{}", run::result_table(result),
+               answer.out, page.empty() ? "" : "all of it as a page: " + page + "\n");
   }
 }
 

@@ -31,7 +31,9 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& options, Answ
 /// is parsed.
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
 
-/// The table, or the whole result as JSON; of a dry run what can't be met.
+/// The table, or the whole result as JSON; of a dry run what can't be met. Before it, the run's
+/// report.html is written; where that fails, a line on standard error says so: the answers are
+/// there all the same.
 void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_run);
 
 }  // namespace lathe::app

@@ -11,14 +11,6 @@
 namespace lathe::app {
 namespace {
 
-std::filesystem::path cache_dir() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return std::filesystem::path(cache) / "lathe";
-  }
-  const char* home = std::getenv("HOME");
-  return home == nullptr ? std::filesystem::path() : std::filesystem::path(home) / ".cache/lathe";
-}
-
 /// For CLI11: accepts the name of a data set, and what is or looks like a folder.
 std::string dataset_or_folder(const std::string& name) {
   std::error_code ignored;
@@ -34,8 +26,16 @@ std::string dataset_or_folder(const std::string& name) {
 
 }  // namespace
 
+std::filesystem::path default_cache_dir() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
+    return std::filesystem::path(cache) / "lathe";
+  }
+  const char* home = std::getenv("HOME");
+  return home == nullptr ? std::filesystem::path() : std::filesystem::path(home) / ".cache/lathe";
+}
+
 void add_dataset_options(CLI::App& command, std::string& dataset, data::DatasetOptions& options) {
-  options.cache_dir = cache_dir();
+  options.cache_dir = default_cache_dir();
   command
       .add_option("--dataset", dataset,
                   "what to train on: fashion-mnist, cifar-10, cifar-100, or a folder of idx files, "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <string>
 
 #include "lathe/data/augment.h"
@@ -9,8 +10,11 @@
 
 namespace lathe::app {
 
-/// Adds --dataset, --data-dir, --validation-size, --image-size and --strict. Data sets that no
-/// package has are looked for in `$XDG_CACHE_HOME/lathe`, or `~/.cache/lathe`.
+/// Where data sets are looked for that no package has: `$XDG_CACHE_HOME/lathe`, or
+/// `~/.cache/lathe`.
+std::filesystem::path default_cache_dir();
+
+/// Adds --dataset, --data-dir, --validation-size, --image-size and --strict.
 void add_dataset_options(CLI::App& command, std::string& dataset, data::DatasetOptions& options);
 
 /// Adds --crop-padding, --min-crop-area, --flip, --color-jitter, --trivial-augment, --cutout,

@@ -72,7 +72,9 @@ int main(int argc, char** argv) {
   lathe::app::add_accuracy_command(app);
   lathe::app::add_evaluate_command(app);
   lathe::app::add_export_command(app);
+  lathe::app::add_report_command(app);
   lathe::app::add_bench_command(app);
+  lathe::app::add_doctor_command(app);
   for (CLI::App* command : app.get_subcommands({})) {
     command->fallthrough();  // so that --config may follow the command
   }

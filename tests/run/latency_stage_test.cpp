@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include "lathe/latency/sample.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
+#include "lathe/report/latency_record.h"
+#include "lathe/report/run_files.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::run {
@@ -69,8 +72,20 @@ TEST_F(LatencyStageTest, TimesMoreNetsWhereTheModelIsNotGoodYet) {
   options_.good_mape = 0;
   std::vector<double> noise;
   for (int i = 0; i < 50; ++i) noise.push_back(i % 2 == 0 ? 0.3 : 0.6);
-  measure(noise, 0.4);
+  const Device device = measure(noise, 0.4);
   EXPECT_EQ(samples().samples.size(), 40U);
+
+  // The report judges the model by the very nets that were left out here.
+  report::RunFiles files(folder_.root());
+  const auto record = report::latency_record(files, *space_, device.latency.get(), /*seed=*/0);
+  ASSERT_EQ(record.at("held_out"), true);
+  double off = 0;
+  for (const auto& sample : record.at("samples")) {
+    const double measured = sample.at("measured_ms");
+    off += std::abs(sample.at("predicted_ms").get<double>() - measured) / measured;
+  }
+  EXPECT_NEAR(off / 40, device.latency->validation()->mape, 1e-12);
+  EXPECT_GT(off, 0.1);
 }
 
 TEST_F(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {

@@ -18,6 +18,7 @@ TargetResult held() {
           .predicted_ms = 0.71,
           .measured_ms = 0.7,
           .measured_p90_ms = 0.74,
+          .session_ms = {0.69, 0.7, 0.72},
           .within_target = true,
           .predicted_accuracy = 0.9123,
           .validation_accuracy = 0.91,

@@ -1,8 +1,10 @@
 #include "lathe/run/hand_over.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lathe/core/file.h"
+#include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
 #include "lathe/measure/benchmark.h"
 #include "lathe/run/net_file.h"
@@ -13,15 +15,20 @@ namespace {
 
 constexpr int kSessions = 3;
 
-/// Of all runs of some sessions.
-measure::LatencyStats measured_anew(const Workshop& shop, const graph::Net& net) {
-  std::vector<double> times_ms;
+struct Anew {
+  measure::LatencyStats stats;  ///< of all runs of all sessions
+  std::vector<double> session_ms;
+};
+
+Anew measured_anew(const Workshop& shop, const graph::Net& net) {
+  std::vector<double> times_ms, session_ms;
   for (int session = 0; session < kSessions; ++session) {
     const std::vector<double> some =
         shop.runner.time({&net, 1}, shop.options.winner_timing).front().times_ms();
     times_ms.insert(times_ms.end(), some.begin(), some.end());
+    session_ms.push_back(median(some));
   }
-  return measure::latency_stats(times_ms);
+  return {measure::latency_stats(times_ms), std::move(session_ms)};
 }
 
 }  // namespace
@@ -49,10 +56,11 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   if (same != before.end()) {
     result = *same;
   } else {
-    const measure::LatencyStats latency = measured_anew(shop, on_pixels(answer.net, input));
+    const Anew anew = measured_anew(shop, on_pixels(answer.net, input));
     result = {.predicted_ms = candidate.predicted_ms,
-              .measured_ms = latency.p50_ms,
-              .measured_p90_ms = latency.p90_ms,
+              .measured_ms = anew.stats.p50_ms,
+              .measured_p90_ms = anew.stats.p90_ms,
+              .session_ms = anew.session_ms,
               .predicted_accuracy = candidate.predicted_accuracy,
               .validation_accuracy = answer.validation_top1,
               .test_accuracy = shop.evaluator.top1(nn::Executor(answer.net.graph),

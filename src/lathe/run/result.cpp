@@ -23,6 +23,9 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["predicted_ms"] = t.predicted_ms;
   json["measured_ms"] = t.measured_ms;
   json["measured_p90_ms"] = t.measured_p90_ms;
+  if (!t.session_ms.empty()) {
+    json["session_ms"] = t.session_ms;
+  }
   json["within_target"] = t.within_target;
   json["predicted_accuracy"] = t.predicted_accuracy;
   json["validation_accuracy"] = t.validation_accuracy;
@@ -51,6 +54,9 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
   t.predicted_ms = json_member<double>(json, "predicted_ms", where);
   t.measured_ms = json_member<double>(json, "measured_ms", where);
   t.measured_p90_ms = json_member<double>(json, "measured_p90_ms", where);
+  if (json.contains("session_ms")) {
+    t.session_ms = json_member<std::vector<double>>(json, "session_ms", where);
+  }
   t.within_target = json_member<bool>(json, "within_target", where);
   t.predicted_accuracy = json_member<double>(json, "predicted_accuracy", where);
   t.validation_accuracy = json_member<double>(json, "validation_accuracy", where);

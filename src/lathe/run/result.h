@@ -21,6 +21,8 @@ struct TargetResult {
   double predicted_ms = 0;
   double measured_ms = 0;  ///< median, of the net that is handed over
   double measured_p90_ms = 0;
+  /// Medians of the sessions that it was measured in; none in results of older versions.
+  std::vector<double> session_ms;
   bool within_target = false;  ///< measured_ms <= target_ms
   /// By the predictor and the validation images together, before it was trained on alone; of one
   /// net that was trained alone its validation accuracy.

@@ -136,7 +136,7 @@ Winner winner_of(const Workshop& shop, const search::TargetResult& target,
 }
 
 double validation_top1(const Workshop& shop, const graph::Net& net) {
-  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net),
+  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net, shop.trained.weights->device()),
                              shop.trained.dataset.validation);
 }
 

@@ -17,6 +17,7 @@
 #include "lathe/search/even_sample.h"
 #include "lathe/train/evaluator.h"
 #include "terminal.h"
+#include "train_device.h"
 
 namespace lathe::app {
 namespace {
@@ -30,6 +31,7 @@ struct CollectCommand {
   std::filesystem::path out;
   int samples = 0;
   std::int64_t validation_images = 5000;
+  std::string device = "cpu";
   int threads = 0;
   std::uint64_t seed = 0;
   bool json = false;
@@ -39,7 +41,7 @@ void execute(const CollectCommand& command) {
   const FileLock lock(command.out);
   const int threads = run::threads_of(command.threads);
   nn::set_num_threads(threads);
-  const run::Trained trained = run::open_trained(command.from, command.data_dir);
+  const run::Trained trained = run::open_trained(command.from, command.data_dir, command.device);
   const space::Space& space = *trained.space;
   const train::Evaluator evaluator(trained.dataset,
                                    {.augment = trained.augment, .seed = trained.seed});
@@ -88,6 +90,7 @@ void add_accuracy_collect_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--data-dir", options->data_dir,
                       "the data's folder, if it isn't where it was");
+  add_train_device_option(*command, options->device);
   command->add_option("--threads", options->threads, "0: all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

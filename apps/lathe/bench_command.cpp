@@ -11,11 +11,13 @@
 
 #include "amount.h"
 #include "commands.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/train/cells/search_benchmark.h"
 #include "lathe/train/step_benchmark.h"
 #include "space_options.h"
+#include "train_device.h"
 
 namespace lathe::app {
 namespace {
@@ -34,8 +36,9 @@ struct BenchCommand {
   SpaceOptions space;
   SearchWorkOptions search;
   train::StepWork work;
-  std::string layout = "channels-last";
+  std::string layout = "auto";
   std::string kernels = "lathe";
+  std::string device = "cpu";
   double seconds = 10;
   std::int64_t steps = 0;
   int threads = 0;
@@ -50,6 +53,9 @@ constexpr double kFlopsPerMacForward = 2;
 constexpr double kFlopsPerMacTrained = 6;
 
 constexpr std::int64_t kMemoryReports = 20;
+
+constexpr const char* kChannelsLast = "channels-last";
+constexpr const char* kNchw = "nchw";
 
 /// The resident size now.
 std::int64_t resident_bytes() {
@@ -75,6 +81,8 @@ nlohmann::ordered_json figures(const BenchCommand& command, const train::Pace& p
           {"threads", command.work.threads},
           {"layout", command.layout},
           {"kernels", command.kernels},
+          {"train_device", command.device},
+          {"precision", nn::to_string(command.work.precision)},
           {"runs", pace.seconds.size()},
           {"images_per_s", pace.images_per_s},
           {"images_per_s_p10", pace.images_per_s_p10},
@@ -99,7 +107,15 @@ void print(const BenchCommand& command, const train::Pace& pace, double gflops,
 
 void resolve(BenchCommand& command) {
   command.work.threads = run::threads_of(command.threads);
-  command.work.channels_last = command.layout == "channels-last";
+  command.work.device = nn::open_device(command.device);
+  if (command.work.shards == 0) {
+    command.work.shards = command.work.device.is_cpu() ? 2 : 1;
+  }
+  if (command.layout == "auto") {
+    const auto fastest = train::fastest_layout(command.work.device, command.work.precision);
+    command.layout = fastest == at::MemoryFormat::ChannelsLast ? kChannelsLast : kNchw;
+  }
+  command.work.channels_last = command.layout == kChannelsLast;
   command.work.kernels = command.kernels == "lathe" ? nn::Kernels::kLathe : nn::Kernels::kLibrary;
   nn::set_num_threads(command.work.threads);
 }
@@ -174,14 +190,18 @@ void add_common_options(CLI::App& command, BenchCommand& options) {
   command.add_option("--batch", options.work.batch_size, "images at once")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command.add_option("--shards", options.work.shards, "parts of the batch side by side")
-      ->check(CLI::Range(1, 1024))
+  options.work.shards = 0;
+  command
+      .add_option("--shards", options.work.shards,
+                  "parts of the batch side by side; 0: 2 on the CPU, 1 on a GPU")
+      ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "0: all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option("--layout", options.layout, "channels-last or nchw")
-      ->check(CLI::IsMember({"channels-last", "nchw"}))
+  command
+      .add_option("--layout", options.layout, "channels-last, nchw, or auto: as training has it")
+      ->check(CLI::IsMember({"auto", kChannelsLast, kNchw}))
       ->capture_default_str();
   command.add_option("--kernels", options.kernels, "lathe, or library: LibTorch's alone")
       ->check(CLI::IsMember({"lathe", "library"}))
@@ -226,6 +246,8 @@ void add_verb(CLI::App& bench, const std::string& name, const std::string& text,
   CLI::App* command = bench.add_subcommand(name, text);
   add_space_options(*command, options->space);
   add_common_options(*command, *options);
+  add_train_device_option(*command, options->device);
+  add_precision_option(*command, options->work.precision);
   if (trains) {
     command
         ->add_option("--subnets", options->work.subnets,

@@ -8,10 +8,12 @@
 #include "commands.h"
 #include "data_options.h"
 #include "lathe/graph/counts.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/train/evaluator.h"
 #include "name_options.h"
+#include "train_device.h"
 #include "trained_net.h"
 
 namespace lathe::app {
@@ -26,12 +28,13 @@ struct EvaluateCommand {
 
 void execute(const EvaluateCommand& command) {
   nn::set_num_threads(run::threads_of(command.threads));
+  const c10::Device device = nn::open_device(command.net.device);
   const TrainedNet trained = open_trained_net(command.net, /*with_dataset=*/true);
   const data::ImageSet& images =
       command.split == "test" ? trained.dataset->test : trained.dataset->validation;
   const train::Evaluator evaluator(*trained.dataset, {});
   const double top1 =
-      evaluator.top1(nn::Executor(trained.net.graph), nn::bind(trained.net), images);
+      evaluator.top1(nn::Executor(trained.net.graph), nn::bind(trained.net, device), images);
   const nlohmann::ordered_json result{{"top1", top1},
                                       {"split", command.split},
                                       {"images", images.size()},
@@ -58,6 +61,7 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--split", options->split, "validation or test")
       ->check(one_of("split", {"validation", "test"}))
       ->capture_default_str();
+  add_train_device_option(*command, options->net.device);
   command->add_option("--threads", options->threads, "0: all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "amount.h"
+#include "lathe/nn/device.h"
 
 namespace lathe::app {
 
@@ -28,14 +29,23 @@ void add_launch_options(CLI::App& command, dist::ProcessGroup::Options& options)
       ->configurable(false);
 }
 
-dist::ProcessGroup meet_launched(const dist::ProcessGroup::Options& options) {
+dist::ProcessGroup meet_launched(dist::ProcessGroup::Options options, std::string& device) {
   std::map<std::string, std::string> variables;
   for (const char* name : dist::launch_variables()) {
     if (const char* value = std::getenv(name)) {
       variables[name] = value;
     }
   }
-  dist::ProcessGroup group(dist::launch_from(variables), options);
+  const dist::Launch launch = dist::launch_from(variables);
+  if (launch.world_size > 1) {
+    if (device == "cuda") {
+      device += ":" + std::to_string(launch.local_rank);
+    }
+    const c10::Device opened = nn::open_device(device);
+    nn::make_current(opened);
+    options.device = opened.type();
+  }
+  dist::ProcessGroup group(launch, options);
   group.require_same(dist::versions());
   return group;
 }

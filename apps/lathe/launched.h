@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "lathe/dist/process_group.h"
 
@@ -10,10 +11,11 @@ namespace lathe::app {
 /// --connect-timeout and --rank-timeout.
 void add_launch_options(CLI::App& command, dist::ProcessGroup::Options& options);
 
-/// Meets them, as the launcher's environment variables say; a world of one without a launcher.
+/// Meets them, as the launcher's environment variables say; a world of one without a launcher. Of
+/// several that compute on "cuda" each gets a GPU of its machine: `device` then says which.
 /// @throws Error as dist::launch_from() and dist::ProcessGroup, and if a rank is of another
-/// version.
-dist::ProcessGroup meet_launched(const dist::ProcessGroup::Options& options);
+/// version; as nn::open_device().
+dist::ProcessGroup meet_launched(dist::ProcessGroup::Options options, std::string& device);
 
 /// How many of them are on this machine, this one among them.
 int processes_here(dist::ProcessGroup& group);

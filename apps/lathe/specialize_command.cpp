@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "lathe/run/specialize.h"
 #include "terminal.h"
+#include "train_device.h"
 #include "training_options.h"
 
 namespace lathe::app {
@@ -14,6 +15,7 @@ namespace {
 struct SpecializeCommand {
   std::string from;
   std::string data_dir;
+  std::string device = "cpu";
   int threads = 0;
   run::SpecializeOptions options;
   AnswerOptions answer;
@@ -24,7 +26,8 @@ void execute(SpecializeCommand& command, const std::string& config) {
   const auto folder = run::RunFolder::open(command.answer.out, config, command.answer.resume);
   ProgressReporter reporter;
   print(command.answer,
-        run::specialize(command.from, command.data_dir, command.threads, command.options, folder,
+        run::specialize(command.from, command.data_dir, command.threads, command.device,
+                        command.options, folder,
                         [&](const Progress& progress) { reporter(progress); }),
         command.options.dry_run);
 }
@@ -41,6 +44,7 @@ void add_specialize_command(CLI::App& app) {
       ->check(CLI::ExistingDirectory);
   command->add_option("--data-dir", options->data_dir,
                       "where the data are, if not where they were trained from");
+  add_train_device_option(*command, options->device);
   command
       ->add_option("--eval-threads", options->threads,
                    "threads for everything but timing; 0: all cores")

@@ -63,7 +63,7 @@ nlohmann::ordered_json result_of(const run::Trained& trained, const run::RunFold
   run::save_all_formats(folder.root(), {net, *trained.space, *trained.arch, input});
   result.update(to_json(input));
   const nn::Executor executor(net.graph);
-  const nn::Binding binding = nn::bind(net);
+  const nn::Binding binding = nn::bind(net, trained.weights->device());
   result.update(counts(net.graph));
   result["validation_top1"] = evaluator.top1(executor, binding, trained.dataset.validation);
   result["test_top1"] = evaluator.top1(executor, binding, trained.dataset.test);
@@ -99,9 +99,9 @@ run::RunFolder open_folder(const TrainCommand& command, const std::string& confi
 }
 
 void execute(const TrainCommand& command, const std::string& config) {
-  dist::ProcessGroup group = meet_launched(command.launched);
-  const bool speaks = group.rank() == 0;
   run::TrainJob job = command.job;
+  dist::ProcessGroup group = meet_launched(command.launched, job.device);
+  const bool speaks = group.rank() == 0;
   job.train.group = &group;
   if (job.threads == 0) {
     job.threads = std::max(1, run::threads_of(0) / processes_here(group));

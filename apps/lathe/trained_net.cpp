@@ -12,7 +12,7 @@ namespace lathe::app {
 namespace {
 
 TrainedNet out_of_run(const TrainedNetOptions& options) {
-  run::Trained trained = run::open_trained(options.run, options.data.data_dir);
+  run::Trained trained = run::open_trained(options.run, options.data.data_dir, options.device);
   space::Arch arch;
   if (!options.arch.empty()) {
     arch = trained.space->from_json(read_json(options.arch), options.arch.string());

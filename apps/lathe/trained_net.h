@@ -21,6 +21,7 @@ struct TrainedNetOptions {
   std::string space;                      ///< for weights of a space that lives in a file
   std::string dataset = "fashion-mnist";  ///< for weights; a run knows its own
   data::DatasetOptions data;
+  std::string device = "cpu";  ///< that recalibrates batch norm, as nn::open_device()
 };
 
 /// --run or --weights, --arch, --space.

@@ -9,6 +9,7 @@
 #include "data_options.h"
 #include "lathe/run/cell_stage.h"
 #include "name_options.h"
+#include "train_device.h"
 
 namespace lathe::app {
 namespace {
@@ -142,11 +143,14 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
   command.add_option("--batch-size", o.batch_size, "images per training step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  o.shards = 0;
   command
       .add_option("--shards", o.shards,
-                  "parts of a batch that are trained side by side, each with its own batch norm")
-      ->check(CLI::Range(1, 1024))
+                  "parts of a batch that are trained side by side, each with its own batch norm; "
+                  "0: 2 on the CPU, 1 a process on GPUs")
+      ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  add_precision_option(command, o.precision);
   command
       .add_option("--checkpoint-every", o.checkpoint_s,
                   "time between checkpoints, beside those at every epoch's end, e.g. 90s or 5m")
@@ -162,6 +166,7 @@ void add_training_options(CLI::App& command, run::TrainJob& job) {
   add_width_options(command, job.method);
   add_optimizer_options(command, job.train);
   add_augment_options(command, job.train.augment);
+  add_train_device_option(command, job.device);
   command
       .add_option("--train-threads", job.threads, "threads for everything but timing; 0: all cores")
       ->check(CLI::Range(0, 1024))

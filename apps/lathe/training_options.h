@@ -8,7 +8,8 @@
 
 namespace lathe::app {
 
-/// --method and what shapes it, --epochs, --lr, --optimizer, augmentation, --train-threads, --seed.
+/// --method and what shapes it, --epochs, --lr, --optimizer, augmentation, --precision,
+/// --train-device, --train-threads, --seed.
 void add_training_options(CLI::App& command, run::TrainJob& job);
 
 /// All options of `command` with their values, as a file that --config reads back: what was left

@@ -172,6 +172,35 @@ TEST_F(TrainTest, SaysWhatDoesNotGoTogether) {
       << empty.err;
 }
 
+TEST_F(TrainTest, SaysWhichDevicesThereAre) {
+  for (const std::string command :
+       {"train --space mbv3_28 --out " + quoted(out("x")) + data(),
+        "run --space mbv3_28 --out " + quoted(out("y")) + data(),
+        std::string("bench train-step --space mbv3_28"), std::string("bench infer --space mbv3_28"),
+        "evaluate --run " + quoted(tiny_.folder().path().string()),
+        "accuracy collect --samples 2 --out " + quoted(out("z")) + " --from " +
+            quoted(tiny_.folder().path().string()),
+        "specialize --out " + quoted(out("s")) + " --from " +
+            quoted(tiny_.folder().path().string())}) {
+    const Outcome outcome = run_lathe(command + " --train-device tpu");
+    EXPECT_EQ(outcome.exit_code, 1) << command;
+    EXPECT_EQ(outcome.err, "lathe: device \"tpu\": expected cpu, cuda or cuda:<number>\n")
+        << command;
+  }
+}
+
+TEST_F(TrainTest, ARunInBfloat16GoesOnInIt) {
+  const nlohmann::json result = json(train("bf16", "--precision bfloat16 --json"));
+  EXPECT_GT(result["largest"]["validation_top1"], 0);
+  EXPECT_EQ(read_json(out("bf16") + "/train.json")["shards"], 2);
+  const Outcome other = train("bf16", "--resume --train-device cpu");
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(other.err.find("has `precision=\"bfloat16\"`, this one `precision=\"float32\"`"),
+            std::string::npos)
+      << other.err;
+  EXPECT_EQ(train("bf16", "--resume --precision bfloat16").exit_code, 0);
+}
+
 TEST(BenchTest, MeasuresTrainingAndInference) {
   const std::string options = " --space mbv3_28 --batch 8 --threads 1 --seconds 0.2 --json";
   for (const std::string what : {"train-step --subnets 2", "infer"}) {
@@ -185,6 +214,9 @@ TEST(BenchTest, MeasuresTrainingAndInference) {
     EXPECT_GT(result["gflops"], 0);
     EXPECT_GT(result["peak_memory_bytes"], 10'000'000);
     EXPECT_EQ(result["layout"], "channels-last");
+    EXPECT_EQ(result["precision"], "float32");
+    EXPECT_EQ(result["train_device"], "cpu");
+    EXPECT_EQ(result["shards"], 2);
     EXPECT_FALSE(result.contains("memory"));
   }
 }

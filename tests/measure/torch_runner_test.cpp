@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 
@@ -50,7 +51,7 @@ TEST(RandomNetTest, KeepsActivationsInANormalRange) {
   const graph::Net net = largest_net();
   const nn::Executor executor(net.graph);
   const graph::Shape in = net.graph.input_shape();
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const at::Tensor x = at::randn({4, in.channels, in.height, in.width});
   const double size = executor.forward(nn::bind(net), x).abs().mean().item<double>();
   EXPECT_GT(size, 1e-3);
@@ -61,7 +62,7 @@ TEST(RandomNetTest, KeepsActivationsInANormalRange) {
 TEST(TorchRunnerTest, FoldingAndLayoutKeepTheFunction) {
   Rng rng(5);
   const auto space = space::make_mobile_space(tiny_mobile());
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   for (int i = 0; i < 10; ++i) {
     const graph::Net net = testing::random_net(space->graph(space->sample(rng)), rng);
     const graph::Net folded = graph::fold_batch_norm(net);

@@ -76,7 +76,31 @@ TEST(Parameters, ReplicasShareValuesAndNotGradients) {
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { p.leaf("w", 2); }),
             "[nn::Parameters] replica must be below 2, got 2");
   EXPECT_EQ(text_thrown<std::invalid_argument>([] { Parameters({}, 0); }),
-            "[nn::Parameters] replicas must be >= 1, got 0");
+            "[nn::Parameters] replicas and alignment must be >= 1, got 0 and 1");
+}
+
+TEST(Parameters, MayBeAlignedAndArePackedWithoutTheGaps) {
+  const Parameters p({{.name = "w", .shape = {2, 3}},
+                      {.name = "bias", .shape = {2}, .decays = false},
+                      {.name = "a", .shape = {4}}},
+                     1, c10::kCPU, 4);
+  EXPECT_EQ(p.size(), 16);
+  EXPECT_EQ(p.num_elements(), 12);
+  EXPECT_EQ(p.num_decayed(), 12);
+  for (const auto& [name, offset] : {std::pair{"w", 0}, {"a", 8}, {"bias", 12}}) {
+    EXPECT_EQ(p.leaf(name).storage_offset(), offset) << name;
+  }
+  const at::Tensor numbers = at::arange(12, at::kFloat);
+  p.unpack(numbers, p.values());
+  EXPECT_TRUE(p.packed(p.values()).equal(numbers));
+  EXPECT_TRUE(p.leaf("a").detach().equal(at::arange(6, 10, at::kFloat)));
+  EXPECT_EQ(p.values().sum().item<float>(), 66) << "gaps are zero";
+  const Parameters dense = three();
+  dense.unpack(numbers, dense.values());
+  EXPECT_TRUE(dense.packed(dense.values()).is_same(dense.values()));
+  EXPECT_TRUE(dense.values().equal(numbers));
+  EXPECT_EQ(Parameters::alignment(c10::kCPU), 1);
+  EXPECT_EQ(Parameters::alignment(c10::kCUDA), 64);
 }
 
 TEST(Parameters, AllOrNoneMayDecay) {

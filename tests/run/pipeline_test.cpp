@@ -286,7 +286,7 @@ TEST_F(PipelineTest, IsAskedAgainWithoutTraining) {
   std::set<std::string> stages;
   const auto ask = [&] {
     stages.clear();
-    return specialize(temporary_ / "out", {}, 1, asked, folder, [&](const Progress& p) {
+    return specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
       if (p.total > 0) stages.insert(p.stage);
     });
   };
@@ -354,7 +354,8 @@ TEST_F(PipelineTest, KeepsOtherLimitsThanLatency) {
       return search::Constraints{.max_params = params};
     };
     const RunFolder folder = RunFolder::open(temporary_ / name, "[specialize]\n", true);
-    return specialize(temporary_ / "out", {}, 1, asked, folder, [](const Progress&) {}).targets;
+    return specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [](const Progress&) {})
+        .targets;
   };
   const auto small = within(0.5 * (least + most), "small");
   ASSERT_EQ(small.size(), 1U);
@@ -377,7 +378,7 @@ TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
   const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
   std::string said;
   const RunResult again =
-      specialize(temporary_ / "out", {}, 1, asked, folder, [&](const Progress& p) {
+      specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
         if (p.stage == "train") said = p.message;
       });
   EXPECT_EQ(said.rfind("trained for other targets: of the space's nets, which take ", 0), 0U)

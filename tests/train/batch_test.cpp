@@ -54,5 +54,29 @@ TEST(MakeBatch, GivesSoftTargetsWhenImagesAreMixed) {
   }
 }
 
+TEST(OnDevice, TakesTensorsThatAreThereAsTheyAre) {
+  const Batch batch{at::ones({2, 1, 3, 3}), at::zeros({2}, at::kLong), {}};
+  const Batch there = on_device(batch, c10::kCPU);
+  EXPECT_TRUE(there.images.is_same(batch.images));
+  EXPECT_TRUE(there.labels.is_same(batch.labels));
+  EXPECT_FALSE(there.targets.defined());
+}
+
+TEST(OnDevice, LaysImagesOutAsAsked) {
+  EXPECT_EQ(fastest_layout(c10::kCPU, nn::Precision::kFloat32), at::MemoryFormat::ChannelsLast);
+  EXPECT_EQ(fastest_layout(c10::kCUDA, nn::Precision::kFloat32), at::MemoryFormat::Contiguous);
+  EXPECT_EQ(fastest_layout(c10::kCUDA, nn::Precision::kTf32), at::MemoryFormat::Contiguous);
+  EXPECT_EQ(fastest_layout(c10::kCUDA, nn::Precision::kBfloat16), at::MemoryFormat::ChannelsLast);
+  for (const int channels : {1, 3}) {
+    const Batch batch{at::arange(channels * 24, at::kFloat).view({2, channels, 3, 4}), {}, {}};
+    for (const auto layout : {at::MemoryFormat::ChannelsLast, at::MemoryFormat::Contiguous}) {
+      const Batch placed = on_device(batch, c10::kCPU, layout);
+      EXPECT_EQ(placed.images.suggest_memory_format(), layout) << channels;
+      EXPECT_TRUE(placed.images.equal(batch.images));
+      EXPECT_TRUE(on_device(placed, c10::kCPU, layout).images.is_same(placed.images));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lathe::train

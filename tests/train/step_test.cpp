@@ -155,6 +155,29 @@ TEST_F(StepTest, FixedWeightsLeaveTheGradientToWhatIsAdded) {
   }
 }
 
+TEST_F(StepTest, InBfloat16KeepsWeightsAndGradientInFloat32) {
+  const std::vector<LossTerm> labels{{}}, taught{{Target::kTeacher, 1.0}};
+  const std::vector<StepPass> passes{{.net = &largest_, .losses = labels},
+                                     {.net = &smallest_, .losses = taught}};
+  const nn::Supernet other(space_, {.seed = 2});
+  std::vector<double> losses;
+  std::vector<at::Tensor> gradients;
+  for (const nn::Precision precision : {nn::Precision::kFloat32, nn::Precision::kBfloat16}) {
+    nn::Supernet weights(space_, {.seed = 1});
+    Step step(weights, {.shards = 1, .threads = 1, .precision = precision});
+    losses.push_back(
+        step.run(0, passes, [&](int) { return batch_; }, {.weights = &other, .net = &largest_})
+            .loss);
+    EXPECT_EQ(weights.parameters().values().scalar_type(), at::kFloat);
+    gradients.push_back(weights.parameters().grads());
+    EXPECT_EQ(gradients.back().scalar_type(), at::kFloat);
+  }
+  EXPECT_NE(losses[1], losses[0]);
+  EXPECT_NEAR(losses[1], losses[0], 0.03);
+  EXPECT_LT((gradients[1] - gradients[0]).norm().item<double>(),
+            0.2 * gradients[0].norm().item<double>());
+}
+
 TEST_F(StepTest, SaysWhatCanNotBeLearnedFrom) {
   const std::vector<LossTerm> self{{Target::kFirstPass, 1.0}}, teacher{{Target::kTeacher, 1.0}};
   const std::vector<StepPass> from_itself{{.net = &largest_, .losses = self}};

@@ -2,19 +2,19 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
-#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <array>
 #include <cmath>
 #include <stdexcept>
 
-#include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
 #include "lathe/measure/device_names.h"
 #include "lathe/measure/random_net.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/executor.h"
+#include "lathe/nn/precision.h"
 #include "lathe/nn/threads.h"
 
 namespace lathe::measure {
@@ -24,30 +24,6 @@ constexpr const char* kChannelsLast = " channels_last";
 
 at::MemoryFormat layout(bool channels_last) {
   return channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-}
-
-/// @throws Error if LibTorch doesn't have it.
-at::Device open_device(const std::string& name) {
-  const std::string expected = "device \"" + name + "\": expected cpu, cuda or cuda:<number>";
-  at::Device device(at::kCPU);
-  try {
-    device = at::Device(name);
-  } catch (const c10::Error&) {
-    throw Error(expected);
-  }
-  if (!device.is_cpu() && !device.is_cuda()) {
-    throw Error(expected);
-  }
-  if (device.is_cuda()) {
-    const auto count = static_cast<int>(torch::cuda::device_count());
-    const int index = device.has_index() ? device.index() : 0;
-    if (index >= count) {
-      throw Error("device \"" + name + "\": LibTorch finds " + std::to_string(count) +
-                  " GPUs; it must be built with CUDA, and the driver be loaded");
-    }
-    return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
-  }
-  return device;
 }
 
 /// Where every tensor of the net must lie, and in which layout.
@@ -64,7 +40,9 @@ struct Placement {
 class TorchRunner final : public Runner {
  public:
   TorchRunner(const TorchRunnerOptions& options, bool channels_last)
-      : options_(options), device_(open_device(options.device)), channels_last_(channels_last) {}
+      : options_(options),
+        device_(nn::open_device(options.device)),
+        channels_last_(channels_last) {}
 
   Runnable prepare(const graph::Net& net) const {
     const c10::InferenceMode inference;
@@ -91,7 +69,7 @@ class TorchRunner final : public Runner {
       const at::Tensor& x = inputs[turn++ % inputs.size()];
       const at::Tensor y = executor->forward(binding, x, {.kernels = nn::Kernels::kLibrary});
       if (device.is_cuda()) {
-        torch::cuda::synchronize(device.index());
+        nn::synchronize(device);
       } else {
         [[maybe_unused]] const volatile float consumed = *y.data_ptr<float>();
       }
@@ -105,6 +83,7 @@ class TorchRunner final : public Runner {
       runnables.push_back(prepare(net));
     }
     const nn::ThreadsScope scope(options_.threads);
+    nn::allow_tf32(false);
     return time_interleaved(runnables, options, progress);
   }
 
@@ -138,6 +117,7 @@ std::unique_ptr<Runner> make_torch_runner(const graph::Net& probe,
   const std::vector<Runnable> both{TorchRunner(options, false).prepare(probe),
                                    TorchRunner(options, true).prepare(probe)};
   const nn::ThreadsScope scope(options.threads);
+  nn::allow_tf32(false);
   const std::vector<Timing> timings = time_interleaved(both, {});
   return std::make_unique<TorchRunner>(
       options, median(timings[1].times_ms()) < median(timings[0].times_ms()));

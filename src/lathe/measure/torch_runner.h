@@ -18,9 +18,10 @@ struct TorchRunnerOptions {
 };
 
 /// In inference mode, with batch norm folded. On a GPU inputs and weights lie there already, and a
-/// run ends when the device has finished: what a caller waits for, launches included. `probe` is a
-/// typical net of those to be timed; it decides the memory layout for all of them, so that blocks
-/// and nets agree. The number of threads is torch's global one; time() sets it and puts it back.
+/// run ends when the device has finished: what a caller waits for, launches included; TF32 is off.
+/// `probe` is a typical net of those to be timed; it decides the memory layout for all of them, so
+/// that blocks and nets agree. The number of threads is torch's global one; time() sets it and puts
+/// it back.
 /// @throws std::invalid_argument if threads or batch is not positive; Error if there is no such
 /// device.
 std::unique_ptr<Runner> make_torch_runner(const graph::Net& probe,

@@ -40,12 +40,13 @@ at::Tensor& member(NodeTensors& tensors, graph::ParameterSpec::Role role) {
   return const_cast<at::Tensor&>(member(std::as_const(tensors), role));
 }
 
-Binding bind(const graph::Net& net) {
+Binding bind(const graph::Net& net, c10::Device device) {
   graph::check_weights(net);
   Binding binding(static_cast<std::size_t>(net.graph.size()));
   for (int i = 0; i < net.graph.size(); ++i) {
     for (const graph::ParameterSpec& spec : graph::parameters_of(net.graph, i)) {
-      member(binding[static_cast<std::size_t>(i)], spec.role) = to_torch(net.weights.at(spec.name));
+      member(binding[static_cast<std::size_t>(i)], spec.role) =
+          to_torch(net.weights.at(spec.name)).to(device);
     }
   }
   return binding;

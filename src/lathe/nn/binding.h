@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <vector>
 
@@ -20,9 +21,9 @@ struct NodeTensors {
 /// One entry per node of the graph it was made for.
 using Binding = std::vector<NodeTensors>;
 
-/// Copies of a static net's weights as tensors without gradients.
+/// Copies of a static net's weights as tensors without gradients, on `device`.
 /// @throws std::invalid_argument as graph::check_weights.
-Binding bind(const graph::Net& net);
+Binding bind(const graph::Net& net, c10::Device device = c10::kCPU);
 
 /// The tensors of `binding` copied out of torch, as a net of its own: slices become whole tensors.
 /// @throws std::invalid_argument if the binding is of another graph.

@@ -32,12 +32,20 @@ std::string shape_text(const at::Tensor& tensor) {
   return tensor.defined() ? text(tensor.sizes()) : "nothing";
 }
 
+/// A parameter as a layer of x multiplies it: gradients come back as the parameter is.
+at::Tensor as(const at::Tensor& x, const at::Tensor& parameter) {
+  if (!parameter.defined() || parameter.scalar_type() == x.scalar_type()) return parameter;
+  return parameter.to(x.scalar_type());
+}
+
 at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
+  const at::Tensor weight = as(x, t.weight);
   if (kernels == Kernels::kLathe && !node.bias && node.groups > 1 &&
       node.groups == node.shape.channels && node.padding == node.dilation * (node.kernel / 2)) {
-    return depthwise_conv(x, t.weight, {node.stride, node.dilation});
+    return depthwise_conv(x, weight, {node.stride, node.dilation});
   }
-  return at::conv2d(x, t.weight, t.bias, node.stride, node.padding, node.dilation, node.groups);
+  return at::conv2d(x, weight, as(x, t.bias), node.stride, node.padding, node.dilation,
+                    node.groups);
 }
 
 /// Scale and shift of a batch norm.
@@ -197,7 +205,7 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
       return normalise(node, activation, t, input(0), options);
     }
     case Op::kShift:
-      return at::add(input(0), t.bias);
+      return at::add(input(0), as(input(0), t.bias));
     case Op::kActivation:
       return activate(input(0), node.activation);
     case Op::kMaxPool:
@@ -212,7 +220,9 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
       return options.training && options.dropout ? drop(input(0), node.rate, options.generator)
                                                  : input(0);
     case Op::kLinear:  // a vector is a map of one pixel, as everywhere in the graph
-      return at::linear(input(0).flatten(1), t.weight, t.bias).unsqueeze(2).unsqueeze(3);
+      return at::linear(input(0).flatten(1), as(input(0), t.weight), as(input(0), t.bias))
+          .unsqueeze(2)
+          .unsqueeze(3);
     case Op::kAdd:
       return at::add(input(0), input(1));
     case Op::kMul:
@@ -251,10 +261,11 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
 at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
                              const ForwardOptions& options) const {
   check(binding, x);
-  const bool joined = options.kernels == Kernels::kLathe && kernels_run(x) && !options.observe;
   std::vector<Normalised> values(static_cast<std::size_t>(graph_.size()));
-  values[0].z = x;
-  if (options.observe) options.observe(0, x);
+  values[0].z = options.precision == Precision::kBfloat16 ? x.to(at::kBFloat16) : x;
+  const bool joined =
+      options.kernels == Kernels::kLathe && kernels_run(values[0].z) && !options.observe;
+  if (options.observe) options.observe(0, values[0].z);
   for (const Operation& operation : joined ? joined_ : plain_) {
     Normalised& result = values[static_cast<std::size_t>(operation.result)];
     result = execute(operation, binding, values, options);
@@ -264,7 +275,8 @@ at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
     }
   }
   const graph::Shape out = graph_.output_shape();
-  const at::Tensor& y = values.back().z;
+  const at::Tensor& last = values.back().z;
+  const at::Tensor y = options.precision == Precision::kBfloat16 ? last.to(at::kFloat) : last;
   return out.height == 1 && out.width == 1 ? y.flatten(1) : y;
 }
 

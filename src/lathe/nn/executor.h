@@ -13,6 +13,7 @@
 #include "lathe/nn/binding.h"
 #include "lathe/nn/fusion.h"
 #include "lathe/nn/kernels/normalised.h"
+#include "lathe/nn/precision.h"
 
 namespace lathe::nn {
 
@@ -29,6 +30,9 @@ struct ForwardOptions {
   double drop_path = 0;                    ///< rate of kDropPath when training, in [0, 1)
   std::optional<at::Generator> generator;  ///< draws dropout; unset: torch's global one
   Kernels kernels = Kernels::kLathe;
+  /// Of layers; batch norm computes in float32 and passes on what it got. TF32 is torch's to use:
+  /// see allow_tf32().
+  Precision precision = Precision::kFloat32;
   /// Sees the input and each node's output as it is made; of a batch norm and the activation that
   /// alone reads it, only the latter's. If set, no other nodes are joined.
   std::function<void(int node, const at::Tensor& output)> observe = {};

@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace lathe::nn {
 namespace {
@@ -16,10 +17,14 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Parameters::Parameters(std::vector<Declaration> declarations, int replicas, c10::Device device) {
-  if (replicas < 1) {
-    throw std::invalid_argument("[nn::Parameters] replicas must be >= 1, got " +
-                                std::to_string(replicas));
+Parameters::Parameters(std::vector<Declaration> declarations, int replicas, c10::Device device)
+    : Parameters(std::move(declarations), replicas, device, alignment(device)) {}
+
+Parameters::Parameters(std::vector<Declaration> declarations, int replicas, c10::Device device,
+                       std::int64_t alignment) {
+  if (replicas < 1 || alignment < 1) {
+    throw std::invalid_argument("[nn::Parameters] replicas and alignment must be >= 1, got " +
+                                std::to_string(replicas) + " and " + std::to_string(alignment));
   }
   std::stable_partition(declarations.begin(), declarations.end(),
                         [](const Declaration& d) { return d.decays; });
@@ -28,7 +33,8 @@ Parameters::Parameters(std::vector<Declaration> declarations, int replicas, c10:
     if (!entries_.emplace(declared.name, Entry{offset, declared.shape, {}}).second) {
       throw std::invalid_argument("[nn::Parameters] declared twice: " + declared.name);
     }
-    offset += product(declared.shape);
+    num_elements_ += product(declared.shape);
+    offset += (product(declared.shape) + alignment - 1) / alignment * alignment;
     if (declared.decays) {
       num_decayed_ = offset;
     }
@@ -73,6 +79,32 @@ std::vector<std::string> Parameters::names() const {
 at::Tensor Parameters::part(const at::Tensor& flat, const std::string& name) const {
   const Entry& e = entry(name);
   return flat.detach().narrow(0, e.offset, product(e.shape)).view(e.shape);
+}
+
+std::vector<at::Tensor> Parameters::parts_in_order(const at::Tensor& flat) const {
+  std::map<std::int64_t, at::Tensor> parts;
+  for (const auto& [name, e] : entries_) {
+    if (const std::int64_t size = product(e.shape); size > 0) {
+      parts[e.offset] = flat.narrow(0, e.offset, size);
+    }
+  }
+  std::vector<at::Tensor> ordered;
+  for (const auto& [offset, part] : parts) {
+    ordered.push_back(part);
+  }
+  return ordered;
+}
+
+at::Tensor Parameters::packed(const at::Tensor& flat) const {
+  return size() == num_elements_ ? flat : at::cat(parts_in_order(flat.detach()));
+}
+
+void Parameters::unpack(const at::Tensor& packed, const at::Tensor& flat) const {
+  std::int64_t begin = 0;
+  for (const at::Tensor& part : parts_in_order(flat.detach())) {
+    part.copy_(packed.narrow(0, begin, part.numel()));
+    begin += part.numel();
+  }
 }
 
 }  // namespace lathe::nn

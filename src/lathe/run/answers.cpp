@@ -121,7 +121,7 @@ double session_ms(const Workshop& shop, const space::Arch& arch) {
 }
 
 double validation_top1(const Workshop& shop, const graph::Net& net) {
-  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net),
+  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net, shop.trained.weights->device()),
                              shop.trained.dataset.validation);
 }
 

@@ -21,8 +21,9 @@ std::unique_ptr<nn::SharedWeights> taken_out(const Trained& trained,
                                              const train::Evaluator& evaluator,
                                              const space::Arch& arch) {
   const graph::Graph graph = trained.space->graph(arch);
-  auto weights = std::make_unique<nn::SharedWeights>(trained.space->name(), graph,
-                                                     std::vector<int>{}, nn::WeightOptions{});
+  auto weights =
+      std::make_unique<nn::SharedWeights>(trained.space->name(), graph, std::vector<int>{},
+                                          nn::WeightOptions{.device = trained.weights->device()});
   weights->load_state(evaluator.extract(*trained.weights, graph).weights, "[run::fine_tune]");
   return weights;
 }
@@ -30,8 +31,9 @@ std::unique_ptr<nn::SharedWeights> taken_out(const Trained& trained,
 /// The same with random ones.
 std::unique_ptr<nn::SharedWeights> from_scratch(const Trained& trained, const space::Arch& arch,
                                                 std::uint64_t seed) {
-  return std::make_unique<nn::SharedWeights>(trained.space->name(), trained.space->graph(arch),
-                                             std::vector<int>{}, nn::WeightOptions{.seed = seed});
+  return std::make_unique<nn::SharedWeights>(
+      trained.space->name(), trained.space->graph(arch), std::vector<int>{},
+      nn::WeightOptions{.seed = seed, .device = trained.weights->device()});
 }
 
 train::TrainOptions options_of_one(const TrainJob& job, const FineTuneOptions& options,

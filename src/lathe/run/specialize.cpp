@@ -179,12 +179,12 @@ void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, Run
 }
 
 RunResult specialize(const std::filesystem::path& from, const std::filesystem::path& data_dir,
-                     int threads, const SpecializeOptions& options, const RunFolder& folder,
-                     const ProgressFn& progress) {
+                     int threads, const std::string& train_device, const SpecializeOptions& options,
+                     const RunFolder& folder, const ProgressFn& progress) {
   const auto start = std::chrono::steady_clock::now();
   check(options);
   nn::set_num_threads(threads_of(threads));
-  const Trained trained = open_trained(from, data_dir);
+  const Trained trained = open_trained(from, data_dir, train_device);
   const auto* const part = dynamic_cast<const space::Subspace*>(trained.space.get());
   const std::shared_ptr<const space::Space> whole =
       part == nullptr ? trained.space
@@ -199,7 +199,10 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
     return result;
   }
   if (!asked.feasible_ms.empty()) {
-    TrainJob job{.threads = threads, .seed = trained.seed};
+    TrainJob job;
+    job.threads = threads;
+    job.device = train_device;
+    job.seed = trained.seed;
     job.train.augment = trained.augment;
     const train::Evaluator evaluator(trained.dataset,
                                      {.augment = trained.augment, .seed = trained.seed});

@@ -51,11 +51,12 @@ RunResult begun_result(const Trained& trained, const Device& device);
 /// `lathe run` or `lathe train`: measures the device, takes the accuracy predictor of `from` or
 /// makes one, searches, measures and evaluates, and hands over into `folder` as run() does. Nothing
 /// is trained, but where the options say so each answer alone. Stages are resumed as in run().
-/// `data_dir` replaces the folder that the data came from, if it isn't empty; `threads` are for
-/// everything but timing, 0: all cores. The test set is read once per winner, at the end.
+/// `data_dir` replaces the folder that the data came from, if it isn't empty; `threads` (0: all
+/// cores) and `train_device` are for everything but timing. The test set is read once per winner,
+/// at the end.
 /// @throws Error as open_trained() and measure_device(); std::invalid_argument as ask().
 RunResult specialize(const std::filesystem::path& from, const std::filesystem::path& data_dir,
-                     int threads, const SpecializeOptions& options, const RunFolder& folder,
-                     const ProgressFn& progress);
+                     int threads, const std::string& train_device, const SpecializeOptions& options,
+                     const RunFolder& folder, const ProgressFn& progress);
 
 }  // namespace lathe::run

@@ -11,6 +11,7 @@
 #include "lathe/core/file.h"
 #include "lathe/dist/process_group.h"
 #include "lathe/latency/stored_model.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/cell_family.h"
 #include "lathe/space/space_file.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr int kVersion = 1;
 constexpr double kSmallestEpochs = 0.01;
+constexpr int kCpuShards = 2;
 
 /// What to open as this run's space: a built-in name, or the folder's own copy of the file.
 std::string kept_space(const std::string& space, const RunFolder& folder) {
@@ -83,10 +85,10 @@ const space::Space& trained_space(const Trained& trained) {
 
 /// The weights that training begins with.
 std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
-  const nn::WeightOptions options{
-      .seed = job.seed,
-      .zero_residual_gamma = trained.method == "bignas",
-      .replicas = train::shards_here(job.train.group, job.train.shards)};
+  const nn::WeightOptions options{.seed = job.seed,
+                                  .zero_residual_gamma = trained.method == "bignas",
+                                  .replicas = train::shards_here(job.train.group, trained.shards),
+                                  .device = nn::open_device(job.device)};
   if (!trained.arch) {
     return std::make_unique<nn::Supernet>(trained.space, options);
   }
@@ -149,12 +151,31 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
   return (kWarm + kTimed - 10) / seconds.count();
 }
 
-train::TrainOptions train_options(const TrainJob& job, const RunFolder& folder) {
+train::TrainOptions train_options(const Trained& trained, const TrainJob& job,
+                                  const RunFolder& folder) {
   train::TrainOptions options = job.train;
   options.folder = folder.root();
   options.seed = job.seed;
   options.threads = threads_of(job.threads);
+  options.shards = trained.shards;
   return options;
+}
+
+/// As many as the job says; where it says nothing those of before, or what suits the device.
+int shards_of(const TrainJob& job, const RunFolder& folder, dist::ProcessGroup& group) {
+  if (job.train.shards > 0) {
+    return job.train.shards;
+  }
+  const nlohmann::json shards = group.from_rank_0([&]() -> nlohmann::json {
+    if (std::filesystem::exists(folder.training())) {
+      const nlohmann::json before = read_json(folder.training());
+      return before.contains("shards")
+                 ? json_member<int>(before, "shards", folder.training().string())
+                 : kCpuShards;  // of an older version
+    }
+    return nn::open_device(job.device).is_cpu() ? kCpuShards : group.world_size();
+  });
+  return shards.get<int>();
 }
 
 /// Epochs for the budget: of a run that goes on those of before, whatever its pace now.
@@ -194,6 +215,7 @@ nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
       {"normalization",
        {{"mean", trained.dataset.normalization.mean},
         {"stddev", trained.dataset.normalization.stddev}}},
+      {"shards", trained.shards},
       {"seed", trained.seed}};
   if (trained.arch) {
     json["arch"] = trained.space->to_json(*trained.arch);
@@ -225,16 +247,18 @@ int threads_of(int threads) {
 }
 
 Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress) {
+  nn::open_device(job.device);  // known now whether it is there, not after the data are read
+  dist::ProcessGroup alone;
+  dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
   Trained trained{.dataset = data::open_dataset(job.dataset, job.data),
                   .method = job.method.name,
                   .seed = job.seed,
+                  .shards = shards_of(job, folder, group),
                   .augment = job.train.augment};
   // Whether there are images enough is better known now than after minutes of measuring.
   train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
-  dist::ProcessGroup alone;
-  trained.space = open_for(kept_space(space_of(job, trained.dataset), folder,
-                                      job.train.group != nullptr ? *job.train.group : alone),
-                           trained.dataset);
+  trained.space =
+      open_for(kept_space(space_of(job, trained.dataset), folder, group), trained.dataset);
   const bool supernet = train::trains_supernet(job.method.name);
   if (supernet && !trained.space->weights_nest()) {
     throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
@@ -269,12 +293,12 @@ void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds) {
 }
 
 double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder) {
-  return pace_of(trained, job, train_options(job, folder));
+  return pace_of(trained, job, train_options(trained, job, folder));
 }
 
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress) {
-  const train::TrainOptions options = train_options(job, folder);
+  const train::TrainOptions options = train_options(trained, job, folder);
   const std::int64_t images = trained.dataset.train.size();
   dist::ProcessGroup alone;
   dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
@@ -314,7 +338,8 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
   }
 }
 
-Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir) {
+Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir,
+                     const std::string& device) {
   const std::filesystem::path path = folder / kTrainingName;
   const std::filesystem::path checkpoint = train::checkpoint_path(folder);
   if (!std::filesystem::exists(path) || !std::filesystem::exists(checkpoint)) {
@@ -362,7 +387,9 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   if (!arch.is_null()) {
     trained.arch = trained.space->from_json(arch, where);
   }
-  trained.weights = new_weights(trained, {.train = {.shards = 1}, .seed = trained.seed});
+  TrainJob job;
+  job.device = device;
+  trained.weights = new_weights(trained, job);
   train::load_trained(checkpoint, *trained.weights);
   return trained;
 }

@@ -35,10 +35,12 @@ struct TrainJob {
   /// Seconds that training may take: epochs follow from the pace of the first steps. 0: as the
   /// method's epochs say. Plain training only.
   double budget_s = 0;
-  /// Its folder, threads and seed are set by the stage. Processes of its group call the stage's
-  /// functions together, each with the same job; rank 0 alone reads and writes the folder.
+  /// Its folder, threads and seed are set by the stage. Shards may be 0: 2 on the CPU, one for each
+  /// process on GPUs, and as many as before where a run goes on. Processes of its group call the
+  /// stage's functions together, each with the same job; rank 0 alone reads and writes the folder.
   train::TrainOptions train;
-  int threads = 0;  ///< 0: all cores
+  int threads = 0;             ///< 0: all cores
+  std::string device = "cpu";  ///< that computes, as nn::open_device(); of no result's identity
   std::uint64_t seed = 0;
 };
 
@@ -59,6 +61,7 @@ struct Trained {
   std::optional<space::Arch> arch;
   std::string method;
   std::uint64_t seed = 0;
+  int shards = 1;                ///< of each batch
   data::AugmentOptions augment;  ///< of the training images: batch norm is recalibrated with it
 
   /// The net that `weights` hold for an arch of the space. @throws Error if they are those of
@@ -74,8 +77,8 @@ std::string default_space(int image_size);
 int threads_of(int threads);
 
 /// Loads the data and opens the space, with weights as they are before training.
-/// @throws Error if the data, the space or the arch is not as needed, the method can't train it, or
-/// there are too few images.
+/// @throws Error if there is no such device, or the data, the space or the arch is not as needed,
+/// the method can't train it, or there are too few images.
 Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress);
 
 /// From here on the nets between the bounds are all there are: the space becomes that part of it,
@@ -97,10 +100,10 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress);
 
 /// What `folder`, of `lathe train` or `lathe run`, has trained. `data_dir` replaces the folder that
-/// the data came from, if it isn't empty.
+/// the data came from, if it isn't empty; the weights are on `device`.
 /// @throws Error if the folder has no finished training (with the command that ends it), or
 /// something in it doesn't fit.
 Trained open_trained(const std::filesystem::path& folder,
-                     const std::filesystem::path& data_dir = {});
+                     const std::filesystem::path& data_dir = {}, const std::string& device = "cpu");
 
 }  // namespace lathe::run

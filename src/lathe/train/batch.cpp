@@ -27,6 +27,26 @@ Batch make_batch(data::ImageBatch batch) {
   return result;
 }
 
+at::MemoryFormat fastest_layout(c10::Device device, nn::Precision precision) {
+  return device.is_cpu() || precision == nn::Precision::kBfloat16 ? at::MemoryFormat::ChannelsLast
+                                                                  : at::MemoryFormat::Contiguous;
+}
+
+Batch on_device(const Batch& batch, c10::Device device, std::optional<at::MemoryFormat> layout) {
+  const auto moved = [&](const at::Tensor& tensor) {
+    if (!tensor.defined() || tensor.device() == device) return tensor;
+    const bool pinned = device.is_cuda() && tensor.is_cpu();
+    return (pinned ? tensor.pin_memory() : tensor).to(device, /*non_blocking=*/pinned);
+  };
+  Batch there{moved(batch.images), moved(batch.labels), moved(batch.targets)};
+  if (layout && there.images.suggest_memory_format() != *layout) {
+    // Not contiguous(), to which images of one channel are of either layout as they are.
+    const at::Tensor placed = at::empty_like(there.images, there.images.options(), *layout);
+    there.images = placed.copy_(there.images);
+  }
+  return there;
+}
+
 at::Tensor resized(const at::Tensor& images, const graph::Shape& input) {
   if (images.size(2) == input.height && images.size(3) == input.width) {
     return images;

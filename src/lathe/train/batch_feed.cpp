@@ -1,5 +1,6 @@
 #include "lathe/train/batch_feed.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace lathe::train {
@@ -16,7 +17,8 @@ BatchFeed::BatchFeed(const data::Dataset& dataset, const BatchFeedOptions& optio
         return request(number / here, options_.here.first + static_cast<int>(number % here));
       },
       data::LoaderOptions{.threads = options.loader_threads,
-                          .ahead = 2 * here,  // this step's and the next's
+                          // This step's and the next's, or one for each thread.
+                          .ahead = std::max<std::int64_t>(2 * here, options_.loader_threads),
                           .first = options.first_step * here});
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "lathe/data/loader.h"
+#include "lathe/nn/precision.h"
 
 namespace lathe::train {
 namespace {
@@ -66,6 +67,7 @@ void Evaluator::each_batch(const data::ImageSet& set, const data::Batches& batch
 std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
                                                std::span<const nn::Executor> nets) const {
   const c10::NoGradGuard no_grad;
+  nn::allow_tf32(false);
   std::vector<nn::Binding> bindings;
   std::vector<nn::BatchNormCalibration> calibrations;
   bindings.reserve(nets.size());  // calibrations refer to them
@@ -83,9 +85,10 @@ std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
         data::fixed_subset(set.size(), options_.calibration_images, options_.seed),
         batch_size(set));
     each_batch(set, batches, augmentation, [&](const Batch& batch) {
-      const at::Tensor images = batch.images.to(weights.device());
+      const Batch there = on_device(batch, weights.device(),
+                                    fastest_layout(weights.device(), nn::Precision::kFloat32));
       for (const std::size_t i : members) {
-        calibrations[i].add(images);
+        calibrations[i].add(there.images);
       }
     });
   }
@@ -107,11 +110,15 @@ graph::Net Evaluator::extract(const nn::SharedWeights& weights, const graph::Gra
 std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::ImageSet& set,
                                     std::int64_t limit) const {
   const c10::NoGradGuard no_grad;
+  nn::allow_tf32(false);
   const std::int64_t count = limit < 0 ? set.size() : std::min(limit, set.size());
   if (count == 0) {
     throw std::invalid_argument("[train::Evaluator::top1] needs at least one image");
   }
-  std::vector<std::int64_t> right(nets.size(), 0);
+  std::vector<at::Tensor> right;  // on the nets' device: reading a count waits for it
+  for (const BoundNet& net : nets) {
+    right.push_back(at::zeros({}, at::TensorOptions(at::kLong).device(device_of(*net.binding))));
+  }
   const auto sizes = by_input_size(
       nets.size(), [&](std::size_t i) -> const nn::Executor& { return *nets[i].net; });
   for (const auto& [size, members] : sizes) {
@@ -123,20 +130,22 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
                                                           count, options_.seed),
                                   batch_size(images));
     each_batch(images, batches, std::nullopt, [&](const Batch& batch) {
+      Batch there = batch;
       for (const std::size_t i : members) {
-        const at::Tensor answers =
-            nets[i]
-                .net->forward(*nets[i].binding, batch.images.to(device_of(*nets[i].binding)))
-                .narrow(1, 0, set.num_classes())  // an auxiliary head's logits come after
-                .argmax(1)
-                .to(at::kCPU);
-        right[i] += answers.eq(batch.labels).sum().item<std::int64_t>();
+        const c10::Device device = right[i].device();
+        there = on_device(there, device, fastest_layout(device, nn::Precision::kFloat32));
+        right[i] += nets[i]
+                        .net->forward(*nets[i].binding, there.images)
+                        .narrow(1, 0, set.num_classes())  // an auxiliary head's logits come after
+                        .argmax(1)
+                        .eq(there.labels)
+                        .sum();
       }
     });
   }
   std::vector<double> shares;
-  for (const std::int64_t n : right) {
-    shares.push_back(static_cast<double>(n) / static_cast<double>(count));
+  for (const at::Tensor& n : right) {
+    shares.push_back(static_cast<double>(n.item<std::int64_t>()) / static_cast<double>(count));
   }
   return shares;
 }

@@ -30,8 +30,8 @@ struct BoundNet {
 };
 
 /// Each pass over a split serves any number of nets of one resolution: images are read at the size
-/// of the nets' input, ahead by as many threads as torch has where they come from files. `dataset`
-/// must outlive it.
+/// of the nets' input, ahead by as many threads as torch has where they come from files. Nets run
+/// on the device of their weights, in float32 without TF32. `dataset` must outlive it.
 class Evaluator {
  public:
   Evaluator(const data::Dataset& dataset, const EvaluatorOptions& options);

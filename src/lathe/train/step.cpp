@@ -1,17 +1,19 @@
 #include "lathe/train/step.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
+#include "lathe/nn/device.h"
 #include "lathe/train/loss.h"
 
 namespace lathe::train {
@@ -52,6 +54,28 @@ nn::Binding bound(const nn::SharedWeights& weights, const StepPass& pass, int re
   }
   return binding;
 }
+/// Backward passes, one after the other. With `aside` a thread of their own launches them while the
+/// caller goes on to the next net's forward pass: on a GPU small nets are as fast as their kernels
+/// are launched.
+class Backwards {
+ public:
+  explicit Backwards(bool aside) : aside_(aside) {}
+  void add(std::function<void()> backward) {
+    finish();
+    if (aside_) {
+      running_ = std::async(std::launch::async, std::move(backward));
+    } else {
+      backward();
+    }
+  }
+  void finish() {
+    if (running_.valid()) running_.get();
+  }
+
+ private:
+  bool aside_;
+  std::future<void> running_;
+};
 
 }  // namespace
 
@@ -87,16 +111,35 @@ Step::Step(nn::SharedWeights& weights, const StepOptions& options)
   }
 }
 
+/// Waits for the device: `losses` of the passes, float64, and `observed` ones of images.
+void Step::read(const std::vector<at::Tensor>& losses, const std::vector<at::Tensor>& observed,
+                Shard& shard) {
+  for (const at::Tensor& values : observed) {
+    const at::Tensor each = values.to(at::kCPU);
+    shard.observed.emplace_back(each.data_ptr<float>(), each.data_ptr<float>() + each.numel());
+  }
+  const at::Tensor of_passes = at::stack(losses).to(at::kCPU);
+  const double* values = of_passes.data_ptr<double>();
+  shard.loss = values[0];
+  for (std::size_t i = 1; i < losses.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      shard.loss = values[i];  // a subnet's failure is the step's, as the first net's
+    }
+  }
+}
+
 void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
                      const Teacher& teacher) {
-  const at::Tensor images = batch.images.to(weights_.device());
-  const at::Tensor labels = batch.target().to(weights_.device());
+  const at::Tensor& images = batch.images;
+  const at::Tensor& labels = batch.target();
   if (teacher.net != nullptr) {
     const c10::NoGradGuard no_grad;
-    shard.teacher_logits = teacher.net->forward(teacher.weights->bind(teacher.net->graph()),
-                                                resized(images, teacher.net->graph().input_shape()),
-                                                {.kernels = options_.kernels});
+    shard.teacher_logits =
+        teacher.net->forward(teacher.weights->bind(teacher.net->graph()),
+                             resized(images, teacher.net->graph().input_shape()),
+                             {.kernels = options_.kernels, .precision = options_.precision});
   }
+  std::vector<at::Tensor> losses, observed;
   const auto value = [&](const LossTerm& term, const at::Tensor& logits) {
     switch (term.target) {
       case Target::kLabels:
@@ -108,6 +151,7 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
     }
     throw std::invalid_argument("[train::Step] unknown target");
   };
+  Backwards backwards(!weights_.device().is_cpu());
   for (const StepPass& pass : passes) {
     const graph::Graph& graph = pass.net->graph();
     at::Tensor logits =
@@ -118,9 +162,9 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
                            .dropout = pass.dropout,
                            .drop_path = pass.drop_path,
                            .generator = shard.dropout,
-                           .kernels = options_.kernels});
-    at::Tensor sum;
-    double loss = 0;
+                           .kernels = options_.kernels,
+                           .precision = options_.precision});
+    at::Tensor sum, loss;
     if (pass.auxiliary_weight > 0) {
       const std::int64_t classes = logits.size(1) / 2;
       sum = label_loss(logits.narrow(1, classes, classes), labels, options_.label_smoothing) *
@@ -131,25 +175,27 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
       const at::Tensor part = value(term, logits);
       const at::Tensor scaled = part * (term.weight / options_.shards);
       sum = sum.defined() ? sum + scaled : scaled;
-      loss += part.item<double>() * (pass.losses.size() > 1 ? term.weight : 1.0);
+      const at::Tensor exact =
+          part.detach().to(at::kDouble) * (pass.losses.size() > 1 ? term.weight : 1.0);
+      loss = loss.defined() ? loss + exact : exact;
     }
-    if (&pass == &passes.back()) {
-      reducer_.begin_last_backward(shard.replica, sum);
-    }
-    sum.backward();
+    backwards.add([this, sum, replica = shard.replica, last = &pass == &passes.back()] {
+      if (last) {
+        reducer_.begin_last_backward(replica, sum);
+      }
+      sum.backward();
+    });
     if (pass.observe) {
-      const at::Tensor each =
-          at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{}, at::Reduction::None)
-              .to(at::kCPU);
-      shard.observed.emplace_back(each.data_ptr<float>(), each.data_ptr<float>() + each.numel());
+      observed.push_back(
+          at::cross_entropy_loss(logits.detach(), labels, /*weight=*/{}, at::Reduction::None));
     }
     if (!shard.first_logits.defined()) {
       shard.first_logits = logits.detach();
-      shard.loss = loss;
-    } else if (!std::isfinite(loss)) {
-      shard.loss = loss;  // a subnet's failure is the step's, as the first net's
     }
+    losses.push_back(loss);
   }
+  backwards.finish();
+  read(losses, observed, shard);
 }
 
 /// Every process's losses and observations, of all shards in order.
@@ -160,8 +206,9 @@ StepResult Step::gather(const std::vector<Shard>& shards, std::span<const StepPa
   for (const std::vector<float>& observed : shards.front().observed) {
     width += static_cast<std::int64_t>(observed.size());
   }
+  const c10::Device device = group_.world_size() > 1 ? weights_.device() : c10::Device(c10::kCPU);
   const at::Tensor rows =
-      at::zeros({options_.shards, width}, at::TensorOptions(at::kDouble).device(weights_.device()));
+      at::zeros({options_.shards, width}, at::TensorOptions(at::kDouble).device(device));
   for (const Shard& shard : shards) {
     std::vector<double> row{shard.loss};
     for (const std::vector<float>& observed : shard.observed) {
@@ -199,6 +246,7 @@ StepResult Step::gather(const std::vector<Shard>& shards, std::span<const StepPa
 StepResult Step::run(std::int64_t step, std::span<const StepPass> passes,
                      const ShardBatch& batch_of, const Teacher& teacher) {
   require_targets(passes, teacher);
+  nn::allow_tf32(options_.precision == nn::Precision::kTf32);
   reducer_.begin();
   std::vector<Shard> shards(static_cast<std::size_t>(range_.count));
   workers_.run([&](int worker) {
@@ -206,11 +254,12 @@ StepResult Step::run(std::int64_t step, std::span<const StepPass> passes,
       Shard& shard = shards[static_cast<std::size_t>(replica)];
       const int index = range_.first + replica;
       shard.replica = replica;
-      shard.dropout = at::detail::createCPUGenerator(
+      shard.dropout = nn::make_generator(
+          weights_.device(),
           Rng::derived(options_.seed, {kDropoutStream, static_cast<std::uint64_t>(step),
                                        static_cast<std::uint64_t>(index)})
               .next());
-      run_shard(shard, passes, batch_of(index), teacher);
+      run_shard(shard, passes, on_device(batch_of(index), weights_.device()), teacher);
     }
   });
   return gather(shards, passes);

@@ -27,6 +27,8 @@ struct StepOptions {
   double label_smoothing = 0.1;
   std::uint64_t seed = 0;  ///< of dropout, with the step and the shard
   nn::Kernels kernels = nn::Kernels::kLathe;
+  /// Of every pass, the teacher's too; it decides for all of this process whether TF32 is allowed.
+  nn::Precision precision = nn::Precision::kFloat32;
   /// The processes that share the shards, each executing a run of them (dist::shards_of()); it must
   /// outlive the step. None: this process alone. The result is the same to the bit where
   /// dist::sums_alike() says so and each shard has as many threads.
@@ -68,7 +70,8 @@ struct StepResult {
   std::vector<Observation> observations;
 };
 
-/// Executes steps on `weights`, which must outlive it.
+/// Executes steps on `weights`, which must outlive it, on their device. A step waits for the device
+/// once, when all passes of a shard are launched, to say what the losses were.
 class Step {
  public:
   /// @throws std::invalid_argument if `weights` has not a replica per shard of this process, or an
@@ -94,6 +97,8 @@ class Step {
   struct Shard;
   void run_shard(Shard& shard, std::span<const StepPass> passes, const Batch& batch,
                  const Teacher& teacher);
+  static void read(const std::vector<at::Tensor>& losses, const std::vector<at::Tensor>& observed,
+                   Shard& shard);
   StepResult gather(const std::vector<Shard>& shards, std::span<const StepPass> passes);
 
   nn::SharedWeights& weights_;

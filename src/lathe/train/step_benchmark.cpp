@@ -12,6 +12,7 @@
 
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
+#include "lathe/nn/device.h"
 
 namespace lathe::train {
 namespace {
@@ -24,11 +25,14 @@ constexpr std::int64_t kFewestRuns = 3;
 StepBenchmark::StepBenchmark(std::shared_ptr<const space::Space> space, const StepWork& work)
     : work_(work),
       space_(std::move(space)),
-      weights_(space_, {.seed = work.seed, .replicas = shards_here(work.group, work.shards)}),
+      weights_(space_, {.seed = work.seed,
+                        .replicas = shards_here(work.group, work.shards),
+                        .device = work.device}),
       optimizer_(make_optimizer(weights_.parameters(), {})),
       step_(weights_, {.shards = work.shards,
                        .threads = work.threads,
                        .kernels = work.kernels,
+                       .precision = work.precision,
                        .group = work.group,
                        .reducer = work.reducer}) {
   if (work.batch_size < 1 || work.batch_size % work.shards != 0 || work.subnets < 1) {
@@ -56,8 +60,9 @@ StepBenchmark::StepBenchmark(std::shared_ptr<const space::Space> space, const St
       at::randint(space_->task().num_classes, {work.batch_size}, generator, at::kLong);
   const std::int64_t part = work.batch_size / work.shards;
   for (int shard = 0; shard < work.shards; ++shard) {
-    batches_.push_back({images.narrow(0, shard * part, part).contiguous(layout),
-                        labels.narrow(0, shard * part, part)});
+    batches_.push_back(
+        on_device({images.narrow(0, shard * part, part), labels.narrow(0, shard * part, part), {}},
+                  work.device, layout));
   }
 }
 
@@ -69,15 +74,17 @@ double StepBenchmark::train() {
 }
 
 void StepBenchmark::infer() {
+  nn::allow_tf32(work_.precision == nn::Precision::kTf32);
   nn::Workers& workers = step_.workers();
   workers.run([&](int worker) {
     const c10::NoGradGuard no_grad;
     for (int shard = worker; shard < weights_.parameters().replicas(); shard += workers.count()) {
       nets_.front().forward(weights_.bind(nets_.front().graph(), shard),
                             batches_[static_cast<std::size_t>(shard)].images,
-                            {.kernels = work_.kernels});
+                            {.kernels = work_.kernels, .precision = work_.precision});
     }
   });
+  nn::synchronize(work_.device);
 }
 
 std::int64_t StepBenchmark::macs() const {

@@ -20,7 +20,9 @@ struct StepWork {
   int shards = 2;  ///< see StepOptions
   int threads = 2;
   nn::Kernels kernels = nn::Kernels::kLathe;
+  nn::Precision precision = nn::Precision::kFloat32;
   bool channels_last = true;            ///< memory layout of the images; else NCHW
+  c10::Device device = c10::kCPU;       ///< of weights and images, which lie there from the start
   std::uint64_t seed = 1;               ///< of weights, images and random nets
   dist::ProcessGroup* group = nullptr;  ///< of the processes that share the shards, see StepOptions
   GradientReducerOptions reducer;

@@ -18,9 +18,14 @@ constexpr const char* kOptimizer = "optimizer";
 constexpr const char* kTeacher = "teacher";
 constexpr const char* kAverageValues = "values";
 
-void copy_flat(const at::Tensor& target, const FloatTensor& source) {
+void copy_flat(const nn::Parameters& parameters, const at::Tensor& target,
+               const FloatTensor& source) {
   const c10::NoGradGuard no_grad;
-  target.copy_(nn::to_torch(source));
+  parameters.unpack(nn::to_torch(source).to(target.device()), target);
+}
+
+bool is_packed(const nn::Parameters& parameters, const FloatTensor& tensor) {
+  return tensor.shape == std::vector<std::int64_t>{parameters.num_elements()};
 }
 
 }  // namespace
@@ -76,10 +81,11 @@ void TrainState::save(const std::filesystem::path& path, const nlohmann::json& s
                         .state = counted(),
                         .weights = weights.state()};
   for (const auto& [name, buffer] : optimizer->buffers()) {
-    checkpoint.parts[kOptimizer][name] = nn::from_torch(buffer);
+    checkpoint.parts[kOptimizer][name] = nn::from_torch(weights.parameters().packed(buffer));
   }
   if (average) {
-    checkpoint.parts[kAverage][kAverageValues] = nn::from_torch(average->values());
+    checkpoint.parts[kAverage][kAverageValues] =
+        nn::from_torch(weights.parameters().packed(average->values()));
   }
   if (teacher) {
     checkpoint.parts[kTeacher] = teacher->state();
@@ -95,7 +101,7 @@ void TrainState::restore_tensors(const Checkpoint& checkpoint, const std::string
                           const at::Tensor& target) {
     const auto found = checkpoint.parts.find(part);
     const bool there = found != checkpoint.parts.end() && found->second.contains(name);
-    if (!there || found->second.at(name).shape != target.sizes().vec()) {
+    if (!there || !is_packed(weights.parameters(), found->second.at(name))) {
       throw Error(where + ": the " + part + "'s " + name + " is missing or of another size");
     }
     flat.emplace_back(target, &found->second.at(name));
@@ -112,7 +118,7 @@ void TrainState::restore_tensors(const Checkpoint& checkpoint, const std::string
   }
   weights.load_state(checkpoint.weights, where);
   for (const auto& [target, source] : flat) {
-    copy_flat(target, *source);
+    copy_flat(weights.parameters(), target, *source);
   }
 }
 
@@ -167,11 +173,11 @@ void load_trained(const std::filesystem::path& path, nn::SharedWeights& weights)
   if (average != checkpoint.parts.end()) {
     const auto values = average->second.find(kAverageValues);
     const at::Tensor target = weights.parameters().values();
-    if (values == average->second.end() || values->second.shape != target.sizes().vec()) {
+    if (values == average->second.end() || !is_packed(weights.parameters(), values->second)) {
       throw Error(path.string() + ": the average's values are missing or of another size");
     }
     weights.load_state(checkpoint.weights, path.string());
-    copy_flat(target, values->second);
+    copy_flat(weights.parameters(), target, values->second);
     return;
   }
   weights.load_state(checkpoint.weights, path.string());

@@ -48,6 +48,7 @@ class Run {
                         .threads = options.threads,
                         .label_smoothing = options.label_smoothing,
                         .seed = options.seed,
+                        .precision = options.precision,
                         .group = &group_,
                         .reducer = options.reducer}),
         state_(weights, space, strategy, options.optimizer, options.average_decay),
@@ -101,6 +102,7 @@ nlohmann::json Run::settings() const {
           {"label_smoothing", options_.label_smoothing},
           {"auxiliary_weight", options_.auxiliary_weight},
           {"augment", data::to_json(options_.augment)},
+          {"precision", nn::to_string(options_.precision)},
           {"image_size", dataset_.train.image_size()},
           {"seed", options_.seed}};
 }
@@ -110,7 +112,7 @@ void Run::require_agreement() {
   nlohmann::json all = settings();
   all.update(dist::versions());
   all["weights"] = weights_.name();
-  all["parameters"] = weights_.parameters().size();
+  all["parameters"] = weights_.parameters().num_elements();
   all["total_steps"] = strategy_.total_steps();
   all["validation_images"] = options_.validation_images;
   group_.require_same(all);
@@ -138,7 +140,8 @@ std::int64_t Run::begin() {
 }
 
 void Run::open_feed(std::int64_t start) {
-  const bool ahead = options_.loader_threads < 0 && dataset_.train.source().reads_files();
+  const bool ahead = options_.loader_threads < 0 &&
+                     (dataset_.train.source().reads_files() || !weights_.device().is_cpu());
   feed_.emplace(
       dataset_,
       BatchFeedOptions{
@@ -203,7 +206,10 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
     nets.emplace_back(space_.graph(arch));
     teacher = {.weights = state_.teacher.get(), .net = &nets.back()};
   }
-  const auto batch_of = [&](int shard) { return feed_->take(step, shard); };
+  const auto batch_of = [&](int shard) {
+    return on_device(feed_->take(step, shard), weights_.device(),
+                     fastest_layout(weights_.device(), options_.precision));
+  };
   return step_.run(step, step_passes, batch_of, teacher);
 }
 

@@ -24,14 +24,17 @@ struct TrainOptions {
   /// The processes that train together, as StepOptions; none: this one alone.
   dist::ProcessGroup* group = nullptr;
   GradientReducerOptions reducer;  ///< how their gradients are added
+  nn::Precision precision =
+      nn::Precision::kFloat32;  ///< as StepOptions; nets are evaluated in float32
   OptimizerOptions optimizer;
   /// Of the weights' moving average, which then is the result; 0: the last weights are.
   double average_decay = 0;
   double label_smoothing = 0.1;
   double auxiliary_weight = 0.4;  ///< of an auxiliary head's loss, where the nets have one
   data::AugmentOptions augment;
-  /// That read images ahead. -1: as many as `threads` where images are read from files, none where
-  /// they are in memory. The result doesn't depend on it.
+  /// That read images ahead. -1: as many as `threads` where images are read from files or the
+  /// weights are not on the CPU, none where it would have less for its steps. The result doesn't
+  /// depend on it.
   int loader_threads = -1;
   std::int64_t validation_images = 5000;  ///< per report at an epoch's end; 0: no report
   /// A checkpoint is written at every epoch's end, and after so many seconds or steps.

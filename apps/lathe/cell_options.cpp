@@ -148,7 +148,7 @@ run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
   if (command.count("--lr") > 0 && o.final_learning_rate > 0) {
     o.final_learning_rate *= o.learning_rate / given.learning_rate;
   }
-  o.shards = training.train.shards;
+  o.shards = training.train.shards > 0 ? training.train.shards : train::SearchCellsOptions{}.shards;
   o.augment = training.train.augment;
   o.checkpoint_s = training.train.checkpoint_s;
   o.goal.estimate.estimator = search::latency_estimator_from_string(options.estimator);

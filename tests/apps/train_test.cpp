@@ -173,7 +173,7 @@ TEST_F(TrainTest, SaysWhatDoesNotGoTogether) {
 }
 
 TEST_F(TrainTest, SaysWhichDevicesThereAre) {
-  for (const std::string command :
+  for (const std::string& command :
        {"train --space mbv3_28 --out " + quoted(out("x")) + data(),
         "run --space mbv3_28 --out " + quoted(out("y")) + data(),
         std::string("bench train-step --space mbv3_28"), std::string("bench infer --space mbv3_28"),

@@ -2,6 +2,7 @@
 #include "lathe/nn/kernels/mixed_ops.h"
 
 #include <cmath>
+#include <utility>
 
 #include "compare.h"
 
@@ -48,21 +49,21 @@ at::Tensor ours(const std::vector<at::Tensor>& in) {
   return nn::mixed_ops(call).y;
 }
 
-at::Tensor norm(const at::Tensor& x) {
+at::Tensor normalised(const at::Tensor& x) {
   return at::batch_norm(x, {}, {}, {}, {}, true, 0.1, 1e-5, true);
 }
 
 at::Tensor library(const std::vector<at::Tensor>& in) {
   const at::Tensor& x = in[0];
-  std::vector<at::Tensor> terms{x, norm(at::max_pool2d(x, 3, 1, 1)),
-                                norm(at::avg_pool2d(x, 3, 1, 1, false, false))};
+  std::vector<at::Tensor> terms{x, normalised(at::max_pool2d(x, 3, 1, 1)),
+                                normalised(at::avg_pool2d(x, 3, 1, 1, false, false))};
   std::size_t next = 1;
   for (const auto& convs : kConvs) {
     at::Tensor y = x;
     for (const ConvShape& conv : convs) {
       y = at::conv2d(at::relu(y), in[next], {}, 1, conv.dilation * (conv.kernel / 2), conv.dilation,
                      x.size(1));
-      y = norm(at::conv2d(y, in[next + 1]));
+      y = normalised(at::conv2d(y, in[next + 1]));
       next += 2;
     }
     terms.push_back(y);

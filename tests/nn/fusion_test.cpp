@@ -37,7 +37,7 @@ int inverted_residual(Graph& g) {
 TEST(Fusion, JoinsAnInvertedResidualInFourOperations) {
   Graph g({8, 6, 6});
   const int out = inverted_residual(g);
-  const std::vector<Operation> joined = plan(g, true);
+  const std::vector<Operation> joined = plan(g, Joining::kConvolutions);
   ASSERT_EQ(joined.size(), 4U);
   EXPECT_TRUE(joined[0].pending);
   EXPECT_TRUE(joined[1].pending);
@@ -53,7 +53,7 @@ TEST(Fusion, JoinsAnInvertedResidualInFourOperations) {
 TEST(Fusion, WithoutConvolutionsJoinsBatchNormWithItsActivationOnly) {
   Graph g({8, 6, 6});
   inverted_residual(g);
-  const std::vector<Operation> plain = plan(g, false);
+  const std::vector<Operation> plain = plan(g, Joining::kActivations);
   EXPECT_EQ(plain.size(), static_cast<std::size_t>(g.size()) - 3);  // the input, two activations
   EXPECT_EQ(count(plain, Kind::kNormalise), 3);
   EXPECT_EQ(count(plain, Kind::kNode), static_cast<int>(plain.size()) - 3);
@@ -64,10 +64,11 @@ TEST(Fusion, EveryNodeIsRunOnceAfterItsInputs) {
   Rng rng(1);
   for (int i = 0; i < 10; ++i) {
     const Graph g = space->graph(i == 0 ? space->largest() : space->sample(rng));
-    for (const bool convolutions : {false, true}) {
+    for (const Joining joining :
+         {Joining::kActivations, Joining::kConvolutions, Joining::kMixtures}) {
       std::vector<bool> there(static_cast<std::size_t>(g.size()), false);
       there[0] = true;
-      for (const Operation& operation : plan(g, convolutions)) {
+      for (const Operation& operation : plan(g, joining)) {
         for (const int input : operation.inputs) {
           EXPECT_TRUE(there[static_cast<std::size_t>(input)]) << input;
         }
@@ -86,7 +87,7 @@ TEST(Fusion, LeavesNothingPendingThatAReaderCannotTake) {
                              Activation::kRelu);
   g.batch_norm(g.conv(y, "b", {.out_channels = 8}), "bn", 1e-5);
   g.add(g.size() - 1, y);  // a second reader, which wants it computed
-  const std::vector<Operation> joined = plan(g, true);
+  const std::vector<Operation> joined = plan(g, Joining::kConvolutions);
   ASSERT_EQ(joined.size(), 2U);
   EXPECT_FALSE(joined[0].pending);
   EXPECT_EQ(joined[1].add, g.size() - 1);
@@ -96,7 +97,7 @@ TEST(Fusion, DoesNotJoinWhatOurKernelsDoNotRun) {
   const auto joins = [](const Graph::ConvOptions& options) {
     Graph g({8, 6, 6});
     g.batch_norm(g.conv(0, "a", options), "b", 1e-5);
-    return count(plan(g, true), Kind::kConvolve) == 1;
+    return count(plan(g, Joining::kConvolutions), Kind::kConvolve) == 1;
   };
   EXPECT_TRUE(joins({.out_channels = 5}));
   EXPECT_FALSE(joins({.out_channels = 5, .stride = 2}));
@@ -117,7 +118,7 @@ TEST(Fusion, KeepsASqueezeAndExciteApartWhereItsMeanIsReadElsewhere) {
   gate = g.conv(g.activation(gate, Activation::kRelu), "expand", {.out_channels = 8, .bias = true});
   const int y = g.mul(0, g.activation(gate, Activation::kHSigmoid));
   g.concat({g.global_avg_pool(y), pool});
-  EXPECT_EQ(count(plan(g, true), Kind::kSqueezeExcite), 0);
+  EXPECT_EQ(count(plan(g, Joining::kConvolutions), Kind::kSqueezeExcite), 0);
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "lathe/nn/kernels/batch_norm_act.h"
 #include "lathe/nn/kernels/depthwise_conv.h"
+#include "lathe/nn/kernels/mixed_ops.h"
 #include "lathe/nn/kernels/mixed_sum.h"
 #include "lathe/nn/kernels/pointwise_conv.h"
 #include "lathe/nn/kernels/scale_channels.h"
@@ -107,7 +109,10 @@ at::Tensor shuffle_channels(const at::Tensor& x, std::int64_t groups) {
 }  // namespace
 
 Executor::Executor(graph::Graph graph)
-    : graph_(std::move(graph)), joined_(plan(graph_, true)), plain_(plan(graph_, false)) {
+    : graph_(std::move(graph)),
+      trained_(plan(graph_, Joining::kMixtures)),
+      joined_(plan(graph_, Joining::kConvolutions)),
+      plain_(plan(graph_, Joining::kActivations)) {
   for (int i = 1; i < graph_.size(); ++i) {
     for (graph::ParameterSpec& spec : graph::parameters_of(graph_, i)) {
       expected_.push_back({i, std::move(spec)});
@@ -167,6 +172,50 @@ Normalised Executor::convolve_and_normalise(const Operation& operation, const Bi
   return {apply(y, operation.add < 0 ? at::Tensor() : input(1).z)};
 }
 
+at::Tensor Executor::mix(const Operation& operation, const Binding& binding,
+                         const std::vector<Normalised>& values,
+                         const ForwardOptions& options) const {
+  const auto weight = [&](int node) { return binding[static_cast<std::size_t>(node)].weight; };
+  MixedOps call{.weights = weight(operation.node)};
+  if (operation.bypass.sum >= 0) {
+    call.channel_parts = graph_[operation.bypass.result].groups;
+    call.bypass_weights = weight(operation.bypass.sum);
+    for (std::size_t i = 0; i < operation.bypass.states.size(); ++i) call.bypassing.push_back(i);
+  }
+  for (const int input : operation.inputs) {
+    call.inputs.push_back(values[static_cast<std::size_t>(input)].z);
+  }
+  std::vector<int> norms;
+  for (const MixtureBranch& branch : operation.branches) {
+    const auto input = std::find(operation.inputs.begin(), operation.inputs.end(), branch.input);
+    MixedOp op{.input = static_cast<std::size_t>(input - operation.inputs.begin())};
+    if (branch.pool >= 0) {
+      const Node& pool = graph_[branch.pool];
+      op.kind = pool.op == Op::kMaxPool ? MixedOp::Kind::kMaxPool : MixedOp::Kind::kAvgPool;
+      op.stride = pool.stride;
+      op.eps = graph_[branch.norm].eps;
+      norms.push_back(branch.norm);
+    }
+    for (const SeparableNodes& conv : branch.convs) {
+      const Node& depthwise = graph_[conv.depthwise];
+      op.kind = MixedOp::Kind::kSeparable;
+      op.convs.push_back({weight(conv.depthwise),
+                          weight(conv.pointwise),
+                          {depthwise.stride, depthwise.dilation},
+                          graph_[conv.norm].eps});
+      norms.push_back(conv.norm);
+    }
+    call.ops.push_back(std::move(op));
+  }
+  MixedOpsResult result = mixed_ops(call);
+  const std::int64_t count = result.y.numel() / result.y.size(1);  // values a channel
+  for (std::size_t i = 0; i < norms.size(); ++i) {
+    const NodeTensors& norm = binding[static_cast<std::size_t>(norms[i])];
+    update_running(result.moments[i], count, options.momentum, norm.running_mean, norm.running_var);
+  }
+  return result.y;
+}
+
 Normalised Executor::execute(const Operation& operation, const Binding& binding,
                              const std::vector<Normalised>& values,
                              const ForwardOptions& options) const {
@@ -179,6 +228,8 @@ Normalised Executor::execute(const Operation& operation, const Binding& binding,
       return {squeeze_excite(values[static_cast<std::size_t>(operation.inputs[0])],
                              {reduce.weight, reduce.bias, expand.weight, expand.bias})};
     }
+    case Operation::Kind::kMixture:
+      return {mix(operation, binding, values, options)};
     case Operation::Kind::kNormalise:
     case Operation::Kind::kNode:
       break;
@@ -266,7 +317,7 @@ at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
   const bool joined =
       options.kernels == Kernels::kLathe && kernels_run(values[0].z) && !options.observe;
   if (options.observe) options.observe(0, values[0].z);
-  for (const Operation& operation : joined ? joined_ : plain_) {
+  for (const Operation& operation : !joined ? plain_ : options.training ? trained_ : joined_) {
     Normalised& result = values[static_cast<std::size_t>(operation.result)];
     result = execute(operation, binding, values, options);
     if (options.observe) options.observe(operation.result, result.z);

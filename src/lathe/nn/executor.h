@@ -67,10 +67,13 @@ class Executor {
   Normalised convolve_and_normalise(const Operation& operation, const Binding& binding,
                                     const std::vector<Normalised>& values,
                                     const ForwardOptions& options) const;
+  at::Tensor mix(const Operation& operation, const Binding& binding,
+                 const std::vector<Normalised>& values, const ForwardOptions& options) const;
 
   graph::Graph graph_;
-  std::vector<Operation> joined_;  ///< for our kernels
-  std::vector<Operation> plain_;   ///< for all else
+  std::vector<Operation> trained_;  ///< for our kernels, when training
+  std::vector<Operation> joined_;   ///< for our kernels else
+  std::vector<Operation> plain_;    ///< for all else
   std::vector<Expected> expected_;
 };
 

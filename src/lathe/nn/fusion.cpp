@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <utility>
 
 namespace lathe::nn {
 namespace {
@@ -14,15 +15,16 @@ using graph::Op;
 
 class Planner {
  public:
-  Planner(const Graph& graph, bool convolutions)
+  Planner(const Graph& graph, Joining joining)
       : graph_(graph),
-        convolutions_(convolutions),
+        convolutions_(joining != Joining::kActivations),
         readers_(static_cast<std::size_t>(graph.size())),
         done_(static_cast<std::size_t>(graph.size())) {
     for (int i = 0; i < graph.size(); ++i) {
       for (const int input : graph[i].inputs)
         readers_[static_cast<std::size_t>(input)].push_back(i);
     }
+    if (joining == Joining::kMixtures) find_mixtures();
   }
 
   std::vector<Operation> run() {
@@ -110,11 +112,61 @@ class Planner {
                              .inputs = {x}};
   }
 
+  /// Records the mixed sums that have branches, and leaves out activations that nothing else reads.
+  void find_mixtures() {
+    for (int i = 1; i < graph_.size(); ++i) {
+      if (graph_[i].op != Op::kMixedSum) continue;
+      Operation mixture{.kind = Operation::Kind::kMixture, .node = i, .result = i};
+      mixture.branches = branches_of(graph_, readers_, i);
+      if (std::all_of(mixture.branches.begin(), mixture.branches.end(),
+                      [](const MixtureBranch& branch) { return branch.empty(); })) {
+        continue;
+      }
+      for (const MixtureBranch& branch : mixture.branches) {
+        for (const int node : branch.inner()) mark(node);
+      }
+      mixture.bypass = bypass_of(graph_, readers_, i, mixture.branches);
+      for (const int node : mixture.bypass.inner) mark(node);
+      if (mixture.bypass.sum >= 0) mixture.result = mixture.bypass.result;
+      mixture.inputs = mixture.bypass.states;
+      for (const MixtureBranch& branch : mixture.branches) {
+        if (std::find(mixture.inputs.begin(), mixture.inputs.end(), branch.input) ==
+            mixture.inputs.end()) {
+          mixture.inputs.push_back(branch.input);
+        }
+      }
+      mixtures_[i] = std::move(mixture);
+    }
+    leave_out_unread();
+  }
+
+  /// Leaves out activations and slices that mixtures alone read, which begin with what is before.
+  void leave_out_unread() {
+    for (int i = graph_.size() - 1; i > 0; --i) {
+      if (graph_[i].op != Op::kActivation && graph_[i].op != Op::kSlice) continue;
+      const std::vector<int>& readers = readers_[static_cast<std::size_t>(i)];
+      if (!readers.empty() && std::all_of(readers.begin(), readers.end(), [&](int reader) {
+            return done(reader) || reads_before(reader, i);
+          })) {
+        mark(i);
+      }
+    }
+  }
+
+  /// Whether `reader` is a mixture that begins with what is before `node`.
+  bool reads_before(int reader, int node) const {
+    const auto mixture = mixtures_.find(reader);
+    if (mixture == mixtures_.end()) return false;
+    const std::vector<int>& inputs = mixture->second.inputs;
+    return std::find(inputs.begin(), inputs.end(), node) == inputs.end();
+  }
+
   /// Whether `reader` can take `node` with its batch norm pending.
   bool takes_pending(int reader, int node) const {
     if (is_joined(reader)) return true;
     if (graph_[reader].op == Op::kMixedSum) {
-      return graph_[node].op == Op::kBatchNorm && !graph_[node].affine;
+      return mixtures_.count(reader) == 0 && graph_[node].op == Op::kBatchNorm &&
+             !graph_[node].affine;
     }
     return std::any_of(squeeze_excites_.begin(), squeeze_excites_.end(), [&](const auto& entry) {
       const Operation& block = entry.second;
@@ -157,6 +209,9 @@ class Planner {
     if (const auto block = squeeze_excites_.find(i); block != squeeze_excites_.end()) {
       return block->second;
     }
+    if (const auto mixture = mixtures_.find(i); mixture != mixtures_.end()) {
+      return mixture->second;
+    }
     if (convolutions_ && is_joined(i)) return convolve(i);
     Operation operation{.node = i, .result = i, .inputs = graph_[i].inputs};
     if (graph_[i].op == Op::kBatchNorm) {
@@ -175,12 +230,13 @@ class Planner {
   std::vector<std::vector<int>> readers_;
   std::vector<bool> done_;
   std::map<int, Operation> squeeze_excites_;  // by the node that applies the gate
+  std::map<int, Operation> mixtures_;         // by the sum
 };
 
 }  // namespace
 
-std::vector<Operation> plan(const graph::Graph& graph, bool convolutions) {
-  return Planner(graph, convolutions).run();
+std::vector<Operation> plan(const graph::Graph& graph, Joining joining) {
+  return Planner(graph, joining).run();
 }
 
 }  // namespace lathe::nn

@@ -35,9 +35,9 @@ at::Tensor image(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w)
   return at::randn({n, c, h, w}).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-class DepthwiseConvTest
-    : public testing::TestWithParam<
-          std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> {};
+class DepthwiseConvTest : public testing::TestWithParam<
+                              std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> {
+};
 
 TEST_P(DepthwiseConvTest, EqualsTheLibraryWithGradients) {
   at::manual_seed(1);
@@ -216,12 +216,12 @@ void expect_loops_agree(Isa isa, const DepthwiseShape& shape) {
   const auto want = torch::autograd::grad({y}, {x, w}, {grad});
   at::Tensor got = at::zeros_like(grad);
   const std::vector<float> taps = packed(w.detach(), loops.lanes);
-  loops.forward(shape, x.data_ptr<float>(), taps.data(), got.data_ptr<float>(), 0,
+  loops.forward(shape, x.data_ptr<float>(), taps.data(), false, got.data_ptr<float>(), 0,
                 shape.out_height);
   EXPECT_LT(test::difference(got, y.detach()), 1e-5);
   if (shape.stride == 2) {
     at::Tensor grad_x = at::zeros_like(x.detach());
-    loops.grad_input(shape, grad.data_ptr<float>(), taps.data(), grad_x.data_ptr<float>(), 0,
+    loops.grad_input(shape, grad.data_ptr<float>(), taps.data(), false, grad_x.data_ptr<float>(), 0,
                      shape.height);
     EXPECT_LT(test::difference(grad_x, want[0]), 1e-5);
   }

@@ -1,14 +1,14 @@
 #include "lathe/nn/kernels/depthwise_conv.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "lathe/nn/kernels/depthwise_conv_loops.h"
+#include "lathe/nn/kernels/conv_weights.h"
+#include "lathe/nn/kernels/for_each_image.h"
 #include "lathe/nn/kernels/normalised_autograd.h"
 #include "lathe/nn/kernels/normalised_rows.h"
 
@@ -18,9 +18,6 @@ namespace {
 /// Bytes of activations that a band of rows may touch, so that it stays in the second-level cache
 /// while the blocks of channels pass over it.
 constexpr std::int64_t kBandBytes = 256 * 1024;
-/// Sums are kept apart for this many groups of images, whatever the number of threads, and then
-/// added in order.
-constexpr std::int64_t kParts = 16;
 
 void check(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
   const std::string where = "[nn::depthwise_conv] ";
@@ -64,31 +61,6 @@ DepthwiseShape shape_of(const at::Tensor& x, const at::Tensor& weight, Depthwise
           .dilation = static_cast<int>(steps.dilation)};
 }
 
-std::int64_t blocks_of(const DepthwiseShape& shape, int lanes) {
-  return (shape.channels + lanes - 1) / lanes;
-}
-
-/// weight: [C, 1, k, k] of any strides as [blocks, k * k, lanes], turned by 180 degrees if
-/// `turned`.
-std::vector<float> pack_taps(const at::Tensor& weight, const DepthwiseShape& shape, int lanes,
-                             bool turned) {
-  const int kernel = shape.kernel;
-  const std::int64_t blocks = blocks_of(shape, lanes);
-  std::vector<float> taps(static_cast<std::size_t>(blocks * kernel * kernel * lanes));
-  const float* from = weight.data_ptr<float>();
-  float* to = taps.data();
-  for (std::int64_t block = 0; block < blocks; ++block) {
-    const std::int64_t channel = std::min(block * lanes, shape.channels - lanes);
-    for (int tap = 0; tap < kernel * kernel; ++tap) {
-      const int source = turned ? kernel * kernel - 1 - tap : tap;
-      const float* first = from + channel * weight.stride(0) + source / kernel * weight.stride(2) +
-                           source % kernel * weight.stride(3);
-      for (int lane = 0; lane < lanes; ++lane) *to++ = first[lane * weight.stride(0)];
-    }
-  }
-  return taps;
-}
-
 /// Rows of the output in a band.
 std::int64_t band_rows(const DepthwiseShape& s) {
   const std::int64_t row_bytes =
@@ -124,18 +96,6 @@ std::int64_t input_end(const DepthwiseShape& s, std::int64_t row_end) {
   return std::min(s.height, (row_end - 1) * s.stride + s.padding() + 1);
 }
 
-/// Calls body(image, part), in parallel over the parts.
-template <typename Body>
-void for_each_image(std::int64_t images, std::int64_t parts, const Body& body) {
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) {
-      for (std::int64_t i = part * images / parts; i < (part + 1) * images / parts; ++i) {
-        body(i, part);
-      }
-    }
-  });
-}
-
 /// z of x must be channels-last.
 ConvResult forward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps steps,
                    bool with_moments) {
@@ -155,12 +115,12 @@ ConvResult forward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
     for (std::int64_t row = 0; row < rows; row += band) {
       const std::int64_t row_end = std::min(rows, row + band);
       input.need(input_end(shape, row_end));
-      loops.forward(shape, input.data(), taps.data(), result + image * z_pixels * shape.channels,
-                    row, row_end);
+      loops.forward(shape, input.data(), taps.data(), false,
+                    result + image * z_pixels * shape.channels, row, row_end);
     }
   };
   const std::int64_t images = x.z.size(0);
-  const std::int64_t parts = std::min(images, kParts);
+  const std::int64_t parts = image_parts(images);
   if (!with_moments) {
     for_each_image(images, parts,
                    [&](std::int64_t image, std::int64_t) { convolve(image, shape.out_height); });
@@ -177,29 +137,6 @@ ConvResult forward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
   });
   to.moments = sums.moments(images * z_pixels);
   return to;
-}
-
-/// [C, 1, k, k] from the sums [parts, blocks, k * k, lanes], which are added up in place.
-at::Tensor unpack_grad(std::vector<float>& sums, std::int64_t parts, const DepthwiseShape& shape,
-                       int lanes) {
-  const std::size_t part_size = sums.size() / static_cast<std::size_t>(parts);
-  for (std::int64_t part = 1; part < parts; ++part) {
-    const float* from = sums.data() + static_cast<std::size_t>(part) * part_size;
-    for (std::size_t i = 0; i < part_size; ++i) sums[i] += from[i];
-  }
-  const std::int64_t taps = std::int64_t{shape.kernel} * shape.kernel;
-  at::Tensor grad = at::empty({shape.channels, 1, shape.kernel, shape.kernel}, at::kFloat);
-  float* to = grad.data_ptr<float>();
-  for (std::int64_t block = 0; block < blocks_of(shape, lanes); ++block) {
-    const std::int64_t channel = std::min(block * lanes, shape.channels - lanes);
-    const float* from = sums.data() + block * taps * lanes;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) {
-        to[(channel + lane) * taps + tap] = from[tap * lanes + lane];
-      }
-    }
-  }
-  return grad;
 }
 
 struct Gradients {
@@ -225,7 +162,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
   // round.
   const auto grad_input = stride == 1 ? loops.forward : loops.grad_input;
   const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
-  const std::int64_t parts = std::min(images, kParts);
+  const std::int64_t parts = image_parts(images);
   const std::int64_t part_size = static_cast<std::int64_t>(taps.size());
   std::vector<float> sums(needs_grad_weight ? static_cast<std::size_t>(parts * part_size) : 0);
   PartSums norm_sums(parts, norm.pending() ? 2 * shape.channels : 0);
@@ -251,7 +188,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
       const std::int64_t begin = row * stride;
       const std::int64_t end = std::min(shape.height, row_end * stride);
       float* grad_x = to_x + i * x_size;
-      grad_input(shape, g, taps.data(), grad_x, begin, end);
+      grad_input(shape, g, taps.data(), false, grad_x, begin, end);
       if (norm.pending()) {
         const std::int64_t first = begin * shape.width * shape.channels;
         norm.chain(from_x + i * x_size + first, grad_x + first, (end - begin) * shape.width,
@@ -259,7 +196,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
       }
     }
   });
-  if (needs_grad_weight) to.weight = unpack_grad(sums, parts, shape, loops.lanes);
+  if (needs_grad_weight) to.weight = unpack_taps(sums, parts, shape, loops.lanes);
   if (norm.pending() && needs_grad_x) to.vectors = norm.vector_grads(norm_sums.total());
   return to;
 }
@@ -296,8 +233,8 @@ class DepthwiseConv : public torch::autograd::Function<DepthwiseConv> {
     const bool needs_grad_weight = context->needs_input_grad(x.pending() ? 4 : 1);
     const bool needs_grad_x = context->needs_input_grad(0) || x.pending();
     const Gradients to =
-        nn::backward(x, saved[4], steps, result, grad,
-                     grads.size() > 1 ? grads[1] : at::Tensor(), needs_grad_x, needs_grad_weight);
+        nn::backward(x, saved[4], steps, result, grad, grads.size() > 1 ? grads[1] : at::Tensor(),
+                     needs_grad_x, needs_grad_weight);
     return {to.z, to.vectors.moments, to.vectors.weight, to.vectors.bias, to.weight, {}, {}, {}};
   }
 };
@@ -310,8 +247,8 @@ ConvResult depthwise_conv(const Normalised& x, const at::Tensor& weight, Depthwi
   check_normalised(x, "depthwise_conv");
   if (!runs_here(x.z, weight, steps)) {
     throw std::invalid_argument(
-        "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7, and stride and dilation 1 or "
-        "2");
+        "[nn::depthwise_conv] needs float32 on the CPU, kernel 3, 5 or 7, and stride and "
+        "dilation 1 or 2");
   }
   Normalised input = x;
   input.z = channels_last(x.z);

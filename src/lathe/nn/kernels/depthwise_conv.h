@@ -25,7 +25,8 @@ struct DepthwiseSteps {
 /// bits do not depend on the number of threads.
 ///
 /// @throws std::invalid_argument if x is not 4-d, weight not [C, 1, k, k] with odd k, or stride or
-/// dilation < 1. The backward pass throws std::logic_error when asked for a differentiable gradient.
+/// dilation < 1. The backward pass throws std::logic_error when asked for a differentiable
+/// gradient.
 at::Tensor depthwise_conv(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps);
 
 /// The same of an input that may be pending; `with_moments` also gives the moments of the result.

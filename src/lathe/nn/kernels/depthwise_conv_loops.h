@@ -15,7 +15,7 @@ struct DepthwiseShape {
   std::int64_t width = 0;
   std::int64_t out_height = 0;  ///< of the output
   std::int64_t out_width = 0;
-  int kernel = 3;  ///< 3, 5 or 7
+  int kernel = 3;    ///< 3, 5 or 7
   int stride = 1;    ///< 1 or 2
   int dilation = 1;  ///< 1 or 2
 
@@ -29,13 +29,14 @@ struct DepthwiseShape {
 /// image; rows are [row_begin, row_end).
 struct DepthwiseLoops {
   int lanes = 1;
-  /// Rows of y from x. With stride 1 and the kernel turned by 180 degrees also the input's
-  /// gradient.
-  void (*forward)(const DepthwiseShape&, const float* x, const float* taps, float* y,
+  /// Rows of y from x, added to what is there if `add`, which needs that no blocks share channels:
+  /// `lanes` divides them. With stride 1 and the kernel turned by 180 degrees
+  /// also the input's gradient.
+  void (*forward)(const DepthwiseShape&, const float* x, const float* taps, bool add, float* y,
                   std::int64_t row_begin, std::int64_t row_end);
-  /// Rows of grad_x from grad_y, for stride 2.
-  void (*grad_input)(const DepthwiseShape&, const float* grad_y, const float* taps, float* grad_x,
-                     std::int64_t row_begin, std::int64_t row_end);
+  /// Rows of grad_x from grad_y, for stride 2, likewise.
+  void (*grad_input)(const DepthwiseShape&, const float* grad_y, const float* taps, bool add,
+                     float* grad_x, std::int64_t row_begin, std::int64_t row_end);
   /// Adds to grad_taps what rows of grad_y contribute.
   void (*grad_weight)(const DepthwiseShape&, const float* x, const float* grad_y, float* grad_taps,
                       std::int64_t row_begin, std::int64_t row_end);

@@ -22,7 +22,7 @@ at::Tensor empty_image(const at::Tensor& like, std::int64_t channels, std::int64
 /// A buffer of this thread for intermediate results of one call, aligned; `slot` tells buffers
 /// apart that are used at the same time. Kept for the next call.
 float* scratch(int slot, std::int64_t floats);
-constexpr int kScratchSlots = 4;
+constexpr int kScratchSlots = 6;
 
 /// @throws std::invalid_argument "[nn::function] ..." if the shapes of x don't fit.
 void check_normalised(const Normalised& x, const std::string& function);

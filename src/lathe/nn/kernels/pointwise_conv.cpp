@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "lathe/nn/kernels/matrix_loops.h"
+#include "lathe/nn/kernels/conv_weights.h"
 #include "lathe/nn/kernels/normalised_autograd.h"
 #include "lathe/nn/kernels/normalised_rows.h"
 
@@ -64,25 +63,12 @@ void check(const Normalised& x, const at::Tensor& weight, bool with_moments) {
   }
 }
 
-using Floats = std::unique_ptr<float[]>;
-
-/// weight: [out, in, 1, 1] as the matrix that rows are multiplied with: [in, out], or [out, in] if
-/// `transposed`.
-Floats packed(const at::Tensor& weight, const MatrixLoops& loops, bool transposed) {
-  const std::int64_t depth = weight.size(transposed ? 0 : 1);
-  const std::int64_t columns = weight.size(transposed ? 1 : 0);
-  Floats panels(new float[static_cast<std::size_t>(depth * loops.padded(columns))]);
-  loops.pack(weight.data_ptr<float>(), depth, columns, weight.stride(transposed ? 0 : 1),
-             weight.stride(transposed ? 1 : 0), panels.get());
-  return panels;
-}
-
 /// z of x must be channels-last.
 ConvResult forward(const Normalised& x, const at::Tensor& weight, bool with_moments) {
   const Sizes sizes(x.z, weight);
   const MatrixLoops loops = matrix_loops();
   const NormalisedRows norm(x);
-  const Floats panels = packed(weight, loops, false);
+  const Floats panels = pack_matrix(weight, loops, false);
   ConvResult to{empty_image(x.z, sizes.out, x.z.size(2), x.z.size(3)), {}};
   const float* from = x.z.data_ptr<float>();
   float* result = to.z.data_ptr<float>();
@@ -118,22 +104,6 @@ struct Gradients {
   at::Tensor weight;
 };
 
-/// The sums of the parts, [parts, out, padded(in)], as the weight's gradient.
-at::Tensor unpack_grad(const std::vector<float>& sums, std::int64_t parts, const Sizes& sizes,
-                       std::int64_t padded) {
-  at::Tensor grad = at::empty({sizes.out, sizes.in, 1, 1}, at::kFloat);
-  float* to = grad.data_ptr<float>();
-  for (std::int64_t row = 0; row < sizes.out; ++row, to += sizes.in) {
-    const float* from = sums.data() + row * padded;
-    std::memcpy(to, from, static_cast<std::size_t>(sizes.in) * sizeof(float));
-    for (std::int64_t part = 1; part < parts; ++part) {
-      from += sizes.out * padded;
-      for (std::int64_t c = 0; c < sizes.in; ++c) to[c] += from[c];
-    }
-  }
-  return grad;
-}
-
 /// z of x, and grad, must be channels-last.
 Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResult& result,
                    const at::Tensor& grad, const at::Tensor& grad_moments, bool needs_grad_x,
@@ -147,7 +117,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResu
   const std::int64_t part_size = needs_grad_weight ? sizes.out * padded : 0;
   std::vector<float> weight_sums(static_cast<std::size_t>(parts * part_size));
   PartSums norm_sums(parts, norm.pending() ? 2 * sizes.in : 0);
-  const Floats panels = needs_grad_x ? packed(weight, loops, true) : nullptr;
+  const Floats panels = needs_grad_x ? pack_matrix(weight, loops, true) : nullptr;
   Gradients to;
   if (needs_grad_x) to.z = empty_image(x.z, sizes.in, x.z.size(2), x.z.size(3));
   const float* from = x.z.data_ptr<float>();
@@ -183,7 +153,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResu
       }
     }
   });
-  if (needs_grad_weight) to.weight = unpack_grad(weight_sums, parts, sizes, padded);
+  if (needs_grad_weight) to.weight = unpack_matrix(weight_sums, parts, sizes.out, sizes.in, padded);
   if (norm.pending() && needs_grad_x) to.vectors = norm.vector_grads(norm_sums.total());
   return to;
 }

@@ -130,8 +130,10 @@ void execute(const TrainCommand& command, const std::string& config) {
 
 /// A search of cells, on this machine alone.
 void search_cells(const TrainCommand& command, const run::CellJob& job, const std::string& config) {
-  if (meet_launched(command.launched).world_size() > 1) {
-    throw Error("--method " + job.method + " searches in one process: start it without torchrun");
+  std::string device = command.job.device;
+  if (meet_launched(command.launched, device).world_size() > 1 || device != "cpu") {
+    throw Error("--method " + job.method + " searches on the CPU in one process: start it without " +
+                "torchrun and --train-device");
   }
   const auto folder = run::RunFolder::open(command.out, config, command.resume);
   nn::set_num_threads(run::threads_of(job.threads));

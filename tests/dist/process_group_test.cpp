@@ -351,7 +351,7 @@ TEST(ProcessGroup, SaysWhichEngineIsMissing) {
   if (!ProcessGroup::available(c10::DeviceType::CUDA)) {
     EXPECT_EQ(missing(c10::DeviceType::CUDA),
               "this build is without NCCL, which 2 processes on GPUs need; configure with a "
-              "LibTorch for CUDA and NCCL's header, use --device cpu, or run one process");
+              "LibTorch for CUDA and NCCL's header, use --train-device cpu, or run one process");
   }
 }
 

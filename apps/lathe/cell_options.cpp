@@ -17,6 +17,16 @@ constexpr std::array kCellOnly{
     "--entropy-weight",   "--perturbation",       "--auxiliary-skip", "--eigenvalue-growth",
     "--max-skips"};
 
+/// Whether an option was given something else than it has anyway: a config file names all of them.
+bool is_set(const CLI::App& command, const char* name) {
+  const CLI::Option* option = command.get_option(name);
+  if (option->count() == 0) {
+    return false;
+  }
+  const std::string value = option->as<std::string>();
+  return value != option->get_default_str() && value != "false";
+}
+
 void add_latency_options(CLI::App& command, CellOptions& options) {
   train::LatencyGoal& goal = options.job.search.goal;
   CLI::Option* weight =
@@ -170,7 +180,7 @@ run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
 
 void refuse_cell_options(const CLI::App& command, const std::string& method) {
   for (const char* option : kCellOnly) {
-    if (command.count(option) > 0) {
+    if (is_set(command, option)) {
       throw CLI::ValidationError(std::string(option) +
                                  " is for --method darts and pc-darts, not " + method);
     }

@@ -23,7 +23,7 @@ std::unique_ptr<nn::SharedWeights> taken_out(const Trained& trained,
   const graph::Graph graph = trained.space->graph(arch);
   auto weights =
       std::make_unique<nn::SharedWeights>(trained.space->name(), graph, std::vector<int>{},
-                                          nn::WeightOptions{.device = trained.weights->device()});
+                                          nn::WeightOptions{.device = trained.device()});
   weights->load_state(evaluator.extract(*trained.weights, graph).weights, "[run::fine_tune]");
   return weights;
 }
@@ -33,7 +33,7 @@ std::unique_ptr<nn::SharedWeights> from_scratch(const Trained& trained, const sp
                                                 std::uint64_t seed) {
   return std::make_unique<nn::SharedWeights>(
       trained.space->name(), trained.space->graph(arch), std::vector<int>{},
-      nn::WeightOptions{.seed = seed, .device = trained.weights->device()});
+      nn::WeightOptions{.seed = seed, .device = trained.device()});
 }
 
 train::TrainOptions options_of_one(const TrainJob& job, const FineTuneOptions& options,

@@ -65,7 +65,7 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
               .validation_accuracy = answer.validation_top1,
               .test_accuracy = shop.evaluator.top1(
                   nn::Executor(answer.net.graph),
-                  nn::bind(answer.net, shop.trained.weights->device()), shop.trained.dataset.test),
+                  nn::bind(answer.net, shop.trained.device()), shop.trained.dataset.test),
               .macs = graph::macs(answer.net.graph),
               .params = graph::params(answer.net.graph),
               .input_size = input.size,

@@ -64,6 +64,8 @@ struct Trained {
   int shards = 1;                ///< of each batch
   data::AugmentOptions augment;  ///< of the training images: batch norm is recalibrated with it
 
+  /// Where nets compute: where the weights are, or the CPU where each net has its own.
+  c10::Device device() const { return weights ? weights->device() : c10::Device(c10::kCPU); }
   /// The net that `weights` hold for an arch of the space. @throws Error if they are those of
   /// another net alone.
   graph::Graph graph(const space::Arch& of) const;

@@ -88,7 +88,8 @@ printf '%-16s %10s %10s %8s\n' "net" "ms" "MMACs" "top-1 %"
 i=0
 for arch in "$out"/nets/*.json; do
   result=$out/trained/$(basename "$arch" .json)/result.json
-  ms=$(grep -o '"p50":[0-9.e-]*' "$out/measured.json" | sed -n "$((++i))s/.*://p")
+  i=$((i + 1))
+  ms=$(grep -o '"p50":[0-9.e-]*' "$out/measured.json" | sed -n "${i}s/.*://p")
   awk "BEGIN { printf \"%-16s %10.4f %10.2f %8.2f\n\", \"$(basename "$arch" .json)\", $ms,
        $(number macs "$result") / 1e6, 100 * $(number test_top1 "$result") }"
 done

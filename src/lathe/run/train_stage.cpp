@@ -340,6 +340,7 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
 
 Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir,
                      const std::string& device) {
+  nn::open_device(device);  // an error of the command line comes first
   const std::filesystem::path path = folder / kTrainingName;
   const std::filesystem::path checkpoint = train::checkpoint_path(folder);
   if (!std::filesystem::exists(path) || !std::filesystem::exists(checkpoint)) {

@@ -1,9 +1,7 @@
 #include "lathe/train/train_state.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
-#include <list>
 #include <string>
 #include <utility>
 
@@ -17,16 +15,6 @@ constexpr const char* kAverage = "average";
 constexpr const char* kOptimizer = "optimizer";
 constexpr const char* kTeacher = "teacher";
 constexpr const char* kAverageValues = "values";
-
-void copy_flat(const nn::Parameters& parameters, const at::Tensor& target,
-               const FloatTensor& source) {
-  const c10::NoGradGuard no_grad;
-  parameters.unpack(nn::to_torch(source).to(target.device()), target);
-}
-
-bool is_packed(const nn::Parameters& parameters, const FloatTensor& tensor) {
-  return tensor.shape == std::vector<std::int64_t>{parameters.num_elements()};
-}
 
 }  // namespace
 
@@ -80,46 +68,35 @@ void TrainState::save(const std::filesystem::path& path, const nlohmann::json& s
                         .settings = settings,
                         .state = counted(),
                         .weights = weights.state()};
-  for (const auto& [name, buffer] : optimizer->buffers()) {
-    checkpoint.parts[kOptimizer][name] = nn::from_torch(weights.parameters().packed(buffer));
-  }
-  if (average) {
-    checkpoint.parts[kAverage][kAverageValues] =
-        nn::from_torch(weights.parameters().packed(average->values()));
-  }
+  flat_parts().save(checkpoint);
   if (teacher) {
     checkpoint.parts[kTeacher] = teacher->state();
   }
   save_checkpoint(path, checkpoint);
 }
 
+FlatParts TrainState::flat_parts() const {
+  FlatParts parts;
+  for (const auto& [name, buffer] : optimizer->buffers()) {
+    parts.add(kOptimizer, name, weights.parameters(), buffer);
+  }
+  if (average) {
+    parts.add(kAverage, kAverageValues, weights.parameters(), average->values());
+  }
+  return parts;
+}
+
 /// Checks that everything fits before anything is changed.
 void TrainState::restore_tensors(const Checkpoint& checkpoint, const std::string& where) {
   weights.check_state(checkpoint.weights, where);
-  std::list<std::pair<at::Tensor, const FloatTensor*>> flat;
-  const auto expect = [&](const std::string& part, const std::string& name,
-                          const at::Tensor& target) {
-    const auto found = checkpoint.parts.find(part);
-    const bool there = found != checkpoint.parts.end() && found->second.contains(name);
-    if (!there || !is_packed(weights.parameters(), found->second.at(name))) {
-      throw Error(where + ": the " + part + "'s " + name + " is missing or of another size");
-    }
-    flat.emplace_back(target, &found->second.at(name));
-  };
-  for (const auto& [name, buffer] : optimizer->buffers()) {
-    expect(kOptimizer, name, buffer);
-  }
-  if (average) {
-    expect(kAverage, kAverageValues, average->values());
-  }
+  const FlatParts flat = flat_parts();
+  flat.check(checkpoint, where);
   const auto saved_teacher = checkpoint.parts.find(kTeacher);
   if (saved_teacher != checkpoint.parts.end()) {
     new_teacher().load_state(saved_teacher->second, where);
   }
   weights.load_state(checkpoint.weights, where);
-  for (const auto& [target, source] : flat) {
-    copy_flat(weights.parameters(), target, *source);
-  }
+  flat.load(checkpoint);
 }
 
 std::int64_t TrainState::restore(const std::filesystem::path& path,
@@ -169,18 +146,13 @@ void share(const nn::SharedWeights& weights, dist::ProcessGroup& group) {
 void load_trained(const std::filesystem::path& path, nn::SharedWeights& weights) {
   const Checkpoint checkpoint = load_checkpoint(path, weights.name());
   weights.check_state(checkpoint.weights, path.string());
-  const auto average = checkpoint.parts.find(kAverage);
-  if (average != checkpoint.parts.end()) {
-    const auto values = average->second.find(kAverageValues);
-    const at::Tensor target = weights.parameters().values();
-    if (values == average->second.end() || !is_packed(weights.parameters(), values->second)) {
-      throw Error(path.string() + ": the average's values are missing or of another size");
-    }
-    weights.load_state(checkpoint.weights, path.string());
-    copy_flat(weights.parameters(), target, values->second);
-    return;
+  FlatParts average;  // which then are the weights
+  if (checkpoint.parts.contains(kAverage)) {
+    average.add(kAverage, kAverageValues, weights.parameters(), weights.parameters().values());
   }
+  average.check(checkpoint, path.string());
   weights.load_state(checkpoint.weights, path.string());
+  average.load(checkpoint);
 }
 
 }  // namespace lathe::train

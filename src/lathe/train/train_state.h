@@ -14,6 +14,7 @@
 #include "lathe/nn/shared_weights.h"
 #include "lathe/space/space.h"
 #include "lathe/train/checkpoint.h"
+#include "lathe/train/flat_parts.h"
 #include "lathe/train/optimizer.h"
 #include "lathe/train/strategy.h"
 #include "lathe/train/weight_average.h"
@@ -72,6 +73,7 @@ struct TrainState {
   void share(dist::ProcessGroup& group) const;
 
  private:
+  FlatParts flat_parts() const;
   void restore_tensors(const Checkpoint& checkpoint, const std::string& where);
 };
 

@@ -1,17 +1,11 @@
 #include "lathe/train/cells/search_state.h"
 
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
-#include <map>
 #include <string>
-#include <utility>
 
-#include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/nn/binding.h"
 #include "lathe/train/cells/search_cells.h"
 #include "lathe/train/checkpoint.h"
+#include "lathe/train/flat_parts.h"
 
 namespace lathe::train {
 namespace {
@@ -22,17 +16,17 @@ constexpr const char* kLogits = "logits";
 constexpr const char* kValues = "values";
 constexpr const char* kMomentum = "momentum";
 
-/// The flat tensors that a checkpoint holds beside the weights, by part and name.
-std::map<std::pair<std::string, std::string>, at::Tensor> flat_tensors(const SearchState& state) {
-  std::map<std::pair<std::string, std::string>, at::Tensor> all;
-  all[{kLogits, kValues}] = state.mixer.parameters().values();
+FlatParts flat_parts(const SearchState& state) {
+  FlatParts parts;
+  const nn::Parameters& logits = state.mixer.parameters();
+  parts.add(kLogits, kValues, logits, logits.values());
   for (const auto& [name, buffer] : state.optimizer->buffers()) {
-    all[{kOptimizer, name}] = buffer;
+    parts.add(kOptimizer, name, state.weights.parameters(), buffer);
   }
   for (const auto& [name, buffer] : state.logits_optimizer->buffers()) {
-    all[{kLogitsOptimizer, name}] = buffer;
+    parts.add(kLogitsOptimizer, name, logits, buffer);
   }
-  return all;
+  return parts;
 }
 
 nlohmann::json to_json(const Tally& tally) {
@@ -79,9 +73,7 @@ void SearchState::save(const std::filesystem::path& path, const nlohmann::json& 
                                   {"epoch", to_json(epoch.weights)},
                                   {"logits_epoch", to_json(epoch.logits)}},
                         .weights = weights.state()};
-  for (const auto& [name, tensor] : flat_tensors(*this)) {
-    checkpoint.parts[name.first][name.second] = nn::from_torch(tensor);
-  }
+  flat_parts(*this).save(checkpoint);
   save_checkpoint(path, checkpoint);
 }
 
@@ -95,15 +87,8 @@ std::int64_t SearchState::restore(const std::filesystem::path& path,
   const std::string where = path.string() + ": state";
   const nlohmann::json& state = checkpoint.state;
   weights.check_state(checkpoint.weights, path.string());
-  const auto tensors = flat_tensors(*this);
-  for (const auto& [name, tensor] : tensors) {
-    const auto part = checkpoint.parts.find(name.first);
-    if (part == checkpoint.parts.end() || !part->second.contains(name.second) ||
-        part->second.at(name.second).shape != tensor.sizes().vec()) {
-      throw Error(path.string() + ": the " + name.first + "'s " + name.second +
-                  " is missing or of another size");
-    }
-  }
+  const FlatParts flat = flat_parts(*this);
+  flat.check(checkpoint, path.string());
   const auto updates = json_member<std::int64_t>(state, "updates", where);
   const auto logits_updates = json_member<std::int64_t>(state, "logits_updates", where);
   multiplier = json_member<double>(state, "multiplier", where);
@@ -118,10 +103,7 @@ std::int64_t SearchState::restore(const std::filesystem::path& path,
   epoch.weights = tally_from_json(json_member<nlohmann::json>(state, "epoch", where), where);
   epoch.logits = tally_from_json(json_member<nlohmann::json>(state, "logits_epoch", where), where);
   weights.load_state(checkpoint.weights, path.string());
-  const c10::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : tensors) {
-    tensor.copy_(nn::to_torch(checkpoint.parts.at(name.first).at(name.second)));
-  }
+  flat.load(checkpoint);
   optimizer->set_updates(updates);
   logits_optimizer->set_updates(logits_updates);
   return checkpoint.steps_done;

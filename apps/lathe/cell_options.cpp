@@ -1,5 +1,7 @@
 #include "cell_options.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -130,7 +132,7 @@ void add_cell_options(CLI::App& command, CellOptions& options) {
   add_stability_options(command, o);
 }
 
-run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
+run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
                            const run::TrainJob& training, bool measures) {
   run::CellJob job = options.job;
   train::SearchCellsOptions& o = job.search;
@@ -141,13 +143,17 @@ run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
   job.space = training.space;
   job.threads = training.threads;
   job.seed = training.seed;
-  o.epochs = command.count("--epochs") > 0 ? training.method.epochs : 50;
-  run::use_published_settings(job);
+  // What was given counts; what was not is as published, and config.toml shall say so. Where nets
+  // are trained too, it says what these have.
   const auto keep = [&](const char* option, auto& member, const auto& value) {
     if (command.count(option) > 0) {
       member = value;
+    } else if (!measures) {
+      command.get_option(option)->default_str(fmt::format("{}", member));
     }
   };
+  keep("--epochs", o.epochs, training.method.epochs);
+  run::use_published_settings(job);
   keep("--first-logits-epoch", o.first_logits_epoch, given.first_logits_epoch);
   keep("--logits-lr", o.logits_learning_rate, given.logits_learning_rate);
   keep("--batch-size", o.batch_size, training.train.batch_size);
@@ -167,7 +173,8 @@ run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
   if (!options.latency_target.empty()) {
     o.goal.target = parse_target_ms(options.latency_target, 1).value();
   }
-  if (!measures && !job.macs && job.latency_file.empty() && (o.goal.weight > 0 || o.goal.target > 0)) {
+  const bool minds_latency = o.goal.weight > 0 || o.goal.target > 0;
+  if (!measures && !job.macs && job.latency_file.empty() && minds_latency) {
     throw CLI::ValidationError(
         "--latency-weight and --latency-target need --latency MODEL, as lathe latency fit writes "
         "it for a space of cells");

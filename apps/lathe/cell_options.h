@@ -23,9 +23,9 @@ void add_cell_options(CLI::App& command, CellOptions& options);
 
 /// The job by these options and those of training in general that `command` was given: where it was
 /// given none, the method's published settings count. To be called once it is parsed.
-/// A command that measures latency needs no model of it.
+/// A command that measures latency needs no model of it, and trains the nets by the same options.
 /// @throws CLI::ValidationError where options don't go together.
-run::CellJob resolve_cells(const CLI::App& command, const CellOptions& options,
+run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
                            const run::TrainJob& training, bool measures);
 
 /// @throws CLI::ValidationError if one of add_cell_options() was given.

@@ -1,6 +1,7 @@
 // lathe run: everything, in one.
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "amount.h"
 #include "answer_options.h"
@@ -119,9 +120,9 @@ void add_run_command(CLI::App& app) {
   command->callback([options, command] {
     if (run::searches_cells(options->run.training.method.name)) {
       check_cells(*options);
-      execute(*options,
-              resolve_cells(*command, options->cells, options->run.training, /*measures=*/true),
-              resolved_config(*command));
+      run::CellJob job =
+          resolve_cells(*command, options->cells, options->run.training, /*measures=*/true);
+      execute(*options, std::move(job), resolved_config(*command));
       return;
     }
     refuse_cell_options(*command, options->run.training.method.name);

@@ -210,8 +210,9 @@ void add_train_command(CLI::App& app) {
       ->configurable(false);
   command->callback([options, command] {
     if (run::searches_cells(options->job.method.name)) {
-      search_cells(*options, resolve_cells(*command, options->cells, options->job, /*measures=*/false),
-                   resolved_config(*command));
+      const run::CellJob job =
+          resolve_cells(*command, options->cells, options->job, /*measures=*/false);
+      search_cells(*options, job, resolved_config(*command));
       return;
     }
     refuse_cell_options(*command, options->job.method.name);

@@ -113,6 +113,13 @@ TEST_F(CellsTest, ADerivedNetTrainsWithItsHeadAndIsHandedOverWithoutIt) {
 TEST_F(CellsTest, GoesOnWhereItWasAndRefusesOtherSettings) {
   const nlohmann::json first = json(search("d", "--method darts --json"));
   EXPECT_EQ(json(search("d", "--method darts --json --resume"))["genotype"], first["genotype"]);
+  // What wasn't said is as published, and the folder says so: given back, it is the same search.
+  const std::string config = read_file(out("d") + "/config.toml");
+  EXPECT_NE(config.find("lr=0.025"), std::string::npos) << config;
+  EXPECT_NE(config.find("logits-lr=0.0003"), std::string::npos) << config;
+  EXPECT_EQ(json(run_lathe("train --config " + quoted(out("d") + "/config.toml") + " --json --out " +
+                           quoted(out("again"))))["genotype"],
+            first["genotype"]);
   expect_says(search("d", "--method darts"), 1, "--resume");
   expect_says(search("d", "--method darts --resume --second-order"), 1,
                           "second-order");

@@ -20,8 +20,15 @@ export OMP_NUM_THREADS=${THREADS:-1}
 mkdir -p "$out/nets"
 
 common=(--image-size "$size" --shards 1 --train-threads "${THREADS:-1}")
-search=(--method pc-darts --space "$space" --epochs "${EPOCHS:-0.5}" --first-logits-epoch 0.1
+epochs=${EPOCHS:-0.5}
+search=(--method pc-darts --space "$space" --epochs "$epochs"
+        --first-logits-epoch "$(awk "BEGIN { print $epochs / 5 }")"
         --batch-size 64 --lr 0.05 --logits-lr 0.01)
+
+# logged FILE COMMAND...: what the command says goes into the file, and is shown if it fails.
+logged() {
+  "${@:2}" >"$1" 2>&1 || { tail -n 3 "$1" >&2; exit 1; }
+}
 
 if [[ ! -e $out/latency.json ]]; then
   "$lathe" latency generate --space "$space" --input-size "$size" --in-channels 1 --classes 10 \
@@ -33,8 +40,8 @@ fi
 search_cells() {
   local run=$out/searches/$1_$2
   if [[ ! -e $run/result.json ]]; then
-    "$lathe" train "${search[@]}" "${common[@]}" --seed "$2" --resume --out "$run" "${@:3}" \
-      >"$run.log" 2>&1
+    logged "$run.log" "$lathe" train "${search[@]}" "${common[@]}" --seed "$2" --resume \
+      --out "$run" "${@:3}"
   fi
   cp "$run/genotype.json" "$out/nets/$1_$2.json"
 }
@@ -75,8 +82,8 @@ mkdir -p "$out/trained"
 for arch in "$out"/nets/*.json; do
   net=$out/trained/$(basename "$arch" .json)
   if [[ ! -e $net/result.json ]]; then
-    "$lathe" train --method plain --space "$space" --arch "$arch" --epochs "${NET_EPOCHS:-2}" \
-      "${common[@]}" --resume --out "$net" >"$net.log" 2>&1
+    logged "$net.log" "$lathe" train --method plain --space "$space" --arch "$arch" \
+      --epochs "${NET_EPOCHS:-2}" "${common[@]}" --resume --out "$net"
   fi
 done
 "$lathe" latency benchmark --space "$space" --input-size "$size" --in-channels 1 --classes 10 \

@@ -10,7 +10,6 @@
 #include "amount.h"
 #include "commands.h"
 #include "fitted_space.h"
-#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/stored_model.h"
@@ -45,11 +44,13 @@ Device open_device(const DeriveCommand& command) {
   Device device;
   if (command.latency.empty()) {
     device.space = command.space.make();
+    run::require_cells(*device.space);
     device.latency =
         std::make_unique<search::CellLatency>(search::CellLatency::of_macs(*device.space));
     return device;
   }
   device.space = space_of(latency::fingerprint_of_model(command.latency), "", command.latency);
+  run::require_cells(*device.space);
   device.latency = std::make_unique<search::CellLatency>(
       *device.space, *latency::load_latency_model(*device.space, command.latency));
   return device;

@@ -169,6 +169,11 @@ TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
   std::filesystem::create_directories(out("empty"));
   expect_says(run_lathe("derive --from " + quoted(out("empty"))), 2,
                           "name a model (--latency), or the space");
+  expect_says(run_lathe("train --method pc-darts --space darts_c4_l3" + data() +
+                        " --validation-size 100 --out " + quoted(out("c4"))),
+              1, "its 4 channels don't divide into 4 parts of even numbers of channels");
+  expect_says(run_lathe("derive --space mbv3_28 --from " + quoted(out("empty"))), 1,
+              "space mbv3_28 has no cells to search");
   expect_says(
       run_lathe("derive --space darts_c8_l3 --from " + quoted(out("empty"))), 1,
       "has no cells.json: expected a finished search");

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/measure/benchmark.h"
 #include "lathe/measure/random_net.h"
@@ -71,9 +70,7 @@ void CellRun::open() {
   trained_.space = space::open_space(name, {.in_channels = images.channels(),
                                             .num_classes = images.num_classes(),
                                             .input_size = images.image_size()});
-  if (!space::has_cells(*trained_.space)) {
-    throw Error("space " + name + " has no cells to search: expected one such as darts_c16_l8");
-  }
+  require_cells(*trained_.space);
   trained_.method = options_.search.method;
   trained_.seed = job.seed;
   trained_.augment = job.train.augment;

@@ -29,9 +29,7 @@ std::shared_ptr<const space::Space> open_for(const std::string& name,
       space::open_space(name, {.in_channels = dataset.train.channels(),
                                .num_classes = dataset.train.num_classes(),
                                .input_size = dataset.train.image_size()});
-  if (!space::has_cells(*space)) {
-    throw Error("space " + name + " has no cells to search: expected one such as darts_c16_l8");
-  }
+  require_cells(*space);
   return space;
 }
 
@@ -145,6 +143,13 @@ void use_published_settings(CellJob& job) {
   }
 }
 
+void require_cells(const space::Space& space) {
+  if (!space::has_cells(space)) {
+    throw Error("space " + space.name() +
+                " has no cells to search: expected one such as darts_c16_l8");
+  }
+}
+
 std::string default_cell_space(int image_size) {
   constexpr int kLargestSmallImage = 48;
   return image_size <= kLargestSmallImage ? "darts_c8_l5" : "darts_imagenet_c16_l8";
@@ -159,6 +164,12 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   searched.space = open_for(name, dataset);
   const bool partial = job.method == "pc-darts";
   const int parts = job.channel_parts > 0 ? job.channel_parts : partial ? kPartialChannels : 1;
+  if (const int channels = space::cell_spec(*searched.space).init_channels;
+      channels % (2 * parts) != 0) {
+    throw Error(fmt::format("space {}: its {} channels don't divide into {} parts of even numbers of "
+                            "channels; take a multiple of {}, or other --channel-parts",
+                            name, channels, parts, 2 * parts));
+  }
   train::SearchCellsOptions options = job.search;
   const space::CellSearchNet net =
       space::cell_search_graph(space::cell_spec(*searched.space),

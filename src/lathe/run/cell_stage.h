@@ -46,6 +46,9 @@ struct CellJob {
 /// learning rates, and the share of the epochs that train the weights alone.
 void use_published_settings(CellJob& job);
 
+/// @throws Error if `space` has no cells, naming it and one that has.
+void require_cells(const space::Space& space);
+
 /// The search net for images of that size, unless another is asked for: one that two cores search in
 /// minutes.
 std::string default_cell_space(int image_size);

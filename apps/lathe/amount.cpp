@@ -57,6 +57,39 @@ std::optional<double> parse_target_ms(const std::string& text, int batch) {
   return std::nullopt;
 }
 
+std::optional<double> parse_quantile(const std::string& text) {
+  constexpr double kMedian = 50, kHighest = 99;
+  std::string rest;
+  const std::optional<double> percent =
+      text.starts_with('p') ? leading_number(text.substr(1), rest) : std::nullopt;
+  if (!percent || !rest.empty() || *percent < kMedian || *percent > kHighest) {
+    return std::nullopt;
+  }
+  return *percent / 100;
+}
+
+std::optional<QuantileTarget> parse_quantile_target(const std::string& text, int batch) {
+  const std::size_t at = text.find('@');
+  const std::optional<double> ms = parse_target_ms(text.substr(0, at), batch);
+  if (!ms || at == std::string::npos) {
+    return ms ? std::optional(QuantileTarget{*ms, std::nullopt}) : std::nullopt;
+  }
+  const std::optional<double> quantile = parse_quantile(text.substr(at + 1));
+  return quantile ? std::optional(QuantileTarget{*ms, quantile}) : std::nullopt;
+}
+
+std::string quantile_target(const std::string& text) {
+  return parse_quantile_target(text, 1)
+             ? std::string()
+             : "must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, or images a second "
+               "such as 200/s, with @p50 to @p99 if it is not the median's, got \"" +
+                   text + "\"";
+}
+
+std::string quantile_name(const std::string& text) {
+  return parse_quantile(text) ? std::string() : "must be p50 to p99, got \"" + text + "\"";
+}
+
 std::string target(const std::string& text) {
   return parse_target_ms(text, 1) ? std::string()
                                   : "must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, "

@@ -25,6 +25,21 @@ std::optional<double> parse_target_ms(const std::string& text, int batch);
 /// For CLI11: accepts what parse_target_ms() does.
 std::string target(const std::string& text);
 
+/// A target and the quantile that it is about, as "5ms@p90" says; without "@" none is said.
+struct QuantileTarget {
+  double ms = 0;
+  std::optional<double> quantile;
+};
+/// Nothing if `text` is neither.
+std::optional<QuantileTarget> parse_quantile_target(const std::string& text, int batch);
+
+/// "p50" to "p99": 0.5 to 0.99. Nothing if `text` is none of these.
+std::optional<double> parse_quantile(const std::string& text);
+
+/// For CLI11: accept what parse_quantile_target() and parse_quantile() do.
+std::string quantile_target(const std::string& text);
+std::string quantile_name(const std::string& text);
+
 /// For CLI11: accepts what parse_amount() does.
 std::string amount(const std::string& text);
 

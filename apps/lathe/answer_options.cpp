@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <optional>
 
 #include "amount.h"
 #include "lathe/core/number_text.h"
@@ -20,13 +21,23 @@ void add_device_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
       .add_option(
           "--targets", answer.targets,
           "latency targets, separated by commas: ms, or with a unit such as 20us or 0.1s; or "
-          "images a second, such as 200/s, in batches of --batch")
+          "images a second, such as 200/s, in batches of --batch; 5ms@p90 is --quantile p90")
       ->delimiter(',')
-      ->check(target);
+      ->check(quantile_target);
   command
       .add_option("--num-targets", o.num_targets,
                   "targets evenly over the reachable range, without --targets")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      .add_option("--quantile", answer.quantile,
+                  "what of a session's runs targets are about: p50, the median, to p99")
+      ->check(quantile_name)
+      ->capture_default_str();
+  command
+      .add_option("--confidence", o.confidence,
+                  "that all answers said to be within their targets are, together")
+      ->check(CLI::Range(0.5, 0.9999))
       ->capture_default_str();
   command.add_option(
       "--latency", o.latency.model,
@@ -111,9 +122,19 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
 
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
   o.targets_ms.clear();
+  o.quantile = parse_quantile(answer.quantile).value();
+  std::optional<double> said;
   for (const std::string& text : answer.targets) {
-    o.targets_ms.push_back(*parse_target_ms(text, answer.runner.batch));
+    const QuantileTarget target = parse_quantile_target(text, answer.runner.batch).value();
+    const double quantile = target.quantile.value_or(o.quantile);
+    if (said.value_or(quantile) != quantile) {
+      throw CLI::ValidationError(
+          "--targets", "are about different quantiles: ask once for each, with another --out");
+    }
+    said = quantile;
+    o.targets_ms.push_back(target.ms);
   }
+  o.quantile = said.value_or(o.quantile);
   o.latency.blocks = answer.measure == "blocks";
   o.latency.fewest_nets = std::min(o.latency.fewest_nets, o.latency.most_nets);
   if (limits_anything(answer.limits)) {

@@ -13,7 +13,8 @@
 namespace lathe::app {
 
 struct AnswerOptions {
-  std::vector<std::string> targets;  ///< parse_target_ms()
+  std::vector<std::string> targets;  ///< parse_quantile_target()
+  std::string quantile = "p50";      ///< parse_quantile()
   RunnerOptions runner;
   LimitOptions limits;
   std::string measure = "nets";
@@ -28,7 +29,7 @@ struct AnswerOptions {
 void add_answer_options(CLI::App& command, run::SpecializeOptions& options, AnswerOptions& answer);
 
 /// Puts what the command line said about targets and measuring into `options`. To be called once it
-/// is parsed.
+/// is parsed. @throws CLI::ValidationError if targets are about different quantiles.
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
 
 /// The table, or the whole result as JSON; of a dry run what can't be met. Before it, the run's

@@ -155,7 +155,9 @@ void execute_search(BenchCommand command) {
   const bool cifar = search.stem == "cifar";
   train::SearchBenchmark benchmark(
       {.name = "search",
-       .task = {.in_channels = 3, .num_classes = cifar ? 10 : 1000, .input_size = search.input_size},
+       .task = {.in_channels = 3,
+                .num_classes = cifar ? 10 : 1000,
+                .input_size = search.input_size},
        .stem = cifar ? space::CellStem::kCifar : space::CellStem::kImagenet,
        .init_channels = search.init_channels,
        .cells = search.cells},

@@ -12,12 +12,15 @@
 namespace lathe::app {
 namespace {
 
-constexpr std::array kCellOnly{
-    "--second-order",     "--first-logits-epoch", "--logits-lr",    "--latency-weight",
-    "--latency-target",   "--latency-ascent",     "--macs-weight",  "--estimator",
-    "--edges",            "--draws",              "--channel-parts", "--prediction-noise",
-    "--entropy-weight",   "--perturbation",       "--auxiliary-skip", "--eigenvalue-growth",
-    "--max-skips"};
+constexpr std::array kCellOnly{"--second-order",   "--first-logits-epoch",
+                               "--logits-lr",      "--latency-weight",
+                               "--latency-target", "--latency-ascent",
+                               "--macs-weight",    "--estimator",
+                               "--edges",          "--draws",
+                               "--channel-parts",  "--prediction-noise",
+                               "--entropy-weight", "--perturbation",
+                               "--auxiliary-skip", "--eigenvalue-growth",
+                               "--max-skips"};
 
 /// Whether an option was given something else than it has anyway: a config file names all of them.
 bool is_set(const CLI::App& command, const char* name) {
@@ -180,7 +183,8 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
         "it for a space of cells");
   }
   if (o.goal.estimate.edges == search::EdgeDraw::kByWeight && job.method != "pc-darts") {
-    throw CLI::ValidationError("--edges by-weight needs --method pc-darts, whose edges have weights");
+    throw CLI::ValidationError(
+        "--edges by-weight needs --method pc-darts, whose edges have weights");
   }
   return job;
 }
@@ -188,8 +192,8 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
 void refuse_cell_options(const CLI::App& command, const std::string& method) {
   for (const char* option : kCellOnly) {
     if (is_set(command, option)) {
-      throw CLI::ValidationError(std::string(option) +
-                                 " is for --method darts and pc-darts, not " + method);
+      throw CLI::ValidationError(std::string(option) + " is for --method darts and pc-darts, not " +
+                                 method);
     }
   }
 }

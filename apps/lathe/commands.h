@@ -20,6 +20,7 @@ void add_search_command(CLI::App& app);
 void add_spaces_command(CLI::App& app);
 void add_specialize_command(CLI::App& app);
 void add_train_command(CLI::App& app);
+void add_verify_command(CLI::App& app);
 
 // Verbs of `lathe latency`, added to its subcommand.
 void add_latency_benchmark_command(CLI::App& app);

@@ -89,8 +89,8 @@ std::string line(const nlohmann::ordered_json& net) {
                                  ? "no target"
                                  : fmt::format("{:.4g} ms", net["target_ms"].get<double>());
   if (!net["feasible"].get<bool>()) {
-    return fmt::format("{:>10}: no net within it; the fastest takes {:.4g} ms (predicted)\n", target,
-                       net["minimum_ms"].get<double>());
+    return fmt::format("{:>10}: no net within it; the fastest takes {:.4g} ms (predicted)\n",
+                       target, net["minimum_ms"].get<double>());
   }
   const std::string ms =
       net.contains("predicted_ms")
@@ -118,8 +118,8 @@ void execute(const DeriveCommand& command) {
   const bool with_latency = !command.latency.empty();
   nlohmann::ordered_json nets = nlohmann::ordered_json::array();
   std::string text;
-  for (const search::DerivedNet& net : search::derive_within(
-           *device.space, logits, *device.latency, targets_of(command), command.derive)) {
+  for (const search::DerivedNet& net : search::derive_within(*device.space, logits, *device.latency,
+                                                             targets_of(command), command.derive)) {
     std::string file;
     if (net.feasible && !command.out.empty()) {
       const std::string name =
@@ -157,8 +157,9 @@ void add_derive_command(CLI::App& app) {
   CLI::App* of_space = command->add_option_group("space", "of the nets, without a model");
   add_space_options(*of_space, options->space);
   of_space->get_option("--space")->required(false)->excludes(latency);
-  command->add_option("--targets", options->targets,
-                      "latencies, separated by commas, e.g. 0.4ms,600us")
+  command
+      ->add_option("--targets", options->targets,
+                   "latencies, separated by commas, e.g. 0.4ms,600us")
       ->delimiter(',')
       ->check(target)
       ->needs(latency);

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   lathe::app::add_run_command(app);
   lathe::app::add_train_command(app);
+  lathe::app::add_verify_command(app);
   lathe::app::add_search_command(app);
   lathe::app::add_spaces_command(app);
   lathe::app::add_specialize_command(app);

@@ -75,11 +75,12 @@ void check_cells(const RunCommand& command) {
     throw CLI::ValidationError("--method " + command.run.training.method.name +
                                " searches on the CPU: leave out --train-device");
   }
-  if (command.run.budget_s > 0 || command.run.fine_tune_epochs > 0 ||
-      command.sample == "targets" || limits_anything(command.answer.limits)) {
-    throw CLI::ValidationError("--budget, --fine-tune, --sample targets and limits beside latency "
-                               "are for supernets, not for --method " +
-                               command.run.training.method.name);
+  if (command.run.budget_s > 0 || command.run.fine_tune_epochs > 0 || command.sample == "targets" ||
+      limits_anything(command.answer.limits)) {
+    throw CLI::ValidationError(
+        "--budget, --fine-tune, --sample targets and limits beside latency "
+        "are for supernets, not for --method " +
+        command.run.training.method.name);
   }
 }
 

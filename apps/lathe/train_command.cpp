@@ -14,8 +14,8 @@
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/net_file.h"
 #include "lathe/run/cell_stage.h"
+#include "lathe/run/net_file.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/space/cell_family.h"
 #include "lathe/space/genotype.h"
@@ -132,7 +132,8 @@ void execute(const TrainCommand& command, const std::string& config) {
 void search_cells(const TrainCommand& command, const run::CellJob& job, const std::string& config) {
   std::string device = command.job.device;
   if (meet_launched(command.launched, device).world_size() > 1 || device != "cpu") {
-    throw Error("--method " + job.method + " searches on the CPU in one process: start it without " +
+    throw Error("--method " + job.method +
+                " searches on the CPU in one process: start it without " +
                 "torchrun and --train-device");
   }
   const auto folder = run::RunFolder::open(command.out, config, command.resume);
@@ -140,17 +141,16 @@ void search_cells(const TrainCommand& command, const run::CellJob& job, const st
   ProgressReporter reporter;
   const run::SearchedFolder searched =
       run::search_stage(job, folder, [&](const Progress& progress) { reporter(progress); });
-  const space::Arch arch = searched.space->from_json(
-      read_json(folder.root() / "genotype.json"), (folder.root() / "genotype.json").string());
+  const space::Arch arch = searched.space->from_json(read_json(folder.root() / "genotype.json"),
+                                                     (folder.root() / "genotype.json").string());
   const graph::Graph graph = searched.space->graph(arch);
   const std::vector<space::Cell> cells = space::cells_of(*searched.space, arch);
-  nlohmann::ordered_json result{
-      {"method", job.method},
-      {"space", searched.space->name()},
-      {"genotype", space::genotype_to_text(cells.front(), cells.back())},
-      {"macs", graph::macs(graph)},
-      {"params", graph::params(graph)},
-      {"stopped_early", searched.cells.stopped_early}};
+  nlohmann::ordered_json result{{"method", job.method},
+                                {"space", searched.space->name()},
+                                {"genotype", space::genotype_to_text(cells.front(), cells.back())},
+                                {"macs", graph::macs(graph)},
+                                {"params", graph::params(graph)},
+                                {"stopped_early", searched.cells.stopped_early}};
   if (searched.cells.reference > 0) {
     const std::string unit = job.macs ? "mmacs" : "ms";
     result["expected_" + unit] = searched.cells.expected;
@@ -171,7 +171,8 @@ void search_cells(const TrainCommand& command, const run::CellJob& job, const st
 
 void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainCommand>();
-  CLI::App* command = app.add_subcommand("train", "train a supernet, or one net alone, or search cells");
+  CLI::App* command =
+      app.add_subcommand("train", "train a supernet, or one net alone, or search cells");
   add_dataset_options(*command, options->job.dataset, options->job.data);
   // Left empty, it depends on the images.
   add_space_option(*command, options->job.space);
@@ -191,9 +192,10 @@ void add_train_command(CLI::App& app) {
                    "time for plain training in place of --epochs, e.g. 90s, 10m or 2h")
       ->transform(CLI::Validator(to_seconds, "TIME"));
   command
-      ->add_option("--latency", options->job.latency_file,
-                   "latency model, as latency fit writes it: that aows draws nets by, or that a search of "
-                   "cells minds")
+      ->add_option(
+          "--latency", options->job.latency_file,
+          "latency model, as latency fit writes it: that aows draws nets by, or that a search of "
+          "cells minds")
       ->check(CLI::ExistingFile);
   command
       ->add_option("--targets", options->job.method.targets_ms,

@@ -37,9 +37,8 @@ class CellsTest : public ::testing::Test {
   }
   /// A table by multiply-accumulates of the nets' space.
   std::string model(const std::string& name_or_file) const {
-    const auto space = space::open_space(name_or_file, {.in_channels = 1,
-                                                        .num_classes = 10,
-                                                        .input_size = testing::kSyntheticSide});
+    const auto space = space::open_space(
+        name_or_file, {.in_channels = 1, .num_classes = 10, .input_size = testing::kSyntheticSide});
     const std::string path = out("model.json");
     testing::table_by_macs(*space, {.device = "nothing real",
                                     .runtime = "none",
@@ -59,17 +58,16 @@ class CellsTest : public ::testing::Test {
 
 TEST_F(CellsTest, ASearchMindsLatencyAndAnswersEveryTarget) {
   const std::string latency = " --latency " + model("darts_c8_l3");
-  const nlohmann::json result =
-      json(search("pc", "--method pc-darts --first-logits-epoch 0 --latency-target 5ms --json" +
-                            latency));
+  const nlohmann::json result = json(search(
+      "pc", "--method pc-darts --first-logits-epoch 0 --latency-target 5ms --json" + latency));
   EXPECT_EQ(result["reference_ms"], 5);
   const search::CellLogits logits = search::CellLogits::load(out("pc") + "/cells.json");
   EXPECT_EQ(logits.edges.size(), 28);
   EXPECT_NE(read_file(out("pc") + "/genotype.dot").find("digraph normal"), std::string::npos);
 
-  const nlohmann::json all = json(run_lathe("derive --from " + quoted(out("pc")) + latency +
-                                            " --json --targets 1us,1000ms --out " +
-                                            quoted(out("nets"))));
+  const nlohmann::json all =
+      json(run_lathe("derive --from " + quoted(out("pc")) + latency +
+                     " --json --targets 1us,1000ms --out " + quoted(out("nets"))));
   ASSERT_EQ(all["nets"].size(), 3);
   EXPECT_FALSE(all["nets"][0]["feasible"]);
   const double fastest = all["nets"][0]["minimum_ms"];
@@ -117,23 +115,22 @@ TEST_F(CellsTest, GoesOnWhereItWasAndRefusesOtherSettings) {
   const std::string config = read_file(out("d") + "/config.toml");
   EXPECT_NE(config.find("lr=0.025"), std::string::npos) << config;
   EXPECT_NE(config.find("logits-lr=0.0003"), std::string::npos) << config;
-  EXPECT_EQ(json(run_lathe("train --config " + quoted(out("d") + "/config.toml") + " --json --out " +
-                           quoted(out("again"))))["genotype"],
+  EXPECT_EQ(json(run_lathe("train --config " + quoted(out("d") + "/config.toml") +
+                           " --json --out " + quoted(out("again"))))["genotype"],
             first["genotype"]);
   expect_says(search("d", "--method darts"), 1, "--resume");
-  expect_says(search("d", "--method darts --resume --second-order"), 1,
-                          "second-order");
+  expect_says(search("d", "--method darts --resume --second-order"), 1, "second-order");
   expect_says(run_lathe("evaluate --run " + quoted(out("d"))), 1,
-                          "is a search of cells, which has no net's weights; derive nets from it "
-                          "with lathe derive");
+              "is a search of cells, which has no net's weights; derive nets from it "
+              "with lathe derive");
 }
 
 TEST_F(CellsTest, RunsFromDataToNets) {
-  const Outcome outcome = run_lathe(
-      "run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
-      " --batch-size 50 --train-threads 1 --shards 1 --epochs 1 --space darts_c8_l3" +
-      " --search-space darts_c8_l3 --from-scratch 0.3 --latency-samples 30 --json" +
-      " --targets 0.001us,1000ms --out " + quoted(out("run")));
+  const Outcome outcome =
+      run_lathe("run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
+                " --batch-size 50 --train-threads 1 --shards 1 --epochs 1 --space darts_c8_l3" +
+                " --search-space darts_c8_l3 --from-scratch 0.3 --latency-samples 30 --json" +
+                " --targets 0.001us,1000ms --out " + quoted(out("run")));
   const nlohmann::json result = json(outcome);
   ASSERT_EQ(result["targets"].size(), 2);
   EXPECT_FALSE(result["targets"][0]["feasible"]);
@@ -168,17 +165,16 @@ TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
   expect_says(run_lathe("derive --from " + quoted(out("x"))), 2, "");
   std::filesystem::create_directories(out("empty"));
   expect_says(run_lathe("derive --from " + quoted(out("empty"))), 2,
-                          "name a model (--latency), or the space");
+              "name a model (--latency), or the space");
   expect_says(run_lathe("train --method pc-darts --space darts_c4_l3" + data() +
                         " --validation-size 100 --out " + quoted(out("c4"))),
               1, "its 4 channels don't divide into 4 parts of even numbers of channels");
   expect_says(run_lathe("derive --space mbv3_28 --from " + quoted(out("empty"))), 1,
               "space mbv3_28 has no cells to search");
-  expect_says(
-      run_lathe("derive --space darts_c8_l3 --from " + quoted(out("empty"))), 1,
-      "has no cells.json: expected a finished search");
-  expect_says(run_lathe("run --method darts --budget 10m --out " + quoted(out("y"))),
-                          2, "are for supernets, not for --method darts");
+  expect_says(run_lathe("derive --space darts_c8_l3 --from " + quoted(out("empty"))), 1,
+              "has no cells.json: expected a finished search");
+  expect_says(run_lathe("run --method darts --budget 10m --out " + quoted(out("y"))), 2,
+              "are for supernets, not for --method darts");
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ TEST_F(RunErrorsTest, Targets) {
   };
   const std::string begin =
       "--targets: must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, or images a second "
-      "such as 200/s, got ";
+      "such as 200/s, with @p50 to @p99 if it is not the median's, got ";
   expect_failure(failure("''"), 2, begin + "\"\"" + kSeeHelp);
   expect_failure(failure("2,-3"), 2, begin + "\"-3\"" + kSeeHelp);
   expect_failure(failure("nan"), 2, begin + "\"nan\"" + kSeeHelp);
@@ -144,7 +144,7 @@ TEST_F(RunErrorsTest, ConfigFiles) {
   expect_failure(
       failure("[run]\ntargets=[1, -2]\n"), 2,
       "--targets: must be a number > 0 of ms such as 0.5, 0.5ms, 20us or 0.1s, or images "
-      "a second such as 200/s, got \"-2\"" +
+      "a second such as 200/s, with @p50 to @p99 if it is not the median's, got \"-2\"" +
           std::string(kSeeHelp));
   EXPECT_EQ(failure("[run]\nthreads=\"many\"\n").exit_code, 2);
   const Outcome missing = testing::run_lathe("run --config /nowhere/c.toml --out x");

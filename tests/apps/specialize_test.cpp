@@ -85,6 +85,73 @@ TEST_F(SpecializeTest, TakesTargetsWithTheirUnits) {
   EXPECT_EQ(nlohmann::json::parse(answered.out).at("targets").at(0).at("target_ms"), 500);
 }
 
+TEST_F(SpecializeTest, WhatIsCertifiedIsVerifiedLater) {
+  const Outcome outcome = specialize("--num-targets 2 --json --quantile p90" + phone());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result.at("quantile"), 0.9);
+  for (const auto& target : result.at("targets")) {
+    const auto certificate =
+        read_json(again() / std::string(target.at("dir")) / "certificate.json");
+    EXPECT_EQ(certificate.at("verdict"), "within");
+    EXPECT_NE(std::string(certificate.at("claim")).find("p90 of a session's runs is within "),
+              std::string::npos);
+    EXPECT_EQ(certificate.at("session_ms"), target.at("session_ms"));
+    EXPECT_EQ(certificate.at("sentinels").size(), 2U);
+    EXPECT_EQ(certificate.at("device").at("device"), "phone");
+  }
+  const std::string verify = "verify " + quoted(again().string()) + " --sessions 12 --json ";
+  const Outcome later = run_lathe(verify + phone());
+  ASSERT_EQ(later.exit_code, 0) << later.err;
+  const auto verified = nlohmann::json::parse(later.out);
+  EXPECT_NEAR(verified.at("sentinels_slowdown"), 1, 1e-9);
+  ASSERT_EQ(verified.at("targets").size(), 2U);
+  for (const auto& target : verified.at("targets")) {
+    EXPECT_EQ(target.at("verdict"), "within");
+    EXPECT_EQ(target.at("as_stated"), true);
+    EXPECT_EQ(target.at("measured_ms"), target.at("measured_then_ms"));
+  }
+  // A phone that has become half as fast.
+  const std::string script = read_file(own_ / "phone.sh");
+  write_file_atomic(own_ / "phone.sh",
+                    std::string(script).replace(script.find("4000000"), 7, "2000000"));
+  const Outcome slower = run_lathe(verify + " --runner command --command " +
+                                   quoted("sh " + (own_ / "phone.sh").string()));
+  ASSERT_EQ(slower.exit_code, 0) << slower.err;
+  EXPECT_NEAR(nlohmann::json::parse(slower.out).at("sentinels_slowdown"), 2, 1e-3);
+  EXPECT_EQ(nlohmann::json::parse(slower.out).at("targets").at(0).at("verdict"), "above");
+  // Another device is none that the certificate speaks of.
+  const Outcome here = run_lathe("verify " + quoted(again().string()));
+  EXPECT_EQ(here.exit_code, 1);
+  EXPECT_NE(lines_of(here.err).back().find(
+                "certificate.json: measured under other conditions (device: \"phone\" against "),
+            std::string::npos)
+      << here.err;
+  expect_failure(run_lathe("verify " + quoted(own_.path().string())), 1,
+                 own_.path().string() +
+                     ": has no certificates: expected nets/*/certificate.json, as lathe run and "
+                     "lathe specialize leave them");
+}
+
+TEST_F(SpecializeTest, OneCallIsAboutOneQuantile) {
+  const Outcome outcome = specialize("--targets 5ms@p90,7ms --dry-run");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("--targets: are about different quantiles: ask once for each, with "
+                             "another --out"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(specialize("--targets 5ms@q90 --dry-run").exit_code, 2);
+  const Outcome p90 = specialize("--targets 1000ms@p90 --dry-run" + phone());
+  EXPECT_EQ(p90.exit_code, 0) << p90.err;
+  EXPECT_NE(p90.err.find("; p90 is 1.000 times the median"), std::string::npos) << p90.err;
+  const Outcome other = specialize("--targets 1000 --resume" + phone());
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(lines_of(other.err).back().find(
+                "device_noise.json: is of p90 where p50 is asked for; use another --out"),
+            std::string::npos)
+      << other.err;
+}
+
 TEST_F(SpecializeTest, RefusesTheModelOfAnotherDevice) {
   const Outcome outcome =
       specialize("--latency " + quoted(tiny_->out("latency.json").string()) + phone());

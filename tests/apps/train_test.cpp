@@ -48,7 +48,7 @@ TEST_F(TrainTest, OneNetAloneIsHandedOverWithItsAccuracy) {
   const nlohmann::json result =
       json(train("plain", "--method plain --arch " + smallest() + " --json", 0.5));
   const std::string net = " --weights " + quoted(out("plain") + "/weights.safetensors");
-  for (const std::string from : {" --run " + quoted(out("plain")), net}) {
+  for (const std::string& from : {" --run " + quoted(out("plain")), net}) {
     for (const std::string split : {"validation", "test"}) {
       const nlohmann::json evaluated = json(run_lathe(
           "evaluate --threads 1 --validation-size 100 --json --split " + split + from + data()));

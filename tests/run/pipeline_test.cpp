@@ -391,7 +391,8 @@ TEST_F(PipelineTest, CantBeAskedBeforeItHasTrained) {
   const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
   std::filesystem::create_directories(temporary_ / "out");
   EXPECT_EQ(text_thrown<Error>([&] {
-              specialize(temporary_ / "out", {}, 1, "cpu", options_, folder, [](const Progress&) {});
+              specialize(temporary_ / "out", {}, 1, "cpu", options_, folder,
+                         [](const Progress&) {});
             }),
             (temporary_ / "out").string() +
                 ": has no trained weights: expected train.json and a checkpoint, as lathe train "

@@ -19,6 +19,8 @@ TargetResult held() {
           .measured_ms = 0.7,
           .measured_p90_ms = 0.74,
           .session_ms = {0.69, 0.7, 0.72},
+          .verdict = measure::Verdict::kWithin,
+          .alpha = 0.3,
           .within_target = true,
           .predicted_accuracy = 0.9123,
           .validation_accuracy = 0.91,
@@ -40,6 +42,27 @@ TEST(TargetResultTest, ComesBackFromJson) {
     const TargetResult back = target_result_from_json(nlohmann::json::parse(json.dump()), "f");
     EXPECT_EQ(nlohmann::json(to_json(back)), nlohmann::json(json));
   }
+}
+
+TEST(TargetResultTest, IsJudgedByItsSessions) {
+  TargetResult target = held();
+  target.session_ms = {0.7, 0.71, 0.72, 0.9, 0.73, 0.7, 0.7, 0.7};
+  target.alpha = 0.2;
+  judge(target);
+  EXPECT_EQ(target.verdict, measure::Verdict::kWithin);
+  EXPECT_TRUE(target.within_target);
+  EXPECT_DOUBLE_EQ(target.measured_ms, 0.705);
+  EXPECT_DOUBLE_EQ(target.chance_again(), 0.8);
+  target.alpha = 0.01;
+  judge(target);
+  EXPECT_EQ(target.verdict, measure::Verdict::kUndecided) << "too few for so small an error";
+  EXPECT_FALSE(target.within_target);
+}
+
+TEST(TargetResultTest, OfAnOlderVersionHoldsWhatItMeasured) {
+  nlohmann::json json = to_json(held());
+  json.erase("verdict");
+  EXPECT_EQ(target_result_from_json(json, "f").verdict, measure::Verdict::kWithin);
 }
 
 TEST(TargetResultTest, OfAnInfeasibleTargetSaysOnlyWhatIsReachable) {
@@ -73,6 +96,7 @@ RunResult result() {
   TargetResult missed = held();
   missed.target_ms = 0.5;
   missed.within_target = false;
+  missed.verdict = measure::Verdict::kAbove;
   missed.replaced_ms.clear();
   result.targets = {infeasible(), missed, held()};
   return result;

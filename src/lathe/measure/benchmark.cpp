@@ -47,16 +47,6 @@ IntervalMs median_interval(std::vector<double> values) {
   return {values[left], values[values.size() - 1 - left]};
 }
 
-/// Where another of `values` falls 19 times of 20, if most are of one normal distribution.
-IntervalMs next_interval(const std::vector<double>& values) {
-  const auto k = static_cast<double>(values.size());
-  const double center = median(values);
-  const double deviation = robust_deviation(values, center) * k / (k - kDeviationBias);
-  const auto degrees = static_cast<std::size_t>(std::max(1.0, kDeviationEfficiency * (k - 1)));
-  const double half = student_t975(degrees) * deviation * std::sqrt(1 + std::numbers::pi / (2 * k));
-  return {std::max(0.0, center - half), center + half};
-}
-
 std::vector<double> outliers(const std::vector<double>& times_ms, double center_ms) {
   const double most = kOutlierDeviations * robust_deviation(times_ms, center_ms);
   std::vector<double> found;
@@ -96,6 +86,19 @@ nlohmann::ordered_json to_json(const IntervalMs& interval) {
 
 }  // namespace
 
+IntervalMs again95_interval(const std::vector<double>& session_ms) {
+  if (session_ms.size() < 2) {
+    throw std::invalid_argument("[measure::again95_interval] needs 2 sessions, got " +
+                                std::to_string(session_ms.size()));
+  }
+  const auto k = static_cast<double>(session_ms.size());
+  const double center = median(session_ms);
+  const double deviation = robust_deviation(session_ms, center) * k / (k - kDeviationBias);
+  const auto degrees = static_cast<std::size_t>(std::max(1.0, kDeviationEfficiency * (k - 1)));
+  const double half = student_t975(degrees) * deviation * std::sqrt(1 + std::numbers::pi / (2 * k));
+  return {std::max(0.0, center - half), center + half};
+}
+
 std::vector<Benchmark> benchmark(std::span<const TimeSession> nets,
                                  const BenchmarkOptions& options) {
   if (options.sessions < 2 || options.pause_ms < 0) {
@@ -116,7 +119,7 @@ std::vector<Benchmark> benchmark(std::span<const TimeSession> nets,
     const std::vector<double> medians = session_medians(result);
     result.p50_ms = median(medians);
     result.p50_ci95_ms = median_interval(medians);
-    result.p50_again95_ms = next_interval(medians);
+    result.p50_again95_ms = again95_interval(medians);
     const std::vector<double> all = all_times_ms(result);
     result.stats = latency_stats(all);
     result.outliers_ms = outliers(all, result.p50_ms);

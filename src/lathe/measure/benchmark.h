@@ -32,6 +32,10 @@ struct Benchmark {
   std::vector<double> outliers_ms;  ///< kept in all figures: further from p50 than 5 deviations
 };
 
+/// Where the figure of another session falls 19 times of 20, if most are of one normal
+/// distribution: p50_again95 below. @throws std::invalid_argument if there are fewer than 2.
+IntervalMs again95_interval(const std::vector<double>& session_ms);
+
 /// Prepares one net anew and times it.
 using TimeSession = std::function<Timing(const TimingOptions&)>;
 

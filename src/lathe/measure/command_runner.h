@@ -56,6 +56,8 @@ class CommandRunner : public ModelRunner {
   /// A model that exists as a file.
   Timing time(const std::filesystem::path& model, const TimingOptions& options) override;
 
+  void renew() override { protocol_->renew(); }
+
   std::string device() const override { return device_; }
   std::string runtime() const override { return runtime_; }
   std::string precision() const override { return precision_; }

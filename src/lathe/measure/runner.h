@@ -24,6 +24,9 @@ class Runner {
   virtual std::vector<Timing> time(std::span<const graph::Net> nets, const TimingOptions& options,
                                    const TurnFn& progress = {}) = 0;
 
+  /// What is timed next runs in a process of its own, where nets run in another process anyway.
+  virtual void renew() {}
+
   /// What distinguishes the measurements, as in a latency::Fingerprint.
   virtual std::string device() const = 0;
   virtual std::string runtime() const = 0;

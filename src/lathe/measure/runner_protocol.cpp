@@ -102,6 +102,7 @@ class CallProtocol final : public RunnerProtocol {
   }
   bool stays() const override { return false; }
   void release() override {}
+  void renew() override {}
 
  private:
   ProtocolOptions options_;
@@ -153,6 +154,11 @@ class WorkerProtocol final : public RunnerProtocol {
       worker_.reset();
     }
     loaded_.clear();
+  }
+
+  void renew() override {
+    release();
+    worker_.reset();
   }
 
  private:

@@ -44,6 +44,8 @@ class RunnerProtocol {
   /// Whether a model stays loaded between its turns, until release().
   virtual bool stays() const = 0;
   virtual void release() = 0;
+  /// The next turn's process is a new one.
+  virtual void renew() = 0;
 };
 
 /// Version 1: a call for each turn. `folder` is for temporary files and must outlive the result.

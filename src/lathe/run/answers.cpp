@@ -98,7 +98,9 @@ nlohmann::ordered_json to_json(const Winner& winner, const space::Space& space) 
   return {{"arch", space.to_json(winner.candidate.arch)},
           {"predicted_ms", winner.candidate.predicted_ms},
           {"accuracy", winner.candidate.predicted_accuracy},
-          {"holds", winner.holds},
+          {"verdict", measure::to_string(winner.verdict)},
+          {"alpha", winner.alpha},
+          {"judged_ms", winner.judged_ms},
           {"replaced_ms", winner.replaced_ms}};
 }
 
@@ -107,17 +109,17 @@ Winner winner_from_json(const nlohmann::json& json, const space::Space& space,
   return {{space.from_json(json_member<nlohmann::json>(json, "arch", where), where),
            json_member<double>(json, "predicted_ms", where),
            json_member<double>(json, "accuracy", where)},
-          json_member<bool>(json, "holds", where),
+          measure::verdict_from_string(json_member<std::string>(json, "verdict", where), where),
+          json_member<double>(json, "alpha", where),
+          json_member<std::vector<double>>(json, "judged_ms", where),
           json_member<std::vector<double>>(json, "replaced_ms", where)};
 }
 
-double session_ms(const Workshop& shop, const space::Arch& arch) {
+double session_of_arch(const Workshop& shop, const space::Arch& arch) {
   const graph::Net net =
       on_pixels(shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch)),
                 net_input(shop.trained.dataset, shop.trained.space->input_size(arch)));
-  return measure::latency_stats(
-             shop.runner.time({&net, 1}, shop.options.winner_timing).front().times_ms())
-      .p50_ms;
+  return session_ms(shop.runner, net, shop.options);
 }
 
 double validation_top1(const Workshop& shop, const graph::Net& net) {
@@ -161,17 +163,33 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
 
 }  // namespace
 
-Winner winner_of(const Workshop& shop, const search::TargetResult& target,
-                 const std::vector<search::Candidate>& front, const MeasureFn& session_ms) {
+std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
+                               const std::vector<search::Candidate>& front,
+                               const MeasureFn& measure) {
   const space::Space& space = *shop.trained.space;
-  const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
-  if (std::filesystem::exists(file)) {
-    return winner_from_json(read_json(file), space, file.string());
+  std::vector<search::TargetResult> open;
+  for (const search::TargetResult& target : targets) {
+    const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
+    // An older version's says nothing that could be relied on.
+    if (!std::filesystem::exists(file) || !read_json(file).contains("verdict")) {
+      open.push_back(target);
+    }
   }
-  Winner winner =
-      find_winner(target, front, shop.options.winner_attempts, session_ms, shop.progress);
-  write_json(file, to_json(winner, space));
-  return winner;
+  const std::vector<Winner> found = find_winners(open, front,
+                                                 {.attempts = shop.options.winner_attempts,
+                                                  .alpha = 1 - shop.options.confidence,
+                                                  .deviation = shop.noise.deviation,
+                                                  .renew = [&] { shop.runner.renew(); }},
+                                                 measure, shop.progress);
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    write_json(shop.folder.winner(target_name(open[i].target_ms)), to_json(found[i], space));
+  }
+  std::vector<Winner> winners;
+  for (const search::TargetResult& target : targets) {
+    const std::filesystem::path file = shop.folder.winner(target_name(target.target_ms));
+    winners.push_back(winner_from_json(read_json(file), space, file.string()));
+  }
+  return winners;
 }
 
 std::vector<Answer> settled(const std::vector<Winner>& winners,
@@ -182,8 +200,8 @@ std::vector<Answer> settled(const std::vector<Winner>& winners,
   for (std::size_t i = 0; i < winners.size(); ++i) {
     const Made& made = nets.at(winners[i].candidate.arch);
     Answer answer{targets_ms[i], winners[i], made.net, made.validation_top1, made.trained, {}};
-    const bool faster_holds = i > 0 && answers[best].winner.holds;
-    if (faster_holds && (!answer.winner.holds ||
+    const bool faster_holds = i > 0 && answers[best].winner.holds();
+    if (faster_holds && (!answer.winner.holds() ||
                          answers[best].winner.candidate.arch == answer.winner.candidate.arch ||
                          answers[best].validation_top1 >= answer.validation_top1)) {
       const double same_as_ms = answers[best].same_as_ms.value_or(answers[best].target_ms);
@@ -192,24 +210,24 @@ std::vector<Answer> settled(const std::vector<Winner>& winners,
       answer.same_as_ms = same_as_ms;
     }
     answers.push_back(std::move(answer));
-    best = answers[best].winner.holds && !answers.back().winner.holds ? best : i;
+    best = answers[best].winner.holds() && !answers.back().winner.holds() ? best : i;
   }
   return answers;
 }
 
 std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
                                  const AnswerOptions& options) {
-  std::vector<Winner> winners;
-  std::vector<double> targets_ms;
-  for (const search::TargetResult& target :
-       ranked_by_validation(shop, found, options.predictor_rmse)) {
-    winners.push_back(winner_of(shop, target, found.front, [&](const space::Arch& arch) {
-      return session_ms(shop, arch);
-    }));
-    targets_ms.push_back(target.target_ms);
-  }
-  if (winners.empty()) {
+  const std::vector<search::TargetResult> targets =
+      ranked_by_validation(shop, found, options.predictor_rmse);
+  if (targets.empty()) {
     return {};
+  }
+  const std::vector<Winner> winners =
+      winners_of(shop, targets, found.front,
+                 [&](const space::Arch& arch) { return session_of_arch(shop, arch); });
+  std::vector<double> targets_ms;
+  for (const search::TargetResult& target : targets) {
+    targets_ms.push_back(target.target_ms);
   }
   const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.alone);
   return settled(winners, targets_ms, nets);
@@ -221,19 +239,18 @@ std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<d
   graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
   const double top1 = validation_top1(shop, net);
   const search::Candidate candidate{arch, predicted_ms, top1};
-  std::vector<Answer> answers;
+  std::vector<search::TargetResult> targets;
   for (const double target_ms : targets_ms) {
-    Answer answer{target_ms, {candidate, true, {}}, net, top1, "alone", {}};
-    if (!answers.empty()) {
-      answer.same_as_ms = targets_ms.front();
-      answer.winner = answers.front().winner;
+    targets.push_back({.target_ms = target_ms, .feasible = true, .candidates = {candidate}});
+  }
+  const std::vector<Winner> winners = winners_of(
+      shop, targets, {}, [&](const space::Arch& of) { return session_of_arch(shop, of); });
+  std::vector<Answer> answers;
+  for (std::size_t i = 0; i < targets_ms.size(); ++i) {
+    answers.push_back({targets_ms[i], winners[i], net, top1, "alone", {}});
+    if (i > 0) {
+      answers.back().same_as_ms = targets_ms.front();
     }
-    if (!answer.winner.holds || answers.empty()) {
-      answer.winner = winner_of(
-          shop, {.target_ms = target_ms, .feasible = true, .candidates = {candidate}}, {},
-          [&](const space::Arch& of) { return session_ms(shop, of); });
-    }
-    answers.push_back(std::move(answer));
   }
   return answers;
 }

@@ -3,12 +3,14 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "lathe/core/progress.h"
 #include "lathe/graph/fold.h"
 #include "lathe/measure/runner.h"
+#include "lathe/run/device_noise.h"
 #include "lathe/run/fine_tune_stage.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
@@ -25,6 +27,7 @@ struct Workshop {
   const TrainJob& job;
   const train::Evaluator& evaluator;
   measure::Runner& runner;
+  const DeviceNoise& noise;
   const SpecializeOptions& options;
   const RunFolder& folder;
   const ProgressFn& progress;
@@ -57,13 +60,14 @@ struct Made {
   std::string trained;  ///< for people
 };
 
-/// The first of the target's candidates that holds when measured, as find_winner(); kept in a file
+/// The first of each target's candidates that holds when measured, as find_winners(); kept in files
 /// of the folder, so that what was measured once has decided. `front` may help out.
-Winner winner_of(const Workshop& shop, const search::TargetResult& target,
-                 const std::vector<search::Candidate>& front, const MeasureFn& session_ms);
+std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
+                               const std::vector<search::Candidate>& front,
+                               const MeasureFn& measure);
 
-/// Of each winner, the targets ascending, its net; or a faster target's, where that holds and is not
-/// worse on the validation images.
+/// Of each winner, the targets ascending, its net; or a faster target's, where that holds and is
+/// not worse on the validation images.
 std::vector<Answer> settled(const std::vector<Winner>& winners,
                             const std::vector<double>& targets_ms,
                             const std::map<space::Arch, Made>& nets);

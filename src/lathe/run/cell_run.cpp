@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "lathe/core/file.h"
-#include "lathe/measure/benchmark.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/threads.h"
@@ -44,11 +43,11 @@ class CellRun {
   void open();
   void search(const std::vector<double>& feasible_ms);
   search::TargetResult derived(double target_ms) const;
-  double session_ms(const space::Arch& arch) const;
   std::map<space::Arch, Made> train(const std::vector<Winner>& winners) const;
   std::vector<Answer> answers(const std::vector<double>& feasible_ms);
   Workshop shop() const {
-    return {trained_, options_.training, *evaluator_, *device_.runner, options_, folder_, progress_};
+    return {trained_, options_.training, *evaluator_, *device_.runner,
+            noise_,   options_,          folder_,     progress_};
   }
 
   const CellRunOptions& options_;
@@ -56,6 +55,7 @@ class CellRun {
   const ProgressFn& progress_;
   Trained trained_;  // without weights: each net has its own
   Device device_;
+  DeviceNoise noise_;
   std::optional<search::CellLatency> latency_;
   search::CellLogits logits_;
   std::optional<train::Evaluator> evaluator_;
@@ -87,7 +87,7 @@ void CellRun::search(const std::vector<double>& feasible_ms) {
   CellJob job = options_.search;
   train::LatencyGoal& goal = job.search.goal;
   if (goal.weight == 0 && goal.target == 0) {
-    goal.target = feasible_ms[feasible_ms.size() / 2];
+    goal.target = feasible_ms[feasible_ms.size() / 2] / noise_.tail;
     progress_({"search", 0, 0,
                fmt::format("asked for {:.4g} ms, the middle one of the targets", goal.target)});
   }
@@ -102,32 +102,25 @@ void CellRun::search(const std::vector<double>& feasible_ms) {
 search::TargetResult CellRun::derived(double target_ms) const {
   std::vector<double> limits;
   for (const double part : kLimits) {
-    limits.push_back(part * target_ms);
+    limits.push_back(part * target_ms / noise_.tail);
   }
   search::TargetResult result{.target_ms = target_ms};
   for (const search::DerivedNet& net :
        search::derive_within(*trained_.space, logits_, *latency_, limits,
                              {.max_skips = options_.search.search.max_skips})) {
-    result.minimum_ms = net.minimum_ms;
+    result.minimum_ms = net.minimum_ms * noise_.tail;
     const bool listed =
         std::any_of(result.candidates.begin(), result.candidates.end(),
                     [&](const search::Candidate& other) { return other.arch == net.arch; });
     if (net.feasible && !listed) {
       // A score orders candidates as accuracies do; it is none.
       result.candidates.push_back(
-          {net.arch, net.latency_ms,
+          {net.arch, net.latency_ms * noise_.tail,
            net.score / static_cast<double>(trained_.space->encoding_size())});
     }
   }
   result.feasible = !result.candidates.empty();
   return result;
-}
-
-double CellRun::session_ms(const space::Arch& arch) const {
-  const graph::Net net = measure::random_net(*trained_.space, arch, trained_.seed);
-  return measure::latency_stats(
-             device_.runner->time({&net, 1}, options_.winner_timing).front().times_ms())
-      .p50_ms;
 }
 
 std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) const {
@@ -150,20 +143,22 @@ std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) c
 }
 
 std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
-  std::vector<Winner> winners;
+  std::vector<search::TargetResult> targets;
   std::vector<double> targets_ms;
   for (const double target_ms : feasible_ms) {
-    const search::TargetResult target = derived(target_ms);
-    if (!target.feasible) {  // within the limit of skips
-      continue;
+    search::TargetResult target = derived(target_ms);
+    if (target.feasible) {  // within the limit of skips
+      targets.push_back(std::move(target));
+      targets_ms.push_back(target_ms);
     }
-    winners.push_back(winner_of(shop(), target, {},
-                                [&](const space::Arch& arch) { return session_ms(arch); }));
-    targets_ms.push_back(target_ms);
   }
-  if (winners.empty()) {
+  if (targets.empty()) {
     return {};
   }
+  std::vector<Winner> winners = winners_of(shop(), targets, {}, [&](const space::Arch& arch) {
+    const graph::Net net = measure::random_net(*trained_.space, arch, trained_.seed);
+    return session_ms(*device_.runner, net, options_);
+  });
   const std::map<space::Arch, Made> nets = train(winners);
   for (Winner& winner : winners) {
     winner.candidate.predicted_accuracy = nets.at(winner.candidate.arch).validation_top1;
@@ -176,8 +171,9 @@ RunResult CellRun::execute() {
   open();
   device_ = measure_device(trained_.space, options_.latency, trained_.seed, folder_, progress_);
   latency_.emplace(*device_.space, *device_.latency);
-  Asked asked = ask(options_, *device_.space, *device_.latency, folder_, progress_);
-  RunResult result = begun_result(trained_, device_);
+  noise_ = measure_noise(device_, options_, folder_, progress_);
+  Asked asked = ask(options_, *device_.space, *device_.latency, noise_, folder_, progress_);
+  RunResult result = begun_result(trained_, device_, options_);
   result.targets = std::move(asked.infeasible);
   if (options_.dry_run || asked.feasible_ms.empty()) {
     return result;

@@ -39,15 +39,16 @@ struct Counted {
   search::CellLatency latency;
 };
 
-/// A model of nets on other images than these says nothing; that of a single cell is a proxy anyway.
+/// A model of nets on other images than these says nothing; that of a single cell is a proxy
+/// anyway.
 void require_images(const latency::Fingerprint& of, const space::Space& space,
                     const data::Dataset& dataset, const std::filesystem::path& file) {
   const int size = dataset.train.image_size();
   if (space.encoding_size() > space::kCellBits && of.input_size != size) {
-    throw Error(fmt::format("{}: is of nets for images of {}x{} pixels, expected {}x{} as {} has; "
-                            "measure nets for those, with --input-size",
-                            file.string(), of.input_size, of.input_size, size, size,
-                            dataset.name));
+    throw Error(
+        fmt::format("{}: is of nets for images of {}x{} pixels, expected {}x{} as {} has; "
+                    "measure nets for those, with --input-size",
+                    file.string(), of.input_size, of.input_size, size, size, dataset.name));
   }
 }
 
@@ -66,10 +67,9 @@ std::optional<Counted> counted(const CellJob& job, std::shared_ptr<const space::
     return std::nullopt;
   }
   const latency::Fingerprint of = latency::fingerprint_of_model(job.latency_file);
-  std::shared_ptr<const space::Space> own =
-      space::open_space(of.space, {.in_channels = of.in_channels,
-                                   .num_classes = of.num_classes,
-                                   .input_size = of.input_size});
+  std::shared_ptr<const space::Space> own = space::open_space(
+      of.space,
+      {.in_channels = of.in_channels, .num_classes = of.num_classes, .input_size = of.input_size});
   if (!space::has_cells(*own)) {
     throw Error(job.latency_file.string() + ": is of space " + of.space +
                 ", expected one of cells, such as darts_c16_l8");
@@ -86,9 +86,10 @@ void require_reachable(const Counted& of, double target, const std::string& unit
                             of.latency, std::array{target}, {.max_skips = -1, .most_nets = 1000})
           .front();
   if (!fastest.feasible) {
-    throw Error(fmt::format("--latency-target {:.4g} {} is below the fastest cells, which take "
-                            "{:.4g} {} (predicted); ask for more",
-                            target, unit, fastest.minimum_ms, unit));
+    throw Error(
+        fmt::format("--latency-target {:.4g} {} is below the fastest cells, which take "
+                    "{:.4g} {} (predicted); ask for more",
+                    target, unit, fastest.minimum_ms, unit));
   }
 }
 
@@ -127,9 +128,7 @@ std::string name_of_state(int state) {
 
 std::vector<std::string> cell_method_names() { return {"darts", "pc-darts"}; }
 
-bool searches_cells(const std::string& method) {
-  return method == "darts" || method == "pc-darts";
-}
+bool searches_cells(const std::string& method) { return method == "darts" || method == "pc-darts"; }
 
 void use_published_settings(CellJob& job) {
   train::SearchCellsOptions& o = job.search;
@@ -166,15 +165,15 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   const int parts = job.channel_parts > 0 ? job.channel_parts : partial ? kPartialChannels : 1;
   if (const int channels = space::cell_spec(*searched.space).init_channels;
       channels % (2 * parts) != 0) {
-    throw Error(fmt::format("space {}: its {} channels don't divide into {} parts of even numbers of "
-                            "channels; take a multiple of {}, or other --channel-parts",
-                            name, channels, parts, 2 * parts));
+    throw Error(
+        fmt::format("space {}: its {} channels don't divide into {} parts of even numbers of "
+                    "channels; take a multiple of {}, or other --channel-parts",
+                    name, channels, parts, 2 * parts));
   }
   train::SearchCellsOptions options = job.search;
-  const space::CellSearchNet net =
-      space::cell_search_graph(space::cell_spec(*searched.space),
-                               {.channel_parts = parts,
-                                .auxiliary_skips = options.auxiliary_skip > 0});
+  const space::CellSearchNet net = space::cell_search_graph(
+      space::cell_spec(*searched.space),
+      {.channel_parts = parts, .auxiliary_skips = options.auxiliary_skip > 0});
   const std::optional<Counted> goal = counted(job, searched.space, dataset);
   options.goal.latency = goal ? &goal->latency : nullptr;
   options.goal.unit = job.macs ? "MMACs" : "ms";
@@ -193,8 +192,8 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   write_json(folder.training(), description(job, name, dataset, parts));
   nn::SharedWeights weights(searched.space->name(), net.graph, {},
                             {.seed = job.seed, .replicas = options.shards});
-  train::CellMixer mixer(
-      net, {.edge_weights = partial, .replicas = options.shards, .seed = job.seed});
+  train::CellMixer mixer(net,
+                         {.edge_weights = partial, .replicas = options.shards, .seed = job.seed});
   searched.cells = train::search_cells(weights, mixer, net, dataset, options, progress);
   write_cells(searched, options.max_skips, folder);
   return searched;

@@ -42,15 +42,15 @@ struct CellJob {
   std::uint64_t seed = 0;
 };
 
-/// The published settings of a method, where they differ from the options' own defaults: batch size,
-/// learning rates, and the share of the epochs that train the weights alone.
+/// The published settings of a method, where they differ from the options' own defaults: batch
+/// size, learning rates, and the share of the epochs that train the weights alone.
 void use_published_settings(CellJob& job);
 
 /// @throws Error if `space` has no cells, naming it and one that has.
 void require_cells(const space::Space& space);
 
-/// The search net for images of that size, unless another is asked for: one that two cores search in
-/// minutes.
+/// The search net for images of that size, unless another is asked for: one that two cores search
+/// in minutes.
 std::string default_cell_space(int image_size);
 
 /// What the files of a search are called in its folder.

@@ -53,7 +53,13 @@ struct SpecializeOptions {
   int candidates = 10;             ///< of each target, evaluated on the validation images
   double fine_tune_epochs = 0;     ///< of each answer alone
   double from_scratch_epochs = 0;  ///< of each answer's arch alone, from random weights
-  measure::TimingOptions winner_timing{.warmup_runs = 20, .rounds = 30, .runs_per_round = 20};
+  /// Of a session's runs what a target is about: 0.5 is the median, 0.9 a tenth from the slowest.
+  double quantile = 0.5;
+  /// That every answer said to be within its target is, all of them together.
+  double confidence = 0.95;
+  /// Of one session; more runs where a quantile needs them (session_timing()).
+  measure::TimingOptions winner_timing{
+      .warmup_runs = 10, .rounds = 4, .runs_per_round = 25, .round_ms = 100};
   int winner_attempts = 12;  ///< candidates measured per target before giving up
   /// Ends when the device is measured: what is reachable, and what the rest would take, is told.
   bool dry_run = false;

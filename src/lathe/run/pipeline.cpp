@@ -42,7 +42,8 @@ class Stages {
         start_(start),
         trained_(prepare_training(options.training, folder, progress)),
         device_(measure_device(trained_.space, options.latency, options.training.seed, folder,
-                               progress)) {}
+                               progress)),
+        noise_(measure_noise(device_, options, folder, progress)) {}
 
   RunResult execute();
 
@@ -55,7 +56,7 @@ class Stages {
   AccuracyOptions accuracy_options() const;
   std::vector<FineTuneOptions> ways_alone() const;
   Workshop shop() const {
-    return {trained_, job_, *evaluator_, *device_.runner, options_, folder_, progress_};
+    return {trained_, job_, *evaluator_, *device_.runner, noise_, options_, folder_, progress_};
   }
 
   RunOptions options_;
@@ -64,6 +65,7 @@ class Stages {
   Clock::time_point start_;
   Trained trained_;
   Device device_;
+  DeviceNoise noise_;
   Decided decided_;
   TrainJob job_;
   std::unique_ptr<latency::LatencyModel> latency_;  // of what is trained
@@ -74,12 +76,10 @@ class Stages {
 void Stages::plan(const std::vector<double>& feasible_ms) {
   const auto measure = [&](const space::Arch& arch) {
     const graph::Net net = measure::random_net(*device_.space, arch, options_.training.seed);
-    return measure::latency_stats(
-               device_.runner->time({&net, 1}, options_.winner_timing).front().times_ms())
-        .p50_ms;
+    return session_ms(*device_.runner, net, options_) / noise_.tail;
   };
-  decided_ = plan_stage(trained_, options_, *device_.latency, feasible_ms, elapsed_s(), measure,
-                        folder_, progress_);
+  decided_ = plan_stage(trained_, options_, *device_.latency, medians_of(feasible_ms, noise_),
+                        elapsed_s(), measure, folder_, progress_);
   job_ = decided_job(options_.training, decided_,
                      trained_.dataset.train.size() / options_.training.train.batch_size);
   if (decided_.bounds) {
@@ -148,7 +148,8 @@ std::vector<Answer> Stages::answers(const std::vector<double>& feasible_ms, RunR
   plan(feasible_ms);
   train();
   if (trained_.arch) {
-    return answers_of_one_net(shop(), feasible_ms, latency_->predict_ms(*trained_.arch));
+    return answers_of_one_net(shop(), feasible_ms,
+                              noise_.tail * latency_->predict_ms(*trained_.arch));
   }
   const Predictor predictor = predict_accuracy(trained_, *latency_, *evaluator_, accuracy_options(),
                                                folder_.root(), folder_, progress_);
@@ -156,8 +157,8 @@ std::vector<Answer> Stages::answers(const std::vector<double>& feasible_ms, RunR
 }
 
 RunResult Stages::execute() {
-  Asked asked = ask(options_, *device_.space, *device_.latency, folder_, progress_);
-  RunResult result = begun_result(trained_, device_);
+  Asked asked = ask(options_, *device_.space, *device_.latency, noise_, folder_, progress_);
+  RunResult result = begun_result(trained_, device_, options_);
   result.targets = std::move(asked.infeasible);
   if (options_.dry_run) {
     if (!asked.feasible_ms.empty()) {

@@ -11,6 +11,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/nn/threads.h"
+#include "lathe/run/device_noise.h"
 #include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/target_bounds.h"
 #include "lathe/space/slot_chain.h"
@@ -45,10 +46,11 @@ bool too_few_nets(const space::Space& space, const AccuracyOptions& accuracy) {
   return std::pow(10.0, space.log10_num_nets()) < fewest - 0.5;
 }
 
-/// What a session of measuring takes, and how often an answer is measured.
+/// What a session of measuring takes, and how often an answer is measured: some that choose, a
+/// dozen that judge, three that are reported.
 double hand_over_s(const RunOptions& options, double latency_ms, double evaluation_s) {
-  constexpr double kSessionsOfAnAnswer = 6, kExport_s = 1;
-  const measure::TimingOptions& timing = options.winner_timing;
+  constexpr double kSessionsOfAnAnswer = 22, kExport_s = 1;
+  const measure::TimingOptions timing = session_timing(options.winner_timing, options.quantile);
   const double session_s =
       (timing.warmup_runs + timing.rounds * timing.runs_per_round) * latency_ms / 1000;
   return kSessionsOfAnAnswer * session_s + 2 * evaluation_s + kExport_s;

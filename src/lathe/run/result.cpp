@@ -7,8 +7,43 @@
 
 #include "lathe/core/file.h"
 #include "lathe/core/number_text.h"
+#include "lathe/core/statistics.h"
 
 namespace lathe::run {
+
+namespace {
+
+measure::LimitEvidence evidence(const TargetResult& target) {
+  measure::LimitEvidence evidence;
+  for (const double ms : target.session_ms) {
+    evidence.observe(ms <= target.target_ms);
+  }
+  return evidence;
+}
+
+const char* answer_word(const TargetResult& target) {
+  switch (target.verdict) {
+    case measure::Verdict::kWithin:
+      return "yes";
+    case measure::Verdict::kAbove:
+      return "NO";
+    default:
+      return "undecided";
+  }
+}
+
+}  // namespace
+
+double TargetResult::chance_again() const {
+  const measure::LimitEvidence seen = evidence(*this);
+  return seen.sessions() == 0 ? 0.0 : measure::chance_of_next(seen.within(), seen.sessions());
+}
+
+void judge(TargetResult& target) {
+  target.measured_ms = median(target.session_ms);
+  target.verdict = evidence(target).verdict(target.alpha);
+  target.within_target = target.verdict == measure::Verdict::kWithin;
+}
 
 nlohmann::ordered_json to_json(const TargetResult& t) {
   nlohmann::ordered_json json{{"target_ms", t.target_ms}, {"feasible", t.feasible}};
@@ -25,7 +60,10 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["measured_p90_ms"] = t.measured_p90_ms;
   if (!t.session_ms.empty()) {
     json["session_ms"] = t.session_ms;
+    json["chance_again"] = t.chance_again();
   }
+  json["verdict"] = measure::to_string(t.verdict);
+  json["alpha"] = t.alpha;
   json["within_target"] = t.within_target;
   json["predicted_accuracy"] = t.predicted_accuracy;
   json["validation_accuracy"] = t.validation_accuracy;
@@ -58,6 +96,13 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
     t.session_ms = json_member<std::vector<double>>(json, "session_ms", where);
   }
   t.within_target = json_member<bool>(json, "within_target", where);
+  if (json.contains("verdict")) {
+    t.verdict =
+        measure::verdict_from_string(json_member<std::string>(json, "verdict", where), where);
+    t.alpha = json_member<double>(json, "alpha", where);
+  } else {  // an older version's
+    t.verdict = t.within_target ? measure::Verdict::kWithin : measure::Verdict::kAbove;
+  }
   t.predicted_accuracy = json_member<double>(json, "predicted_accuracy", where);
   t.validation_accuracy = json_member<double>(json, "validation_accuracy", where);
   t.test_accuracy = json_member<double>(json, "test_accuracy", where);
@@ -82,6 +127,8 @@ nlohmann::ordered_json to_json(const RunResult& result) {
   nlohmann::ordered_json json{
       {"dataset", result.dataset},
       {"device", latency::to_json(result.device)},
+      {"quantile", result.quantile},
+      {"confidence", result.confidence},
       {"latency_model", latency::to_json(result.latency_error)},
       {"accuracy_predictor",
        {{"samples", result.accuracy_samples},
@@ -116,9 +163,9 @@ std::string result_table(const RunResult& result) {
     text += fmt::format(
         "{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {:>9.2f}% | {:>9.2f}% | {:>7.2f} | "
         "{:>8}\n",
-        t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms,
-        t.within_target ? "yes" : "NO", 100 * t.validation_accuracy, 100 * t.test_accuracy,
-        static_cast<double>(t.macs) / 1e6, t.params);
+        t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms, answer_word(t),
+        100 * t.validation_accuracy, 100 * t.test_accuracy, static_cast<double>(t.macs) / 1e6,
+        t.params);
     if (t.same_as_ms) {
       ++same;
       notes += fmt::format("target {:.3f} ms: the net of {:.3f} ms, no slower one was better\n",
@@ -131,6 +178,10 @@ std::string result_table(const RunResult& result) {
           fmt::format("target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
                       t.target_ms, replaced);
     }
+  }
+  if (result.quantile != 0.5) {
+    notes += fmt::format("targets, predicted and measured ms are p{:g} of a session's runs\n",
+                         100 * result.quantile);
   }
   if (feasible > 1 && same + 1 == feasible) {
     notes +=

@@ -9,6 +9,7 @@
 
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/latency/block_table.h"
+#include "lathe/measure/verdict.h"
 #include "lathe/run/net_input.h"
 
 namespace lathe::run {
@@ -19,11 +20,16 @@ struct TargetResult {
   bool feasible = true;
   double minimum_ms = 0;  ///< infeasible: the least latency that is reachable
   double predicted_ms = 0;
-  double measured_ms = 0;  ///< median, of the net that is handed over
-  double measured_p90_ms = 0;
-  /// Medians of the sessions that it was measured in; none in results of older versions.
+  /// The median of session_ms.
+  double measured_ms = 0;
+  double measured_p90_ms = 0;  ///< of all runs of the sessions that timed what is handed over
+  /// What it took in each session, at the run's quantile: those that judged it, and those of the
+  /// net that is handed over. None of them chose it. None at all in results of older versions.
   std::vector<double> session_ms;
-  bool within_target = false;  ///< measured_ms <= target_ms
+  /// What they say of the target, where the run as a whole errs as seldom as it states.
+  measure::Verdict verdict = measure::Verdict::kUndecided;
+  double alpha = 0;            ///< the verdict's own error
+  bool within_target = false;  ///< verdict == kWithin
   /// By the predictor and the validation images together, before it was trained on alone; of one
   /// net that was trained alone its validation accuracy.
   double predicted_accuracy = 0;
@@ -38,12 +44,18 @@ struct TargetResult {
   std::vector<double> replaced_ms;
   nlohmann::ordered_json arch;
   std::string dir;  ///< relative to the run's folder
+
+  /// The chance that another session is within the target, as long as the device stays as it was
+  /// (measure::chance_of_next); 0 without sessions.
+  double chance_again() const;
 };
 
 struct RunResult {
   std::string dataset;
   NetInput input;  ///< of every net, but for its size
   latency::Fingerprint device;
+  double quantile = 0.5;              ///< of a session's runs that targets and latencies are about
+  double confidence = 0.95;           ///< that all answers said to be within their targets are
   latency::ModelError latency_error;  ///< of the block table
   double accuracy_rmse = 0;           ///< of the predictor, on held-out subnets; 0: none was needed
   double accuracy_kendall = 0;
@@ -53,6 +65,9 @@ struct RunResult {
   double seconds = 0;  ///< of the call that ended the run
   std::vector<TargetResult> targets;
 };
+
+/// Counts the sessions and sets what follows from them: the verdict, the median.
+void judge(TargetResult& target);
 
 nlohmann::ordered_json to_json(const TargetResult& target);
 /// @throws Error `<where>: ...` naming the member at fault.

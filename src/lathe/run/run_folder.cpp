@@ -11,10 +11,9 @@ namespace lathe::run {
 namespace {
 
 constexpr const char* kConfigName = "config.toml";
-constexpr const char* kSpaceName = "space.json";
 
 // What may be asked anew of what a run has measured and trained.
-constexpr const char* kQuestions[] = {"targets=", "num-targets="};
+constexpr const char* kQuestions[] = {"targets=", "num-targets=", "quantile=", "confidence="};
 
 bool is_question(const std::string& line) {
   return std::ranges::any_of(kQuestions,
@@ -49,7 +48,7 @@ void require_same_config(const std::filesystem::path& path, const std::string& b
 bool has_begun(const std::filesystem::path& root) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
-    if (entry.path().filename() != kConfigName && entry.path().filename() != kSpaceName) {
+    if (entry.path().filename() != kConfigName && entry.path().filename() != kSpaceFileName) {
       return true;
     }
   }
@@ -82,7 +81,5 @@ RunFolder RunFolder::open(const std::filesystem::path& root, const std::string& 
   }
   return {root, begun, std::move(lock)};
 }
-
-std::filesystem::path RunFolder::space_file() const { return root_ / kSpaceName; }
 
 }  // namespace lathe::run

@@ -12,6 +12,8 @@ namespace lathe::run {
 
 /// The file that says what a folder's weights are of.
 inline constexpr const char* kTrainingName = "train.json";
+/// The definition of the space, of a run that was given a file of one.
+inline constexpr const char* kSpaceFileName = "space.json";
 
 /// The files of a run's folder. A stage whose file is there is not done again.
 class RunFolder {
@@ -35,12 +37,13 @@ class RunFolder {
   const std::filesystem::path& root() const { return root_; }
   /// Whether the run had anything to keep when it was opened.
   bool begun() const { return begun_; }
-  /// The definition of the space, of a run that was given a file of one.
-  std::filesystem::path space_file() const;
+  std::filesystem::path space_file() const { return root_ / kSpaceFileName; }
   std::filesystem::path training() const { return root_ / kTrainingName; }
   std::filesystem::path latency_model() const { return root_ / "latency.json"; }
   std::filesystem::path latency_samples() const { return root_ / "latency_samples.jsonl"; }
   std::filesystem::path latency_blocks() const { return root_ / "latency_blocks.jsonl"; }
+  /// Sentinel nets, and by how much the device's sessions differ.
+  std::filesystem::path device_noise() const { return root_ / "device_noise.json"; }
   std::filesystem::path accuracy_samples() const { return root_ / "accuracy_samples.jsonl"; }
   std::filesystem::path accuracy_predictor() const { return root_ / "accuracy.safetensors"; }
   /// Width scores with what evaluated subnets say about them.

@@ -93,13 +93,39 @@ void tell_part(const Trained& trained, const latency::LatencyModel& whole, const
                         of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms)});
 }
 
+/// What is predicted of medians, at the quantile that is asked for.
+void to_quantile(search::SearchResult& found, const std::vector<double>& targets_ms,
+                 const DeviceNoise& noise) {
+  const auto scale = [&](std::vector<search::Candidate>& candidates) {
+    for (search::Candidate& candidate : candidates) {
+      candidate.predicted_ms *= noise.tail;
+    }
+  };
+  scale(found.front);
+  for (std::size_t i = 0; i < found.targets.size(); ++i) {
+    found.targets[i].target_ms = targets_ms[i];
+    found.targets[i].minimum_ms *= noise.tail;
+    scale(found.targets[i].candidates);
+  }
+}
+
 }  // namespace
 
+std::vector<double> medians_of(const std::vector<double>& targets_ms, const DeviceNoise& noise) {
+  std::vector<double> medians_ms = targets_ms;
+  for (double& ms : medians_ms) {
+    ms /= noise.tail;
+  }
+  return medians_ms;
+}
+
 Asked ask(const SpecializeOptions& options, const space::Space& space,
-          const latency::LatencyModel& latency, const RunFolder& folder,
+          const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
           const ProgressFn& progress) {
   check(options);
-  const search::ReachableRange range = search::reachable_range(space, latency);
+  search::ReachableRange range = search::reachable_range(space, latency);
+  range.fastest.predicted_ms *= noise.tail;
+  range.slowest.predicted_ms *= noise.tail;
   progress({"latency", 0, 0,
             fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
                         range.slowest.predicted_ms)});
@@ -118,10 +144,13 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
   return asked;
 }
 
-RunResult begun_result(const Trained& trained, const Device& device) {
+RunResult begun_result(const Trained& trained, const Device& device,
+                       const SpecializeOptions& options) {
   return {.dataset = trained.dataset.name,
           .input = net_input(trained.dataset, device.space->task().input_size),
           .device = device.latency->fingerprint(),
+          .quantile = options.quantile,
+          .confidence = options.confidence,
           .latency_error = device.latency->validation().value_or(latency::ModelError{})};
 }
 
@@ -138,8 +167,10 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
     options.constraints = shop.options.limits(*shop.trained.space);
   }
   Rng rng = Rng::derived(shop.trained.seed, {kSearchStream});
-  const search::SearchResult found = search::search_targets(
-      *shop.trained.space, latency, *predictor.model, feasible_ms, options, rng, shop.progress);
+  search::SearchResult found =
+      search::search_targets(*shop.trained.space, latency, *predictor.model,
+                             medians_of(feasible_ms, shop.noise), options, rng, shop.progress);
+  to_quantile(found, feasible_ms, shop.noise);
   shop.progress({"search", 0, 0,
                  fmt::format("{} targets in one run: {} nets evaluated in {:.2f} s",
                              found.targets.size(), found.evaluations, found.seconds)});
@@ -192,8 +223,9 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
   const Device device = measure_device(whole, options.latency, trained.seed, folder, progress);
   const auto latency = latency::model_of_part(*device.latency, *trained.space);
   tell_part(trained, *device.latency, device, progress);
-  RunResult result = begun_result(trained, device);
-  Asked asked = ask(options, *trained.space, *latency, folder, progress);
+  const DeviceNoise noise = measure_noise(device, options, folder, progress);
+  RunResult result = begun_result(trained, device, options);
+  Asked asked = ask(options, *trained.space, *latency, noise, folder, progress);
   result.targets = std::move(asked.infeasible);
   if (options.dry_run) {
     return result;
@@ -206,10 +238,11 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
     job.train.augment = trained.augment;
     const train::Evaluator evaluator(trained.dataset,
                                      {.augment = trained.augment, .seed = trained.seed});
-    const Workshop shop{trained, job, evaluator, *device.runner, options, folder, progress};
+    const Workshop shop{trained, job, evaluator, *device.runner, noise, options, folder, progress};
     if (trained.arch) {
       hand_over_all(shop,
-                    answers_of_one_net(shop, asked.feasible_ms, latency->predict_ms(*trained.arch)),
+                    answers_of_one_net(shop, asked.feasible_ms,
+                                       noise.tail * latency->predict_ms(*trained.arch)),
                     result);
     } else {
       AccuracyOptions accuracy = options.accuracy;

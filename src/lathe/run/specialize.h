@@ -7,6 +7,7 @@
 #include "lathe/core/progress.h"
 #include "lathe/run/accuracy_stage.h"
 #include "lathe/run/answers.h"
+#include "lathe/run/device_noise.h"
 #include "lathe/run/latency_stage.h"
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
@@ -22,11 +23,14 @@ struct Asked {
 };
 
 /// The options' targets, or as many as they say evenly over what the nets of `space` take by
-/// `latency`, which is told; and those that the folder's result has already. @throws
-/// std::invalid_argument unless targets are finite and > 0, or if there are none.
+/// `latency` at the quantile, which is told; and those that the folder's result has already.
+/// @throws std::invalid_argument unless targets are finite and > 0, or if there are none.
 Asked ask(const SpecializeOptions& options, const space::Space& space,
-          const latency::LatencyModel& latency, const RunFolder& folder,
+          const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
           const ProgressFn& progress);
+
+/// What medians may be for targets at the quantile that is asked for.
+std::vector<double> medians_of(const std::vector<double>& targets_ms, const DeviceNoise& noise);
 
 /// Stage: one search for all targets, and answers made of what it finds (find_answers()). Where
 /// latency and error both add up over the net, as width scores do, the search is the exact front
@@ -45,7 +49,8 @@ std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const 
 void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result);
 
 /// The figures of a result that are known before the search.
-RunResult begun_result(const Trained& trained, const Device& device);
+RunResult begun_result(const Trained& trained, const Device& device,
+                       const SpecializeOptions& options);
 
 /// Answers targets on a device with the nets that were trained in `from`, a finished folder of
 /// `lathe run` or `lathe train`: measures the device, takes the accuracy predictor of `from` or

@@ -351,7 +351,8 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   const nlohmann::json json = read_json(path);
   if (const auto method = json.find("method");
       method != json.end() && (*method == "darts" || *method == "pc-darts")) {
-    throw Error(folder.string() + ": is a search of cells, which has no net's weights; derive nets "
+    throw Error(folder.string() +
+                ": is a search of cells, which has no net's weights; derive nets "
                 "from it with lathe derive, and train them with lathe train --method plain");
   }
   const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };

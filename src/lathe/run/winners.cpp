@@ -4,12 +4,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
+#include "lathe/core/statistics.h"
+
 namespace lathe::run {
 namespace {
+
+using measure::Verdict;
+
+constexpr double kNineOfTen = 1.2816;  // deviations
 
 std::vector<search::Candidate> in_order_of_trial(const search::TargetResult& target,
                                                  const std::vector<search::Candidate>& front) {
@@ -26,6 +34,167 @@ std::vector<search::Candidate> in_order_of_trial(const search::TargetResult& tar
   return all;
 }
 
+/// One target's way to its winner.
+class Hunt {
+ public:
+  Hunt(const search::TargetResult& target, const std::vector<search::Candidate>& front,
+       const WinnerOptions& options, double alpha)
+      : options_(options),
+        target_ms_(target.target_ms),
+        guarded_ms_(guarded_ms(target.target_ms, options.deviation)),
+        alpha_(alpha),
+        limit_ms_(target.target_ms),
+        untried_(in_order_of_trial(target, front)) {}
+
+  bool open() const { return judged_.has_value(); }
+  const space::Arch& judged() const { return judged_->arch; }
+
+  /// Measures candidates until one is to be judged; closes the hunt if there is none.
+  void choose(const MeasureFn& measure, const ProgressFn& progress);
+  /// A session of judged(). Whether it closed the case.
+  bool observe(double ms);
+  Winner winner() const;
+
+ private:
+  struct Judged {
+    search::Candidate candidate;
+    measure::LimitEvidence evidence;
+    std::vector<double> session_ms;
+    double alpha = 0;
+  };
+
+  std::vector<search::Candidate>::iterator next();
+  void judge(search::Candidate candidate) {
+    judged_ = std::move(candidate);
+    cases_.push_back({*judged_, {}, {}, alpha_ *= 0.5});
+  }
+  /// What is predicted to take longer than this, by the same ratio, is not worth a try.
+  void narrow(const search::Candidate& candidate, double ms) {
+    limit_ms_ = std::min(limit_ms_, candidate.predicted_ms * guarded_ms_ / ms);
+  }
+
+  const WinnerOptions& options_;
+  double target_ms_, guarded_ms_;
+  double alpha_;     // of the try before
+  double limit_ms_;  // of predictions worth a try
+  std::vector<search::Candidate> untried_;
+  std::vector<search::Candidate> near_;  // within the target, but not guarded_ms_
+  std::optional<std::pair<search::Candidate, double>> fastest_;  // of those above the target
+  int tried_ = 0;
+  bool last_resort_ = false;
+  std::optional<search::Candidate> judged_;
+  std::vector<Judged> cases_;
+  std::vector<double> too_slow_ms_;
+};
+
+/// The limit is a guess: when only slower ones are left, the fastest may hold.
+std::vector<search::Candidate>::iterator Hunt::next() {
+  auto found = std::find_if(untried_.begin(), untried_.end(), [&](const search::Candidate& c) {
+    return c.predicted_ms <= limit_ms_;
+  });
+  if (found == untried_.end()) {
+    found = std::min_element(untried_.begin(), untried_.end(), [](const auto& a, const auto& b) {
+      return a.predicted_ms < b.predicted_ms;
+    });
+    last_resort_ = true;
+  }
+  return found;
+}
+
+void Hunt::choose(const MeasureFn& measure, const ProgressFn& progress) {
+  judged_.reset();
+  while (!untried_.empty() && !last_resort_ && tried_ < options_.attempts) {
+    const auto at = next();
+    search::Candidate candidate = *at;
+    untried_.erase(at);
+    ++tried_;
+    const double ms = median_ms(candidate.arch, guarded_ms_, measure);
+    if (ms <= guarded_ms_) {
+      judge(std::move(candidate));
+      return;
+    }
+    progress({"verify", 0, 0,
+              fmt::format("target {:.3f} ms: a candidate predicted at {:.3f} ms measured {:.3f} "
+                          "ms{}",
+                          target_ms_, candidate.predicted_ms, ms,
+                          ms <= target_ms_
+                              ? fmt::format(", too near for sessions that differ by {:.1f}%",
+                                            100 * options_.deviation)
+                              : "")});
+    narrow(candidate, ms);
+    if (ms <= target_ms_) {
+      near_.push_back(std::move(candidate));
+    } else {
+      too_slow_ms_.push_back(ms);
+      if (!fastest_ || ms < fastest_->second) {
+        fastest_ = {std::move(candidate), ms};
+      }
+    }
+  }
+  if (!near_.empty()) {
+    judge(near_.front());
+    near_.erase(near_.begin());
+  } else if (cases_.empty()) {  // the one that is handed over was not replaced
+    too_slow_ms_.erase(std::find(too_slow_ms_.begin(), too_slow_ms_.end(), fastest_->second));
+    judge(fastest_->first);
+  }
+}
+
+bool Hunt::observe(double ms) {
+  Judged& now = cases_.back();
+  now.session_ms.push_back(ms);
+  now.evidence.observe(ms <= target_ms_);
+  const Verdict verdict = now.evidence.verdict(now.alpha);
+  if (verdict == Verdict::kWithin) {
+    judged_.reset();
+    return true;
+  }
+  if (verdict == Verdict::kUndecided && now.evidence.sessions() < options_.most_sessions) {
+    return false;
+  }
+  narrow(now.candidate, median(now.session_ms));
+  return true;
+}
+
+Winner Hunt::winner() const {
+  const auto best =
+      std::max_element(cases_.begin(), cases_.end(), [](const Judged& a, const Judged& b) {
+        return a.alpha * a.evidence.evidence_within() < b.alpha * b.evidence.evidence_within();
+      });
+  Winner winner{best->candidate, best->evidence.verdict(best->alpha), best->alpha, best->session_ms,
+                too_slow_ms_};
+  for (auto it = cases_.begin(); it != cases_.end(); ++it) {
+    if (it != best) {
+      winner.replaced_ms.push_back(median(it->session_ms));
+    }
+  }
+  return winner;
+}
+
+/// Sessions in turns, one of each candidate that is judged, until all hunts are closed.
+void judge_all(std::vector<Hunt>& hunts, const WinnerOptions& options, const MeasureFn& measure,
+               const ProgressFn& progress) {
+  const auto open = [&] {
+    return std::any_of(hunts.begin(), hunts.end(), [](const Hunt& h) { return h.open(); });
+  };
+  while (open()) {
+    options.renew();
+    std::map<space::Arch, double> session_ms;  // one net may be the candidate of several targets
+    for (Hunt& hunt : hunts) {
+      if (!hunt.open()) {
+        continue;
+      }
+      const auto [found, unseen] = session_ms.try_emplace(hunt.judged(), 0.0);
+      if (unseen) {
+        found->second = measure(hunt.judged());
+      }
+      if (hunt.observe(found->second) && hunt.open()) {
+        hunt.choose(measure, progress);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 double median_ms(const space::Arch& arch, double limit_ms, const MeasureFn& measure) {
@@ -38,44 +207,28 @@ double median_ms(const space::Arch& arch, double limit_ms, const MeasureFn& meas
   return sessions[1];
 }
 
-Winner find_winner(const search::TargetResult& target, const std::vector<search::Candidate>& front,
-                   int attempts, const MeasureFn& measure, const ProgressFn& progress) {
-  if (!target.feasible || target.candidates.empty()) {
-    throw std::invalid_argument("[run::find_winner] the target must have a candidate");
+double guarded_ms(double target_ms, double deviation) {
+  return target_ms / (1 + kNineOfTen * deviation);
+}
+
+std::vector<Winner> find_winners(std::span<const search::TargetResult> targets,
+                                 const std::vector<search::Candidate>& front,
+                                 const WinnerOptions& options, const MeasureFn& measure,
+                                 const ProgressFn& progress) {
+  std::vector<Hunt> hunts;
+  for (const search::TargetResult& target : targets) {
+    if (!target.feasible || target.candidates.empty()) {
+      throw std::invalid_argument("[run::find_winners] each target must have a candidate");
+    }
+    hunts.emplace_back(target, front, options, options.alpha / static_cast<double>(targets.size()));
+    hunts.back().choose(measure, progress);
   }
-  std::vector<search::Candidate> untried = in_order_of_trial(target, front);
-  std::optional<std::pair<search::Candidate, double>> fastest;
-  std::vector<double> replaced_ms;
-  double limit_ms = target.target_ms;  // of predictions worth a try
-  bool last_resort = false;
-  while (!untried.empty() && !last_resort && static_cast<int>(replaced_ms.size()) < attempts) {
-    auto next = std::find_if(untried.begin(), untried.end(), [&](const search::Candidate& c) {
-      return c.predicted_ms <= limit_ms;
-    });
-    if (next == untried.end()) {  // the limit is a guess: the fastest that is left may hold
-      next = std::min_element(untried.begin(), untried.end(), [](const auto& a, const auto& b) {
-        return a.predicted_ms < b.predicted_ms;
-      });
-      last_resort = true;
-    }
-    const search::Candidate candidate = *next;
-    untried.erase(next);
-    const double ms = median_ms(candidate.arch, target.target_ms, measure);
-    if (ms <= target.target_ms) {
-      return {candidate, true, std::move(replaced_ms)};
-    }
-    progress({"verify", 0, 0,
-              fmt::format("target {:.3f} ms: a candidate predicted at {:.3f} ms measured {:.3f} ms",
-                          target.target_ms, candidate.predicted_ms, ms)});
-    limit_ms = std::min(limit_ms, candidate.predicted_ms * target.target_ms / ms);
-    replaced_ms.push_back(ms);
-    if (!fastest || ms < fastest->second) {
-      fastest = {candidate, ms};
-    }
+  judge_all(hunts, options, measure, progress);
+  std::vector<Winner> winners;
+  for (const Hunt& hunt : hunts) {
+    winners.push_back(hunt.winner());
   }
-  // None holds. The one that is handed over was not replaced.
-  replaced_ms.erase(std::find(replaced_ms.begin(), replaced_ms.end(), fastest->second));
-  return {fastest->first, false, std::move(replaced_ms)};
+  return winners;
 }
 
 }  // namespace lathe::run

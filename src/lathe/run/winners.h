@@ -1,11 +1,12 @@
-// From a target's candidates to the one that holds it, measured.
+// From targets' candidates to the ones that hold them, measured.
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "lathe/core/progress.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/verdict.h"
 #include "lathe/search/search_targets.h"
 
 namespace lathe::run {
@@ -13,26 +14,52 @@ namespace lathe::run {
 /// The candidate that a target's answer is made of.
 struct Winner {
   search::Candidate candidate;
-  bool holds = false;  ///< whether it held the target when it was measured
-  /// Measured medians of better candidates that didn't.
+  /// Of the sessions below.
+  measure::Verdict verdict = measure::Verdict::kUndecided;
+  double alpha = 0;  ///< the verdict's error, this target's and this try's share
+  /// What the candidate took in the sessions that judged it; none of them chose it.
+  std::vector<double> judged_ms;
+  /// Medians of better candidates that were not accepted.
   std::vector<double> replaced_ms;
+
+  bool holds() const { return verdict == measure::Verdict::kWithin; }
 };
 
-/// How candidates are measured: a net's median latency in one session.
+/// How candidates are measured: what one session says of a net, prepared anew.
 using MeasureFn = std::function<double(const space::Arch&)>;
+
+struct WinnerOptions {
+  int attempts = 12;                    ///< candidates measured per target before giving up
+  double alpha = 0.05;                  ///< the chance that any target's verdict is wrong
+  double deviation = 0.01;              ///< of a net's sessions on this device, relative
+  int most_sessions = 40;               ///< that judge a candidate, before it is left undecided
+  std::function<void()> renew = [] {};  ///< called before each turn of judging sessions
+};
 
 /// The middle one of three sessions, so that a burst in one doesn't decide; of two that agree on
 /// which side of the limit it is, their mean.
 double median_ms(const space::Arch& arch, double limit_ms, const MeasureFn& measure);
 
-/// Measures the target's candidates, best first, until one holds it: the median of three sessions
-/// is within the target, so that a burst in one doesn't decide. After one that doesn't, those that
-/// the same ratio of measured to predicted latency would put above the target are passed over;
-/// `front` supplies faster ones. When only such are left, the fastest of them is tried last. If
-/// none holds within `attempts`, it is the fastest measured one, and `holds` is false. What was
-/// measured here has chosen, and is not to be reported.
-/// @throws std::invalid_argument if the target is infeasible.
-Winner find_winner(const search::TargetResult& target, const std::vector<search::Candidate>& front,
-                   int attempts, const MeasureFn& measure, const ProgressFn& progress);
+/// What a candidate may take when it is chosen, so that nine of ten sessions that follow keep the
+/// target: the guard band is what this device's sessions differ by, and no more.
+double guarded_ms(double target_ms, double deviation);
+
+/// For each target the first candidate, best first, that holds it. Two steps, with sessions of
+/// their own:
+/// - it is chosen: the median of three sessions is within guarded_ms(). After one that isn't, those
+///   that the same ratio of measured to predicted latency would put above it are passed over;
+///   `front` supplies faster ones. When only such are left, the fastest of them is tried last.
+/// - it is judged by new sessions, as many as a verdict takes (measure::LimitEvidence), in turns
+///   with the other targets' candidates. A net that is not found to be within makes room for the
+///   next; where there is none, candidates within the target but not the guard band are judged,
+///   and at last the fastest.
+/// The error `alpha` is shared by the targets alike, and by the tries of one as 1/2, 1/4, ... : the
+/// chance that any of the verdicts kWithin is wrong is at most alpha. If no candidate of a target
+/// holds, its winner is the one with the most evidence of it.
+/// @throws std::invalid_argument if a target is infeasible.
+std::vector<Winner> find_winners(std::span<const search::TargetResult> targets,
+                                 const std::vector<search::Candidate>& front,
+                                 const WinnerOptions& options, const MeasureFn& measure,
+                                 const ProgressFn& progress);
 
 }  // namespace lathe::run

@@ -13,6 +13,7 @@
 #include "lathe/nn/executor.h"
 #include "lathe/run/accuracy_stage.h"
 #include "lathe/run/net_input.h"
+#include "lathe/space/subspace.h"
 
 namespace lathe::run {
 
@@ -179,7 +180,12 @@ std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::Tar
                                                  {.attempts = shop.options.winner_attempts,
                                                   .alpha = 1 - shop.options.confidence,
                                                   .deviation = shop.noise.deviation,
-                                                  .renew = [&] { shop.runner.renew(); }},
+                                                  .renew = [&] { shop.runner.renew(); },
+                    .disturbed =
+                        [&] {
+                          return disturbed(shop.noise, space::whole_of(space), shop.runner,
+                                           shop.options);
+                        }},
                                                  measure, shop.progress);
   for (std::size_t i = 0; i < open.size(); ++i) {
     write_json(shop.folder.winner(target_name(open[i].target_ms)), to_json(found[i], space));

@@ -33,16 +33,10 @@ std::string claim(const Workshop& shop, const TargetResult& target) {
   }
 }
 
-/// The whole space of what may be a part of it.
-const space::Space& whole(const space::Space& space) {
-  const auto* const part = dynamic_cast<const space::Subspace*>(&space);
-  return part == nullptr ? space : part->whole();
-}
-
 nlohmann::ordered_json sentinels(const Workshop& shop) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const Sentinel& sentinel : shop.noise.sentinels) {
-    json.push_back({{"arch", whole(*shop.trained.space).to_json(sentinel.arch)},
+    json.push_back({{"arch", space::whole_of(*shop.trained.space).to_json(sentinel.arch)},
                     {"session_ms", sentinel.session_ms}});
   }
   return json;
@@ -64,7 +58,7 @@ nlohmann::ordered_json certificate(const Workshop& shop, const TargetResult& tar
       {"date",
        fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(
                                                 std::chrono::system_clock::now())))},
-      {"device", latency::to_json(measure::fingerprint(shop.runner, whole(*shop.trained.space)))},
+      {"device", latency::to_json(measure::fingerprint(shop.runner, space::whole_of(*shop.trained.space)))},
       {"machine", measure::machine_conditions()},
       {"timing",
        {{"warmup_runs", timing.warmup_runs},

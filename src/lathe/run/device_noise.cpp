@@ -69,12 +69,13 @@ DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
     }
   }
   noise.tail = median(tails);
+  double variance = 0;
   for (const Sentinel& sentinel : noise.sentinels) {
     const double center = median(sentinel.session_ms);
-    noise.deviation =
-        std::max(noise.deviation, robust_deviation(sentinel.session_ms, center) / center);
+    const double relative = robust_deviation(sentinel.session_ms, center) / center;
+    variance += relative * relative / static_cast<double>(noise.sentinels.size());
   }
-  noise.deviation = std::max(noise.deviation, kLeastDeviation);
+  noise.deviation = std::max(std::sqrt(variance), kLeastDeviation);
   return noise;
 }
 
@@ -122,6 +123,14 @@ DeviceNoise measure_noise(const Device& device, const SpecializeOptions& options
                                                              100 * options.quantile, noise.tail)
                                                : "")});
   return noise;
+}
+
+bool disturbed(const DeviceNoise& noise, const space::Space& space, measure::Runner& runner,
+               const SpecializeOptions& options) {
+  constexpr double kClearly = 4;  // deviations
+  const Sentinel& smallest = noise.sentinels.front();
+  return session_ms(runner, sentinel_net(space, smallest.arch), options) >
+         median(smallest.session_ms) * (1 + kClearly * noise.deviation);
 }
 
 }  // namespace lathe::run

@@ -43,4 +43,9 @@ double session_ms(measure::Runner& runner, const graph::Net& net, const Speciali
 DeviceNoise measure_noise(const Device& device, const SpecializeOptions& options,
                           const RunFolder& folder, const ProgressFn& progress);
 
+/// Whether a session of the smallest sentinel takes longer than its sessions differ by: four
+/// deviations. `space` is the whole one.
+bool disturbed(const DeviceNoise& noise, const space::Space& space, measure::Runner& runner,
+               const SpecializeOptions& options);
+
 }  // namespace lathe::run

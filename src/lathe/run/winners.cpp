@@ -18,6 +18,8 @@ namespace {
 using measure::Verdict;
 
 constexpr double kNineOfTen = 1.2816;  // deviations
+constexpr double kClearly = 4;         // deviations
+constexpr int kRepeatsWhenDisturbed = 20;
 
 std::vector<search::Candidate> in_order_of_trial(const search::TargetResult& target,
                                                  const std::vector<search::Candidate>& front) {
@@ -68,15 +70,20 @@ class Hunt {
     judged_ = std::move(candidate);
     cases_.push_back({*judged_, {}, {}, alpha_ *= 0.5});
   }
-  /// What is predicted to take longer than this, by the same ratio, is not worth a try.
+  /// Learns from a candidate that was measured: how far predictions are off here. One net says
+  /// half of what it seems to.
   void narrow(const search::Candidate& candidate, double ms) {
-    limit_ms_ = std::min(limit_ms_, candidate.predicted_ms * guarded_ms_ / ms);
+    constexpr double kDoubt = 1;
+    log_ratios_ += std::log(ms / candidate.predicted_ms);
+    ++ratios_;
+    limit_ms_ = guarded_ms_ * std::exp(-std::max(0.0, log_ratios_) / (ratios_ + kDoubt));
   }
 
   const WinnerOptions& options_;
   double target_ms_, guarded_ms_;
   double alpha_;     // of the try before
   double limit_ms_;  // of predictions worth a try
+  double log_ratios_ = 0, ratios_ = 0;
   std::vector<search::Candidate> untried_;
   std::vector<search::Candidate> near_;  // within the target, but not guarded_ms_
   std::optional<std::pair<search::Candidate, double>> fastest_;  // of those above the target
@@ -102,13 +109,22 @@ std::vector<search::Candidate>::iterator Hunt::next() {
 }
 
 void Hunt::choose(const MeasureFn& measure, const ProgressFn& progress) {
+  const double clearly_above_ms = guarded_ms_ * (1 + kClearly * options_.deviation);
+  const MeasureFn undisturbed_ms = [&](const space::Arch& arch) {
+    double ms = measure(arch);
+    for (int i = 0; i < kRepeatsWhenDisturbed && ms > clearly_above_ms && options_.disturbed();
+         ++i) {
+      ms = measure(arch);
+    }
+    return ms;
+  };
   judged_.reset();
   while (!untried_.empty() && !last_resort_ && tried_ < options_.attempts) {
     const auto at = next();
     search::Candidate candidate = *at;
     untried_.erase(at);
     ++tried_;
-    const double ms = median_ms(candidate.arch, guarded_ms_, measure);
+    const double ms = median_ms(candidate.arch, guarded_ms_, undisturbed_ms);
     if (ms <= guarded_ms_) {
       judge(std::move(candidate));
       return;

@@ -33,7 +33,11 @@ struct WinnerOptions {
   double alpha = 0.05;                  ///< the chance that any target's verdict is wrong
   double deviation = 0.01;              ///< of a net's sessions on this device, relative
   int most_sessions = 40;               ///< that judge a candidate, before it is left undecided
-  std::function<void()> renew = [] {};  ///< called before each turn of judging sessions
+  /// Called before each turn of judging sessions.
+  std::function<void()> renew = [] {};
+  /// Whether the device is slower right now than it is otherwise. Asked when a session that helps
+  /// to choose is clearly above the limit; if so, that session is repeated.
+  std::function<bool()> disturbed = [] { return false; };
 };
 
 /// The middle one of three sessions, so that a burst in one doesn't decide; of two that agree on
@@ -46,8 +50,10 @@ double guarded_ms(double target_ms, double deviation);
 
 /// For each target the first candidate, best first, that holds it. Two steps, with sessions of
 /// their own:
-/// - it is chosen: the median of three sessions is within guarded_ms(). After one that isn't, those
-///   that the same ratio of measured to predicted latency would put above it are passed over;
+/// - it is chosen: the median of three sessions is within guarded_ms(); a burst that lasts longer
+///   than that is told by `disturbed`. After one that
+///   isn't, those are passed over that the ratios of measured to predicted latency seen so far
+///   (shrunk towards 1) put above it;
 ///   `front` supplies faster ones. When only such are left, the fastest of them is tried last.
 /// - it is judged by new sessions, as many as a verdict takes (measure::LimitEvidence), in turns
 ///   with the other targets' candidates. A net that is not found to be within makes room for the

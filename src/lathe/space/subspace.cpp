@@ -203,4 +203,9 @@ NamedNet in_whole(const Space& space, const Arch& arch) {
   return part == nullptr ? NamedNet{&space, arch} : NamedNet{&part->whole(), part->to_whole(arch)};
 }
 
+const Space& whole_of(const Space& space) {
+  const auto* part = dynamic_cast<const Subspace*>(&space);
+  return part == nullptr ? space : part->whole();
+}
+
 }  // namespace lathe::space

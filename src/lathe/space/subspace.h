@@ -40,4 +40,7 @@ struct NamedNet {
 };
 NamedNet in_whole(const Space& space, const Arch& arch);
 
+/// The whole space of one that may be a part.
+const Space& whole_of(const Space& space);
+
 }  // namespace lathe::space

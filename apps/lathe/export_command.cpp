@@ -18,6 +18,7 @@ namespace {
 struct ExportCommand {
   TrainedNetOptions net;
   std::string format = "onnx";
+  int opset = deploy::OnnxOptions{}.opset;
   std::string quantize;  ///< int8, or empty
   run::Int8Options int8;
   std::string ranges = "least-error";
@@ -25,9 +26,14 @@ struct ExportCommand {
   bool force = false;
 };
 
-/// Calibration needs images, so the data set has to be known.
+/// What can't be asked for together. Calibration needs images, so the data set has to be known.
 void check_quantize(const ExportCommand& command) {
+  constexpr int kFirstWithInt8 = 13;
   if (command.quantize.empty()) return;
+  if (command.opset < kFirstWithInt8) {
+    throw Error(fmt::format("--quantize: expected --opset {} or later, got {}", kFirstWithInt8,
+                            command.opset));
+  }
   if (command.format != "onnx") {
     throw Error("--quantize: expected --format onnx, got " + command.format);
   }
@@ -41,6 +47,7 @@ void check_quantize(const ExportCommand& command) {
 void save_int8(const ExportCommand& command, const run::DescribedNet& net,
                const data::Dataset& dataset) {
   run::Int8Options options = command.int8;
+  options.opset = command.opset;
   options.ranges =
       command.ranges == "min-max" ? deploy::RangeRule::kMinMax : deploy::RangeRule::kLeastError;
   const run::Int8File file = run::save_int8_onnx(command.out, net, dataset, options);
@@ -70,7 +77,7 @@ void execute(const ExportCommand& command) {
   if (command.format == "safetensors") {
     run::save_net(command.out, net);
   } else if (command.format == "onnx") {
-    run::save_onnx(command.out, net);
+    run::save_onnx(command.out, net, command.opset);
   } else {
     run::save_torchscript(command.out, net);
   }
@@ -86,6 +93,9 @@ void add_export_command(CLI::App& app) {
   add_trained_net_options(*command, options->net);
   command->add_option("--format", options->format, "onnx, torchscript or safetensors")
       ->check(one_of("format", {"onnx", "torchscript", "safetensors"}))
+      ->capture_default_str();
+  command->add_option("--opset", options->opset, "version of ONNX's operators, 11 to 17")
+      ->check(CLI::Range(11, 17))
       ->capture_default_str();
   CLI::Option* quantize =
       command

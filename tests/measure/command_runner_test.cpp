@@ -216,6 +216,22 @@ TEST_F(StayingRunnerTest, IsStartedOnceAndLoadsEachNetOnce) {
   EXPECT_EQ(warmups, (std::vector<int>{3, 3, 1, 1}));
 }
 
+TEST_F(StayingRunnerTest, IsStartedAnewWhenItIsRenewed) {
+  CommandRunner runner(small_net(), options(staying(times())));
+  const graph::Net net = small_net();
+  const auto hellos = [&] {
+    const auto all = requests();
+    return std::ranges::count_if(all, [](const auto& r) { return r.at("request") == "hello"; });
+  };
+  runner.time({&net, 1}, {.rounds = 1});
+  EXPECT_EQ(hellos(), 1);
+  runner.renew();
+  EXPECT_EQ(hellos(), 1) << "not before there is something to time";
+  runner.time({&net, 1}, {.rounds = 1});
+  runner.time({&net, 1}, {.rounds = 1});
+  EXPECT_EQ(hellos(), 2);
+}
+
 TEST_F(StayingRunnerTest, IsStartedAgainAfterItDied) {
   const std::string mark = (folder / "mark").string();
   CommandRunnerOptions o =

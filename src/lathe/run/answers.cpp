@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -116,11 +117,19 @@ Winner winner_from_json(const nlohmann::json& json, const space::Space& space,
           json_member<std::vector<double>>(json, "replaced_ms", where)};
 }
 
-double session_of_arch(const Workshop& shop, const space::Arch& arch) {
-  const graph::Net net =
-      on_pixels(shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch)),
-                net_input(shop.trained.dataset, shop.trained.space->input_size(arch)));
-  return session_ms(shop.runner, net, shop.options);
+/// Sessions of the archs as they are in the trained weights, each taken out of them once.
+MeasureFn sessions(const Workshop& shop) {
+  const auto nets = std::make_shared<std::map<space::Arch, graph::Net>>();
+  return [&shop, nets](const space::Arch& arch) {
+    auto found = nets->find(arch);
+    if (found == nets->end()) {
+      const graph::Net net =
+          shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
+      const int size = shop.trained.space->input_size(arch);
+      found = nets->emplace(arch, on_pixels(net, net_input(shop.trained.dataset, size))).first;
+    }
+    return session_ms(shop.runner, found->second, shop.options);
+  };
 }
 
 double validation_top1(const Workshop& shop, const graph::Net& net) {
@@ -229,8 +238,7 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
     return {};
   }
   const std::vector<Winner> winners =
-      winners_of(shop, targets, found.front,
-                 [&](const space::Arch& arch) { return session_of_arch(shop, arch); });
+      winners_of(shop, targets, found.front, sessions(shop));
   std::vector<double> targets_ms;
   for (const search::TargetResult& target : targets) {
     targets_ms.push_back(target.target_ms);
@@ -249,8 +257,7 @@ std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<d
   for (const double target_ms : targets_ms) {
     targets.push_back({.target_ms = target_ms, .feasible = true, .candidates = {candidate}});
   }
-  const std::vector<Winner> winners = winners_of(
-      shop, targets, {}, [&](const space::Arch& of) { return session_of_arch(shop, of); });
+  const std::vector<Winner> winners = winners_of(shop, targets, {}, sessions(shop));
   std::vector<Answer> answers;
   for (std::size_t i = 0; i < targets_ms.size(); ++i) {
     answers.push_back({targets_ms[i], winners[i], net, top1, "alone", {}});

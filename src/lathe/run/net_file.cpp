@@ -24,8 +24,9 @@ graph::Net as_handed_over(const DescribedNet& net) {
   return graph::fold_batch_norm(on_pixels(net.net, net.input));
 }
 
-deploy::OnnxOptions onnx_options(const DescribedNet& net) {
-  return {.doc = net.space.to_json(net.arch).dump(),
+deploy::OnnxOptions onnx_options(const DescribedNet& net, int opset) {
+  return {.opset = opset,
+          .doc = net.space.to_json(net.arch).dump(),
           .metadata = metadata(net.input, Normalizes::kNet)};
 }
 
@@ -81,8 +82,8 @@ void save_net(const std::filesystem::path& path, const DescribedNet& net) {
   save_safetensors(path, {net.net.weights, std::move(header)});
 }
 
-void save_onnx(const std::filesystem::path& path, const DescribedNet& net) {
-  deploy::export_onnx(as_handed_over(net), path, onnx_options(net));
+void save_onnx(const std::filesystem::path& path, const DescribedNet& net, int opset) {
+  deploy::export_onnx(as_handed_over(net), path, onnx_options(net, opset));
 }
 
 Int8File save_int8_onnx(const std::filesystem::path& path, const DescribedNet& net,
@@ -91,7 +92,7 @@ Int8File save_int8_onnx(const std::filesystem::path& path, const DescribedNet& n
   const deploy::QuantizedNet quantized = deploy::quantize(
       handed_over, pixel_batches(dataset.train.resized(net.input.size), options.calibration_images),
       {.ranges = options.ranges});
-  deploy::OnnxOptions onnx = onnx_options(net);
+  deploy::OnnxOptions onnx = onnx_options(net, options.opset);
   const std::int64_t float_size_bytes = deploy::onnx_size_bytes(handed_over, onnx);
   onnx.metadata["precision"] = R"("int8")";
   deploy::export_quantized_onnx(quantized, path, onnx);

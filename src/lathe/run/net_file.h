@@ -11,6 +11,7 @@
 
 #include "lathe/data/dataset.h"
 #include "lathe/deploy/activation_range.h"
+#include "lathe/deploy/onnx.h"
 #include "lathe/graph/fold.h"
 #include "lathe/run/net_input.h"
 #include "lathe/space/space.h"
@@ -34,12 +35,14 @@ void save_net(const std::filesystem::path& path, const DescribedNet& net);
 /// former has metadata(input) as metadata_props and the arch's JSON as doc_string, the latter
 /// to_json(input) as the extra file `input.json`. @throws Error as deploy::export_onnx,
 /// deploy::export_torchscript.
-void save_onnx(const std::filesystem::path& path, const DescribedNet& net);
+void save_onnx(const std::filesystem::path& path, const DescribedNet& net,
+               int opset = deploy::OnnxOptions{}.opset);
 void save_torchscript(const std::filesystem::path& path, const DescribedNet& net);
 
 struct Int8Options {
   std::int64_t calibration_images = 512;  ///< of the training images; all if there are fewer
   deploy::RangeRule ranges = deploy::RangeRule::kLeastError;
+  int opset = deploy::OnnxOptions{}.opset;
 };
 
 /// The sizes of the two files.

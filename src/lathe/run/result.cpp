@@ -172,11 +172,11 @@ std::string result_table(const RunResult& result) {
                            t.target_ms, *t.same_as_ms);
     } else {
       notes += fmt::format("target {:.3f} ms: trained {}\n", t.target_ms, t.trained);
-    }
-    for (double replaced : t.replaced_ms) {
-      notes +=
-          fmt::format("target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
-                      t.target_ms, replaced);
+      for (double replaced : t.replaced_ms) {
+        notes += fmt::format(
+            "target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
+            t.target_ms, replaced);
+      }
     }
   }
   if (result.quantile != 0.5) {

@@ -55,6 +55,17 @@ void add_device_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
   add_runner_options(command, answer.runner);
 }
 
+void add_reported_limits(CLI::App& command, run::SpecializeOptions& o) {
+  command
+      .add_option("--max-energy-mj", o.max_energy_mj,
+                  "limit on the energy of a run, in mJ, of a runner that says it")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--max-device-memory-mb", o.max_device_memory_mb,
+                  "limit on the device's memory, in millions of bytes, of a runner that says it")
+      ->check(CLI::PositiveNumber);
+}
+
 void add_search_options(CLI::App& command, run::SpecializeOptions& o) {
   command
       .add_option("--accuracy-samples", o.accuracy.samples,
@@ -104,6 +115,7 @@ std::string written_report(const std::string& folder) {
 void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOptions& answer) {
   add_device_options(command, o, answer);
   add_limit_options(command, answer.limits);
+  add_reported_limits(command, o);
   add_search_options(command, o);
   add_alone_options(command, o);
   // Where the answer goes is not part of the question: these stay out of config.toml.

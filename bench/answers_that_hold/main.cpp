@@ -1,6 +1,6 @@
 // How often answers keep their targets, how much of the target they use and what accuracy is lost,
-// on a device that is known exactly: tests/measure/simulated_phone.h. Everything is measured anew in
-// each repetition, as lathe specialize does it; only accuracies are a formula, so that the best
+// on a device that is known exactly: tests/measure/simulated_phone.h. Everything is measured anew
+// in each repetition, as lathe specialize does it; only accuracies are a formula, so that the best
 // answer is known. Beside Lathe's choice stand what is predicted, unmeasured; the first that one
 // session finds within its target; and the first of which the median of three sessions is.
 //   lathe_answers_that_hold_bench [REPETITIONS [FIRST_SEED]]
@@ -97,8 +97,7 @@ class Repetition {
     options_.latency.make_runner = [seed](const graph::Net&, const std::string&) {
       return std::make_unique<testing::SimulatedPhone>(kNoise, seed);
     };
-    device_ =
-        run::measure_device(space, options_.latency, seed, folder_, [](const Progress&) {});
+    device_ = run::measure_device(space, options_.latency, seed, folder_, [](const Progress&) {});
     noise_ = run::measure_noise(device_, options_, folder_, [](const Progress&) {});
     const search::ReachableRange range = search::reachable_range(*space, *device_.latency);
     const double low = range.fastest.predicted_ms;
@@ -109,16 +108,16 @@ class Repetition {
     Rng rng(seed);
     found_ = search::search_targets(*space, *device_.latency, accuracy_, targets_ms_,
                                     options_.search, rng);
-    best_ = search::search_targets(*space, latency_, accuracy_, best_limits(), options_.search, rng);
+    best_ =
+        search::search_targets(*space, latency_, accuracy_, best_limits(), options_.search, rng);
   }
 
   void tally(std::map<std::string, Tally>& tallies) {
     for (std::size_t i = 0; i < found_.targets.size(); ++i) {
       const search::TargetResult& target = found_.targets[i];
       add(tallies["1 predicted, not measured"], i, target.candidates.front().arch, 0);
-      choose(tallies["2 one session within the target"], i, [&](const space::Arch& arch) {
-        return session_ms(arch);
-      });
+      choose(tallies["2 one session within the target"], i,
+             [&](const space::Arch& arch) { return session_ms(arch); });
       choose(tallies["3 median of three sessions within"], i, [&](const space::Arch& arch) {
         return run::median_ms(arch, target.target_ms,
                               [&](const space::Arch& of) { return session_ms(of); });
@@ -126,7 +125,8 @@ class Repetition {
     }
     sessions_ = 0;
     const std::vector<run::Winner> winners = run::find_winners(
-        found_.targets, found_.front, {.deviation = noise_.deviation,
+        found_.targets, found_.front,
+        {.deviation = noise_.deviation,
          .disturbed = [&] { return run::disturbed(noise_, space_, *device_.runner, options_); }},
         [&](const space::Arch& arch) { return session_ms(arch); }, [](const Progress&) {});
     for (std::size_t i = 0; i < winners.size(); ++i) {
@@ -196,8 +196,9 @@ class Repetition {
 };
 
 void print(const std::map<std::string, Tally>& tallies) {
-  fmt::print("| chosen by | answers | keep the target | of the target used | top-1 points below the "
-             "best | sessions each |\n|---|---|---|---|---|---|\n");
+  fmt::print(
+      "| chosen by | answers | keep the target | of the target used | top-1 points below the "
+      "best | sessions each |\n|---|---|---|---|---|---|\n");
   for (const auto& [name, tally] : tallies) {
     fmt::print("| {} | {} | {} | {:.1f}% | {:.3f} | {:.0f} |\n", name.substr(2), tally.answers,
                tally.kept, 100 * mean(tally.used), mean(tally.lost_points), mean(tally.sessions));
@@ -211,7 +212,8 @@ int main(int argc, char** argv) {
   try {
     const int repetitions = argc > 1 ? std::atoi(argv[1]) : 200;
     const int first_seed = argc > 2 ? std::atoi(argv[2]) : 1;
-    const std::shared_ptr<const lathe::space::Space> space = lathe::space::open_space("mbv3_28", {.in_channels = 1, .num_classes = 10});
+    const std::shared_ptr<const lathe::space::Space> space =
+        lathe::space::open_space("mbv3_28", {.in_channels = 1, .num_classes = 10});
     std::map<std::string, lathe::bench::Tally> tallies;
     for (int i = 0; i < repetitions; ++i) {
       lathe::bench::Repetition(space, static_cast<std::uint64_t>(first_seed + i)).tally(tallies);

@@ -28,14 +28,14 @@ class SpecializeTest : public ::testing::Test {
                      more);
   }
 
-  /// A phone whose latency in ms is a 4,000,000th of the model file's bytes.
+  /// A phone whose latency in ms is a 4,000,000th of the model file's bytes; a run takes 5 mJ a ms.
   std::string phone() const {
     const std::filesystem::path path = own_ / "phone.sh";
     std::ofstream(path)
         << "cat > /dev/null\n"
            "awk -v bytes=$(stat -c %s \"$1\") 'BEGIN { ms = bytes / 4000000; "
            "printf \"{\\\"device\\\": \\\"phone\\\", \\\"runtime\\\": \\\"test\\\", "
-           "\\\"latencies_ms\\\": [%f, %f]}\\n\", ms, ms }'\n";
+           "\\\"energy_mj\\\": %f, \\\"latencies_ms\\\": [%f, %f]}\\n\", 5 * ms, ms, ms }'\n";
     return " --runner command --command " + quoted("sh " + path.string());
   }
 
@@ -131,6 +131,25 @@ TEST_F(SpecializeTest, WhatIsCertifiedIsVerifiedLater) {
                  own_.path().string() +
                      ": has no certificates: expected nets/*/certificate.json, as lathe run and "
                      "lathe specialize leave them");
+}
+
+TEST_F(SpecializeTest, KeepsLimitsThatOnlyTheRunnerKnows) {
+  const Outcome outcome = specialize("--targets 1000 --max-energy-mj 0.9 --json" + phone());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto target = nlohmann::json::parse(outcome.out).at("targets").at(0);
+  EXPECT_NE(outcome.err.find(" times what a limit allows"), std::string::npos) << outcome.err;
+  const double energy_mj = target.at("reported").at("energy_mj");
+  EXPECT_EQ(target.at("within_target"), energy_mj <= 0.9);
+  EXPECT_NEAR(energy_mj, 5 * target.at("measured_ms").get<double>(), 1e-3);
+  std::filesystem::remove_all(again());
+  const Outcome unsaid = specialize("--targets 1000 --max-device-memory-mb 1" + phone());
+  EXPECT_EQ(unsaid.exit_code, 1);
+  EXPECT_NE(lines_of(unsaid.err)
+                .back()
+                .find("--max-device-memory-mb: the runner doesn't say "
+                      "device_memory_mb, which its answers need for that"),
+            std::string::npos)
+      << unsaid.err;
 }
 
 TEST_F(SpecializeTest, OneCallIsAboutOneQuantile) {

@@ -43,8 +43,8 @@ std::vector<PhoneLayer> phone_layers(const graph::Graph& graph) {
 double phone_ms(const std::vector<PhoneLayer>& layers) {
   double ms = 0, bytes = 0;
   for (const PhoneLayer& layer : layers) {
-    const double computing = static_cast<double>(layer.macs) /
-                             (layer.depthwise ? kDepthwiseMacsPerMs : kMacsPerMs);
+    const double computing =
+        static_cast<double>(layer.macs) / (layer.depthwise ? kDepthwiseMacsPerMs : kMacsPerMs);
     const auto layer_bytes = static_cast<double>(layer.bytes);
     const double moving =
         layer_bytes / kBytesPerMs * (layer_bytes > kCacheBytes ? kOutOfCache : 1.0);
@@ -98,7 +98,8 @@ double chance_within(double ms, double limit_ms, const PhoneNoise& noise) {
   // moved up by the spikes.
   const double in_burst = 3 * noise.burst_chance / (1 + 3 * noise.burst_chance);
   const double deviation = std::hypot(noise.drift, noise.session);
-  const double spiked = noise.run * 1.2533 * 2 * (noise.spike_chance / 2);  // of the median, relative
+  const double spiked =
+      noise.run * 1.2533 * 2 * (noise.spike_chance / 2);  // of the median, relative
   const auto below = [&](double times) {
     const double z = (std::log(limit_ms / (ms * times)) - spiked) / deviation;
     return 0.5 * std::erfc(-z / std::numbers::sqrt2);

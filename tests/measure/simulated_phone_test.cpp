@@ -10,7 +10,9 @@ namespace {
 
 TEST(SimulatedPhoneTest, IsNoSumOverBlocks) {
   const auto space = space::make_mobile_space(tiny_mobile());
-  const auto ms = [&](const space::Arch& arch) { return phone_ms(phone_layers(space->graph(arch))); };
+  const auto ms = [&](const space::Arch& arch) {
+    return phone_ms(phone_layers(space->graph(arch)));
+  };
   // What two changes bring together is not what they bring one by one.
   Rng rng(3);
   double most = 0;

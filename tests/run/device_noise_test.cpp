@@ -53,8 +53,8 @@ TEST_F(DeviceNoiseTest, FindsByHowMuchSessionsDiffer) {
 }
 
 TEST_F(DeviceNoiseTest, IsNotFooledByABurst) {
-  const DeviceNoise noise = measured(
-      {.drift = 0, .session = 0.01, .run = 0.001, .burst_chance = 0.04, .burst = 3});
+  const DeviceNoise noise =
+      measured({.drift = 0, .session = 0.01, .run = 0.001, .burst_chance = 0.04, .burst = 3});
   EXPECT_LT(noise.deviation, 0.05);
   EXPECT_NE(last_.find("a net's sessions differ by "), std::string::npos);
 }
@@ -75,9 +75,9 @@ TEST_F(DeviceNoiseTest, IsMeasuredOnceAndKept) {
   EXPECT_EQ(again.deviation, noise.deviation);
   EXPECT_EQ(again.sentinels[1].session_ms, noise.sentinels[1].session_ms);
   options_.quantile = 0.99;
-  EXPECT_EQ(text_thrown<Error>([&] { measured({}); }),
-            folder_.device_noise().string() +
-                ": is of p50 where p99 is asked for; use another --out");
+  EXPECT_EQ(
+      text_thrown<Error>([&] { measured({}); }),
+      folder_.device_noise().string() + ": is of p50 where p99 is asked for; use another --out");
   options_.quantile = 0.5;
   write_file_atomic(folder_.device_noise(), "{\"quantile\": 0.5}");
   EXPECT_EQ(text_thrown<Error>([&] { measured({}); }),

@@ -106,6 +106,7 @@ std::vector<Timing> CommandRunner::time_models(std::span<const ModelFile> models
                                                const TurnFn& progress) {
   time_interleaved({}, options);  // checks them
   std::vector<Timing> timings(models.size());
+  std::vector<std::vector<Reported>> reported(models.size());
   const int total = options.rounds * static_cast<int>(models.size());
   int done = 0;
   for (int round = 0; round < options.rounds; ++round) {
@@ -121,10 +122,14 @@ std::vector<Timing> CommandRunner::time_models(std::span<const ModelFile> models
         timings[i].warmup_runs = warmup_runs;
       }
       timings[i].rounds_ms.push_back(std::move(some.times_ms));
+      reported[i].push_back(std::move(some.reported));
       if (progress) progress(++done, total);
     }
   }
   protocol_->release();
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    timings[i].reported = together(reported[i]);
+  }
   return timings;
 }
 

@@ -28,8 +28,8 @@ struct CommandRunnerOptions {
 /// `{"version": 1, "model": path, "input_shape": [N, C, H, W] or null, "batch": N, "threads": T,
 /// "warmup_runs": W, "runs": R, "max_ms": M}`; the program runs the model W times, then R times or
 /// for at most M ms (0: no limit), but at least twice, and prints one line of JSON,
-/// `{"device": "...", "runtime": "...", "latencies_ms": [...]}`, with "precision" and "first_ms" if
-/// it likes.
+/// `{"device": "...", "runtime": "...", "latencies_ms": [...]}`, with "precision", "first_ms" and
+/// what it knows beside time (reported_from_json()) if it likes.
 ///
 /// Version 2 starts it once. Requests are lines of JSON on its standard input, `{"request":
 /// "hello", "version": 2, "threads": T, "batch": N, "id": i}`, then "load" with "model" and

@@ -50,7 +50,8 @@ StatedTurn turn_of(const nlohmann::json& answer, double wall_ms) {
                   .precision = "float32",
                   .first_ms = {},
                   .times_ms = json_member<std::vector<double>>(answer, "latencies_ms", "answer"),
-                  .wall_ms = wall_ms};
+                  .wall_ms = wall_ms,
+                  .reported = reported_from_json(answer, "answer")};
   if (answer.contains("precision")) {
     turn.precision = json_member<std::string>(answer, "precision", "answer");
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lathe/graph/graph.h"
+#include "lathe/measure/reported.h"
 
 namespace lathe::measure {
 
@@ -23,6 +24,7 @@ struct StatedTurn {
   std::optional<double> first_ms;
   std::vector<double> times_ms;  ///< at least one, each > 0, no more than `wall_ms` together
   double wall_ms = 0;            ///< that the answer took
+  Reported reported;
 };
 
 /// For errors: `12.34 ms`.

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "lathe/measure/reported.h"
+
 namespace lathe::measure {
 
 /// Something that can be run again and again.
@@ -26,6 +28,7 @@ struct Timing {
   int warmup_runs = 0;   ///< that it took, the first one included
   bool settled = false;  ///< whether the warm-up ended because two batches agreed
   std::vector<std::vector<double>> rounds_ms;  ///< every counted run, turn by turn
+  Reported reported;                           ///< by a runner that knows more than the time
   /// All counted runs in their order.
   std::vector<double> times_ms() const;
 };

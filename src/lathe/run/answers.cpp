@@ -118,7 +118,7 @@ Winner winner_from_json(const nlohmann::json& json, const space::Space& space,
 }
 
 /// Sessions of the archs as they are in the trained weights, each taken out of them once.
-MeasureFn sessions(const Workshop& shop) {
+SessionFn sessions(const Workshop& shop) {
   const auto nets = std::make_shared<std::map<space::Arch, graph::Net>>();
   return [&shop, nets](const space::Arch& arch) {
     auto found = nets->find(arch);
@@ -128,7 +128,7 @@ MeasureFn sessions(const Workshop& shop) {
       const int size = shop.trained.space->input_size(arch);
       found = nets->emplace(arch, on_pixels(net, net_input(shop.trained.dataset, size))).first;
     }
-    return session_ms(shop.runner, found->second, shop.options);
+    return session(shop.runner, found->second, shop.options);
   };
 }
 
@@ -175,7 +175,7 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
 
 std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
                                const std::vector<search::Candidate>& front,
-                               const MeasureFn& measure) {
+                               const SessionFn& measure) {
   const space::Space& space = *shop.trained.space;
   std::vector<search::TargetResult> open;
   for (const search::TargetResult& target : targets) {
@@ -185,17 +185,17 @@ std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::Tar
       open.push_back(target);
     }
   }
-  const std::vector<Winner> found = find_winners(open, front,
-                                                 {.attempts = shop.options.winner_attempts,
-                                                  .alpha = 1 - shop.options.confidence,
-                                                  .deviation = shop.noise.deviation,
-                                                  .renew = [&] { shop.runner.renew(); },
-                    .disturbed =
-                        [&] {
-                          return disturbed(shop.noise, space::whole_of(space), shop.runner,
-                                           shop.options);
-                        }},
-                                                 measure, shop.progress);
+  const std::vector<Winner> found = find_winners(
+      open, front,
+      {.attempts = shop.options.winner_attempts,
+       .alpha = 1 - shop.options.confidence,
+       .deviation = shop.noise.deviation,
+       .renew = [&] { shop.runner.renew(); },
+       .disturbed =
+           [&] {
+             return disturbed(shop.noise, space::whole_of(space), shop.runner, shop.options);
+           }},
+      measure, shop.progress);
   for (std::size_t i = 0; i < open.size(); ++i) {
     write_json(shop.folder.winner(target_name(open[i].target_ms)), to_json(found[i], space));
   }
@@ -237,8 +237,7 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
   if (targets.empty()) {
     return {};
   }
-  const std::vector<Winner> winners =
-      winners_of(shop, targets, found.front, sessions(shop));
+  const std::vector<Winner> winners = winners_of(shop, targets, found.front, sessions(shop));
   std::vector<double> targets_ms;
   for (const search::TargetResult& target : targets) {
     targets_ms.push_back(target.target_ms);

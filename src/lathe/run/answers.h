@@ -64,7 +64,7 @@ struct Made {
 /// of the folder, so that what was measured once has decided. `front` may help out.
 std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
                                const std::vector<search::Candidate>& front,
-                               const MeasureFn& measure);
+                               const SessionFn& measure);
 
 /// Of each winner, the targets ascending, its net; or a faster target's, where that holds and is
 /// not worse on the validation images.

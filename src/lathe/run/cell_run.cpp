@@ -157,7 +157,7 @@ std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
   }
   std::vector<Winner> winners = winners_of(shop(), targets, {}, [&](const space::Arch& arch) {
     const graph::Net net = measure::random_net(*trained_.space, arch, trained_.seed);
-    return session_ms(*device_.runner, net, options_);
+    return run::session(*device_.runner, net, options_);
   });
   const std::map<space::Arch, Made> nets = train(winners);
   for (Winner& winner : winners) {

@@ -48,29 +48,30 @@ nlohmann::ordered_json certificate(const Workshop& shop, const TargetResult& tar
   const measure::IntervalMs again = measure::again95_interval(target.session_ms);
   const measure::TimingOptions timing =
       session_timing(shop.options.winner_timing, shop.options.quantile);
-  return {
-      {"claim", claim(shop, target)},
-      {"target_ms", target.target_ms},
-      {"quantile", shop.options.quantile},
-      {"verdict", measure::to_string(target.verdict)},
-      {"alpha", target.alpha},
-      {"confidence", shop.options.confidence},
-      {"date",
-       fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(
-                                                std::chrono::system_clock::now())))},
-      {"device", latency::to_json(measure::fingerprint(shop.runner, space::whole_of(*shop.trained.space)))},
-      {"machine", measure::machine_conditions()},
-      {"timing",
-       {{"warmup_runs", timing.warmup_runs},
-        {"rounds", timing.rounds},
-        {"runs_per_round", timing.runs_per_round},
-        {"round_ms", timing.round_ms}}},
-      {"session_ms", target.session_ms},
-      {"median_ms", target.measured_ms},
-      {"again95_ms", {again.first, again.second}},
-      {"chance_again", target.chance_again()},
-      {"deviation", shop.noise.deviation},
-      {"sentinels", sentinels(shop)}};
+  return {{"claim", claim(shop, target)},
+          {"target_ms", target.target_ms},
+          {"quantile", shop.options.quantile},
+          {"verdict", measure::to_string(target.verdict)},
+          {"alpha", target.alpha},
+          {"confidence", shop.options.confidence},
+          {"date",
+           fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(
+                                                    std::chrono::system_clock::now())))},
+          {"device", latency::to_json(
+                         measure::fingerprint(shop.runner, space::whole_of(*shop.trained.space)))},
+          {"machine", measure::machine_conditions()},
+          {"timing",
+           {{"warmup_runs", timing.warmup_runs},
+            {"rounds", timing.rounds},
+            {"runs_per_round", timing.runs_per_round},
+            {"round_ms", timing.round_ms}}},
+          {"session_ms", target.session_ms},
+          {"median_ms", target.measured_ms},
+          {"again95_ms", {again.first, again.second}},
+          {"reported", measure::to_json(target.reported)},
+          {"chance_again", target.chance_again()},
+          {"deviation", shop.noise.deviation},
+          {"sentinels", sentinels(shop)}};
 }
 
 }  // namespace lathe::run

@@ -11,8 +11,8 @@ namespace lathe::run {
 /// `{"claim": for people, "target_ms", "quantile", "verdict", "alpha", "confidence", "date",
 /// "device": the runner's fingerprint, "machine": measure::machine_conditions(), "timing": of a
 /// session, "session_ms": none of which chose the net, "median_ms", "again95_ms": where another
-/// session falls 19 times of 20, "chance_again", "deviation", "sentinels": nets that, timed again
-/// (lathe verify), say whether this applies}`.
+/// session falls 19 times of 20, "reported": by the runner, beside time, "chance_again",
+/// "deviation", "sentinels": nets that, timed again (lathe verify), say whether this applies}`.
 nlohmann::ordered_json certificate(const Workshop& shop, const TargetResult& target);
 
 }  // namespace lathe::run

@@ -10,7 +10,6 @@
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/run/winners.h"
 
 namespace lathe::run {
 namespace {
@@ -45,11 +44,9 @@ DeviceNoise noise_from_json(const nlohmann::json& json, const space::Space& spac
   return noise;
 }
 
-std::vector<double> session_times_ms(measure::Runner& runner, const graph::Net& net,
-                                     const SpecializeOptions& options) {
-  return runner.time({&net, 1}, session_timing(options.winner_timing, options.quantile))
-      .front()
-      .times_ms();
+measure::Timing timed(measure::Runner& runner, const graph::Net& net,
+                      const SpecializeOptions& options) {
+  return runner.time({&net, 1}, session_timing(options.winner_timing, options.quantile)).front();
 }
 
 DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
@@ -63,7 +60,7 @@ DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
   for (int session = 0; session < kSessions; ++session) {
     device.runner->renew();
     for (std::size_t i = 0; i < nets.size(); ++i) {
-      const auto times_ms = session_times_ms(*device.runner, nets[i], options);
+      const auto times_ms = timed(*device.runner, nets[i], options).times_ms();
       noise.sentinels[i].session_ms.push_back(quantile(times_ms, options.quantile));
       tails.push_back(noise.sentinels[i].session_ms.back() / median(times_ms));
     }
@@ -99,7 +96,31 @@ measure::TimingOptions session_timing(const measure::TimingOptions& timing, doub
 
 double session_ms(measure::Runner& runner, const graph::Net& net,
                   const SpecializeOptions& options) {
-  return quantile(session_times_ms(runner, net, options), options.quantile);
+  return quantile(timed(runner, net, options).times_ms(), options.quantile);
+}
+
+Session session(measure::Runner& runner, const graph::Net& net, const SpecializeOptions& options) {
+  const measure::Timing timing = timed(runner, net, options);
+  return {quantile(timing.times_ms(), options.quantile), limit_share(timing.reported, options)};
+}
+
+double limit_share(const measure::Reported& reported, const SpecializeOptions& options) {
+  double share = 0;
+  const auto use = [&](const std::optional<double>& amount, double limit, const char* option,
+                       const char* member) {
+    if (std::isinf(limit)) {
+      return;
+    }
+    if (!amount) {
+      throw Error(fmt::format("{}: the runner doesn't say {}, which its answers need for that",
+                              option, member));
+    }
+    share = std::max(share, *amount / limit);
+  };
+  use(reported.energy_mj, options.max_energy_mj, "--max-energy-mj", "energy_mj");
+  use(reported.device_memory_mb, options.max_device_memory_mb, "--max-device-memory-mb",
+      "device_memory_mb");
+  return share;
 }
 
 DeviceNoise measure_noise(const Device& device, const SpecializeOptions& options,

@@ -8,6 +8,7 @@
 #include "lathe/run/latency_stage.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/run/winners.h"
 
 namespace lathe::run {
 
@@ -37,6 +38,14 @@ measure::TimingOptions session_timing(const measure::TimingOptions& timing, doub
 
 /// What one session of `net` takes, at the quantile.
 double session_ms(measure::Runner& runner, const graph::Net& net, const SpecializeOptions& options);
+
+/// The same, and how much of the limits beside latency a run takes. @throws Error if there is a
+/// limit on what the runner doesn't say.
+Session session(measure::Runner& runner, const graph::Net& net, const SpecializeOptions& options);
+
+/// The largest share of the limits beside latency that was reported; 0 without limits. @throws as
+/// session().
+double limit_share(const measure::Reported& reported, const SpecializeOptions& options);
 
 /// Times the sentinels in turns, eight sessions each, or reads what the folder has of that.
 /// @throws Error naming the file if it is of another quantile or space; as the runner.

@@ -18,19 +18,23 @@ constexpr int kSessions = 3;
 struct Anew {
   double p90_ms = 0;  ///< of all runs
   std::vector<double> session_ms;
+  measure::Reported reported;
 };
 
 Anew measured_anew(const Workshop& shop, const graph::Net& net) {
   const double of = shop.options.quantile;
   const measure::TimingOptions timing = session_timing(shop.options.winner_timing, of);
   std::vector<double> times_ms, session_ms;
+  std::vector<measure::Reported> reported;
   for (int session = 0; session < kSessions; ++session) {
     shop.runner.renew();
-    const std::vector<double> some = shop.runner.time({&net, 1}, timing).front().times_ms();
+    const measure::Timing timed = shop.runner.time({&net, 1}, timing).front();
+    const std::vector<double> some = timed.times_ms();
+    reported.push_back(timed.reported);
     times_ms.insert(times_ms.end(), some.begin(), some.end());
     session_ms.push_back(quantile(some, of));
   }
-  return {quantile(times_ms, 0.9), std::move(session_ms)};
+  return {quantile(times_ms, 0.9), std::move(session_ms), measure::together(reported)};
 }
 
 }  // namespace
@@ -64,6 +68,8 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
     result = {.predicted_ms = candidate.predicted_ms,
               .measured_p90_ms = anew.p90_ms,
               .session_ms = std::move(session_ms),
+              .reported = anew.reported,
+              .within_limits = limit_share(anew.reported, shop.options) <= 1,
               .predicted_accuracy = candidate.predicted_accuracy,
               .validation_accuracy = answer.validation_top1,
               .test_accuracy = shop.evaluator.top1(nn::Executor(answer.net.graph),

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,6 +51,9 @@ struct SpecializeOptions {
   search::SearchOptions search;
   /// What answers may cost besides latency, of the space that is trained; empty: as `search` says.
   std::function<search::Constraints(const space::Space&)> limits;
+  /// What a run may take beside time, of runners that say so; infinity: whatever it takes.
+  double max_energy_mj = std::numeric_limits<double>::infinity();
+  double max_device_memory_mb = std::numeric_limits<double>::infinity();
   int candidates = 10;             ///< of each target, evaluated on the validation images
   double fine_tune_epochs = 0;     ///< of each answer alone
   double from_scratch_epochs = 0;  ///< of each answer's arch alone, from random weights

@@ -22,6 +22,9 @@ measure::LimitEvidence evidence(const TargetResult& target) {
 }
 
 const char* answer_word(const TargetResult& target) {
+  if (!target.within_limits) {
+    return "NO";
+  }
   switch (target.verdict) {
     case measure::Verdict::kWithin:
       return "yes";
@@ -30,6 +33,20 @@ const char* answer_word(const TargetResult& target) {
     default:
       return "undecided";
   }
+}
+
+/// What the runner said beside the time; empty if it said nothing.
+std::string reported_text(const TargetResult& target) {
+  std::string text;
+  const auto add = [&](const std::optional<double>& amount, const char* unit) {
+    if (amount) {
+      text += fmt::format("; {:.4g} {}", *amount, unit);
+    }
+  };
+  add(target.reported.compute_ms, "ms without transfers");
+  add(target.reported.energy_mj, "mJ");
+  add(target.reported.device_memory_mb, "MB on the device");
+  return target.within_limits ? text : text + ", above a limit";
 }
 
 }  // namespace
@@ -42,7 +59,7 @@ double TargetResult::chance_again() const {
 void judge(TargetResult& target) {
   target.measured_ms = median(target.session_ms);
   target.verdict = evidence(target).verdict(target.alpha);
-  target.within_target = target.verdict == measure::Verdict::kWithin;
+  target.within_target = target.verdict == measure::Verdict::kWithin && target.within_limits;
 }
 
 nlohmann::ordered_json to_json(const TargetResult& t) {
@@ -65,6 +82,12 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["verdict"] = measure::to_string(t.verdict);
   json["alpha"] = t.alpha;
   json["within_target"] = t.within_target;
+  if (!t.within_limits) {
+    json["within_limits"] = false;
+  }
+  if (const nlohmann::ordered_json reported = measure::to_json(t.reported); !reported.empty()) {
+    json["reported"] = reported;
+  }
   json["predicted_accuracy"] = t.predicted_accuracy;
   json["validation_accuracy"] = t.validation_accuracy;
   json["test_accuracy"] = t.test_accuracy;
@@ -96,6 +119,10 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
     t.session_ms = json_member<std::vector<double>>(json, "session_ms", where);
   }
   t.within_target = json_member<bool>(json, "within_target", where);
+  t.within_limits = !json.contains("within_limits");
+  if (json.contains("reported")) {
+    t.reported = measure::reported_from_json(json.at("reported"), where + ": reported");
+  }
   if (json.contains("verdict")) {
     t.verdict =
         measure::verdict_from_string(json_member<std::string>(json, "verdict", where), where);
@@ -171,11 +198,12 @@ std::string result_table(const RunResult& result) {
       notes += fmt::format("target {:.3f} ms: the net of {:.3f} ms, no slower one was better\n",
                            t.target_ms, *t.same_as_ms);
     } else {
-      notes += fmt::format("target {:.3f} ms: trained {}\n", t.target_ms, t.trained);
+      notes +=
+          fmt::format("target {:.3f} ms: trained {}{}\n", t.target_ms, t.trained, reported_text(t));
       for (double replaced : t.replaced_ms) {
-        notes += fmt::format(
-            "target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
-            t.target_ms, replaced);
+        notes +=
+            fmt::format("target {:.3f} ms: a better candidate measured at {:.3f} ms was replaced\n",
+                        t.target_ms, replaced);
       }
     }
   }

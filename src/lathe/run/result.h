@@ -9,6 +9,7 @@
 
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/latency/block_table.h"
+#include "lathe/measure/reported.h"
 #include "lathe/measure/verdict.h"
 #include "lathe/run/net_input.h"
 
@@ -29,7 +30,9 @@ struct TargetResult {
   /// What they say of the target, where the run as a whole errs as seldom as it states.
   measure::Verdict verdict = measure::Verdict::kUndecided;
   double alpha = 0;            ///< the verdict's own error
-  bool within_target = false;  ///< verdict == kWithin
+  measure::Reported reported;  ///< by the runner, of the net that is handed over
+  bool within_limits = true;   ///< of energy and device memory, where there are any
+  bool within_target = false;  ///< verdict == kWithin, and within_limits
   /// By the predictor and the validation images together, before it was trained on alone; of one
   /// net that was trained alone its validation accuracy.
   double predicted_accuracy = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -52,7 +53,7 @@ class Hunt {
   const space::Arch& judged() const { return judged_->arch; }
 
   /// Measures candidates until one is to be judged; closes the hunt if there is none.
-  void choose(const MeasureFn& measure, const ProgressFn& progress);
+  void choose(const SessionFn& measure, const ProgressFn& progress);
   /// A session of judged(). Whether it closed the case.
   bool observe(double ms);
   Winner winner() const;
@@ -84,9 +85,11 @@ class Hunt {
   double alpha_;     // of the try before
   double limit_ms_;  // of predictions worth a try
   double log_ratios_ = 0, ratios_ = 0;
+  double thrifty_ms_ = std::numeric_limits<double>::infinity();  // the same for other limits
   std::vector<search::Candidate> untried_;
   std::vector<search::Candidate> near_;  // within the target, but not guarded_ms_
-  std::optional<std::pair<search::Candidate, double>> fastest_;  // of those above the target
+  std::optional<std::pair<search::Candidate, double>> fastest_;     // of those above the target
+  std::optional<std::pair<search::Candidate, double>> thriftiest_;  // of those above a limit
   int tried_ = 0;
   bool last_resort_ = false;
   std::optional<search::Candidate> judged_;
@@ -97,7 +100,7 @@ class Hunt {
 /// The limit is a guess: when only slower ones are left, the fastest may hold.
 std::vector<search::Candidate>::iterator Hunt::next() {
   auto found = std::find_if(untried_.begin(), untried_.end(), [&](const search::Candidate& c) {
-    return c.predicted_ms <= limit_ms_;
+    return c.predicted_ms <= std::min(limit_ms_, thrifty_ms_);
   });
   if (found == untried_.end()) {
     found = std::min_element(untried_.begin(), untried_.end(), [](const auto& a, const auto& b) {
@@ -108,15 +111,17 @@ std::vector<search::Candidate>::iterator Hunt::next() {
   return found;
 }
 
-void Hunt::choose(const MeasureFn& measure, const ProgressFn& progress) {
+void Hunt::choose(const SessionFn& measure, const ProgressFn& progress) {
   const double clearly_above_ms = guarded_ms_ * (1 + kClearly * options_.deviation);
+  double limit_share = 0;
   const MeasureFn undisturbed_ms = [&](const space::Arch& arch) {
-    double ms = measure(arch);
-    for (int i = 0; i < kRepeatsWhenDisturbed && ms > clearly_above_ms && options_.disturbed();
-         ++i) {
-      ms = measure(arch);
+    Session session = measure(arch);
+    for (int i = 0;
+         i < kRepeatsWhenDisturbed && session.ms > clearly_above_ms && options_.disturbed(); ++i) {
+      session = measure(arch);
     }
-    return ms;
+    limit_share = session.limit_share;
+    return session.ms;
   };
   judged_.reset();
   while (!untried_.empty() && !last_resort_ && tried_ < options_.attempts) {
@@ -125,6 +130,19 @@ void Hunt::choose(const MeasureFn& measure, const ProgressFn& progress) {
     untried_.erase(at);
     ++tried_;
     const double ms = median_ms(candidate.arch, guarded_ms_, undisturbed_ms);
+    if (limit_share > 1) {
+      progress({"verify", 0, 0,
+                fmt::format("target {:.3f} ms: a candidate of {:.3f} ms takes {:.2f} times what a "
+                            "limit allows",
+                            target_ms_, ms, limit_share)});
+      too_slow_ms_.push_back(ms);
+      // As a guess what else a net takes grows as its latency does.
+      thrifty_ms_ = std::min(thrifty_ms_, candidate.predicted_ms / limit_share);
+      if (!thriftiest_ || limit_share < thriftiest_->second) {
+        thriftiest_ = {std::move(candidate), limit_share};
+      }
+      continue;
+    }
     if (ms <= guarded_ms_) {
       judge(std::move(candidate));
       return;
@@ -150,6 +168,8 @@ void Hunt::choose(const MeasureFn& measure, const ProgressFn& progress) {
   if (!near_.empty()) {
     judge(near_.front());
     near_.erase(near_.begin());
+  } else if (cases_.empty() && !fastest_) {
+    judge(thriftiest_->first);
   } else if (cases_.empty()) {  // the one that is handed over was not replaced
     too_slow_ms_.erase(std::find(too_slow_ms_.begin(), too_slow_ms_.end(), fastest_->second));
     judge(fastest_->first);
@@ -188,7 +208,7 @@ Winner Hunt::winner() const {
 }
 
 /// Sessions in turns, one of each candidate that is judged, until all hunts are closed.
-void judge_all(std::vector<Hunt>& hunts, const WinnerOptions& options, const MeasureFn& measure,
+void judge_all(std::vector<Hunt>& hunts, const WinnerOptions& options, const SessionFn& measure,
                const ProgressFn& progress) {
   const auto open = [&] {
     return std::any_of(hunts.begin(), hunts.end(), [](const Hunt& h) { return h.open(); });
@@ -202,7 +222,7 @@ void judge_all(std::vector<Hunt>& hunts, const WinnerOptions& options, const Mea
       }
       const auto [found, unseen] = session_ms.try_emplace(hunt.judged(), 0.0);
       if (unseen) {
-        found->second = measure(hunt.judged());
+        found->second = measure(hunt.judged()).ms;
       }
       if (hunt.observe(found->second) && hunt.open()) {
         hunt.choose(measure, progress);
@@ -229,7 +249,7 @@ double guarded_ms(double target_ms, double deviation) {
 
 std::vector<Winner> find_winners(std::span<const search::TargetResult> targets,
                                  const std::vector<search::Candidate>& front,
-                                 const WinnerOptions& options, const MeasureFn& measure,
+                                 const WinnerOptions& options, const SessionFn& measure,
                                  const ProgressFn& progress) {
   std::vector<Hunt> hunts;
   for (const search::TargetResult& target : targets) {

@@ -25,14 +25,24 @@ struct Winner {
   bool holds() const { return verdict == measure::Verdict::kWithin; }
 };
 
-/// How candidates are measured: what one session says of a net, prepared anew.
+/// How long a net takes in one session, prepared anew.
 using MeasureFn = std::function<double(const space::Arch&)>;
 
+/// What one session says of a net.
+struct Session {
+  // NOLINTNEXTLINE(google-explicit-constructor): most sessions are nothing but a time.
+  Session(double time_ms, double share = 0) : ms(time_ms), limit_share(share) {}
+  double ms;
+  /// Of the limits beside latency the one that is used most: above 1 it is not kept.
+  double limit_share;
+};
+using SessionFn = std::function<Session(const space::Arch&)>;
+
 struct WinnerOptions {
-  int attempts = 12;                    ///< candidates measured per target before giving up
-  double alpha = 0.05;                  ///< the chance that any target's verdict is wrong
-  double deviation = 0.01;              ///< of a net's sessions on this device, relative
-  int most_sessions = 40;               ///< that judge a candidate, before it is left undecided
+  int attempts = 12;        ///< candidates measured per target before giving up
+  double alpha = 0.05;      ///< the chance that any target's verdict is wrong
+  double deviation = 0.01;  ///< of a net's sessions on this device, relative
+  int most_sessions = 40;   ///< that judge a candidate, before it is left undecided
   /// Called before each turn of judging sessions.
   std::function<void()> renew = [] {};
   /// Whether the device is slower right now than it is otherwise. Asked when a session that helps
@@ -54,6 +64,7 @@ double guarded_ms(double target_ms, double deviation);
 ///   than that is told by `disturbed`. After one that
 ///   isn't, those are passed over that the ratios of measured to predicted latency seen so far
 ///   (shrunk towards 1) put above it;
+///   those that don't keep a limit beside latency are never chosen, unless there are no others;
 ///   `front` supplies faster ones. When only such are left, the fastest of them is tried last.
 /// - it is judged by new sessions, as many as a verdict takes (measure::LimitEvidence), in turns
 ///   with the other targets' candidates. A net that is not found to be within makes room for the
@@ -65,7 +76,7 @@ double guarded_ms(double target_ms, double deviation);
 /// @throws std::invalid_argument if a target is infeasible.
 std::vector<Winner> find_winners(std::span<const search::TargetResult> targets,
                                  const std::vector<search::Candidate>& front,
-                                 const WinnerOptions& options, const MeasureFn& measure,
+                                 const WinnerOptions& options, const SessionFn& measure,
                                  const ProgressFn& progress);
 
 }  // namespace lathe::run

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/tiny_run.h"
+#include "measure/simulated_phone.h"
 
 namespace lathe::testing {
 namespace {
@@ -131,6 +132,26 @@ TEST_F(SpecializeTest, WhatIsCertifiedIsVerifiedLater) {
                  own_.path().string() +
                      ": has no certificates: expected nets/*/certificate.json, as lathe run and "
                      "lathe specialize leave them");
+}
+
+TEST_F(SpecializeTest, AnswersForADeviceThatIsKnownExactly) {
+  const Outcome outcome = specialize(
+      "--num-targets 3 --json --runner command --protocol 2 "
+      "--command " +
+      quoted(std::string(LATHE_PHONE) + " 5"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  const auto space = space::open_space("mbv3_28", {.input_size = kSyntheticSide});
+  for (const auto& target : result.at("targets")) {
+    const double truth_ms =
+        phone_ms(phone_layers(space->graph(space->from_json(target.at("arch"), "arch"))));
+    EXPECT_NEAR(target.at("measured_ms"), truth_ms, 0.05 * truth_ms) << target;
+    EXPECT_NEAR(target.at("reported").at("energy_mj"), 2.5 * truth_ms, 1e-6 * truth_ms)
+        << "the layers in the file are not those of the graph";
+    if (target.at("within_target")) {
+      EXPECT_GT(chance_within(truth_ms, target.at("target_ms"), {}), 0.5) << target;
+    }
+  }
 }
 
 TEST_F(SpecializeTest, KeepsLimitsThatOnlyTheRunnerKnows) {

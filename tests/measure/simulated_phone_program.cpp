@@ -1,0 +1,134 @@
+// The simulated phone as a program that stays (protocol 2): what lathe specialize asks instead of a
+// device. Takes the time that it states. Usage: lathe_simulated_phone [SEED]
+#include <onnx/onnx_pb.h>
+#include <onnx/shape_inference/implementation.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "measure/simulated_phone.h"
+
+namespace lathe::testing {
+namespace {
+
+using Shapes = std::map<std::string, graph::Shape>;
+
+graph::Shape shape_of(const onnx::ValueInfoProto& value) {
+  const onnx::TensorShapeProto& shape = value.type().tensor_type().shape();
+  const auto at = [&](int i) {
+    return i < shape.dim_size() ? static_cast<int>(shape.dim(i).dim_value()) : 1;
+  };
+  return {at(1), at(2), at(3)};
+}
+
+int attribute(const onnx::NodeProto& node, const std::string& name, int otherwise) {
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.name() == name) return static_cast<int>(attribute.i());
+  }
+  return otherwise;
+}
+
+/// The same layers as phone_layers() of the graph that was exported.
+std::vector<PhoneLayer> phone_layers(onnx::ModelProto& model) {
+  onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance());
+  Shapes shapes;
+  for (const auto* list :
+       {&model.graph().input(), &model.graph().output(), &model.graph().value_info()}) {
+    for (const onnx::ValueInfoProto& value : *list) shapes[value.name()] = shape_of(value);
+  }
+  std::map<std::string, int> kernels;
+  for (const onnx::TensorProto& weights : model.graph().initializer()) {
+    kernels[weights.name()] = weights.dims_size() == 4 ? static_cast<int>(weights.dims(3)) : 1;
+  }
+  std::vector<PhoneLayer> layers;
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    if (node.op_type() == "Conv" || node.op_type() == "Gemm") {
+      layers.push_back(phone_layer(shapes.at(node.input(0)), shapes.at(node.output(0)),
+                                   kernels.at(node.input(1)), attribute(node, "group", 1)));
+    } else if (node.op_type() == "GlobalAveragePool") {
+      layers.push_back(phone_pool(shapes.at(node.input(0))));
+    }
+  }
+  return layers;
+}
+
+double load(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  onnx::ModelProto model;
+  if (!model.ParseFromIstream(&file)) throw std::runtime_error("no model: " + path);
+  return phone_ms(phone_layers(model));
+}
+
+void spend(double ms) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double, std::milli>(ms);
+  while (Clock::now() < end) {
+  }
+}
+
+class Phone {
+ public:
+  explicit Phone(std::uint64_t seed) : phone_({}, seed) {}
+
+  nlohmann::json answer(const nlohmann::json& request) {
+    const std::string what = request.at("request");
+    if (what == "hello") {
+      return {{"device", "simulated phone"}, {"runtime", "simulated 2"}};
+    }
+    const std::string model = request.at("model");
+    if (what == "load") {
+      models_[model] = load(model);
+    } else if (what == "unload") {
+      models_.erase(model);
+    } else {
+      return time(models_.at(model), request);
+    }
+    return nlohmann::json::object();
+  }
+
+ private:
+  nlohmann::json time(double ms, const nlohmann::json& request) {
+    const std::vector<double> all = phone_.session(ms, request.at("runs"));
+    const double most_ms = request.at("max_ms");
+    std::vector<double> times_ms;
+    double sum_ms = 0;
+    for (const double run_ms : all) {
+      if (times_ms.size() >= 2 && most_ms > 0 && sum_ms >= most_ms) break;
+      times_ms.push_back(run_ms);
+      sum_ms += run_ms;
+    }
+    spend(sum_ms);
+    return {
+        {"latencies_ms", times_ms}, {"energy_mj", 2.5 * ms}, {"conditions", {{"celsius", 36.5}}}};
+  }
+
+  SimulatedPhone phone_;
+  std::map<std::string, double> models_;
+};
+
+}  // namespace
+}  // namespace lathe::testing
+
+int main(int argc, char** argv) {
+  lathe::testing::Phone phone(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1);
+  for (std::string line; std::getline(std::cin, line);) {
+    const nlohmann::json request = nlohmann::json::parse(line);
+    nlohmann::json answer;
+    try {
+      answer = phone.answer(request);
+    } catch (const std::exception& error) {
+      answer = {{"error", error.what()}};
+    }
+    answer["id"] = request.at("id");
+    std::cout << answer.dump() << std::endl;
+  }
+  return 0;
+}

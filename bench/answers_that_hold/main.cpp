@@ -3,7 +3,8 @@
 // in each repetition, as lathe specialize does it; only accuracies are a formula, so that the best
 // answer is known. Beside Lathe's choice stand what is predicted, unmeasured; the first that one
 // session finds within its target; and the first of which the median of three sessions is.
-//   lathe_answers_that_hold_bench [REPETITIONS [FIRST_SEED]]
+// With NETS the latency model is fitted to exactly so many.
+//   lathe_answers_that_hold_bench [REPETITIONS [FIRST_SEED [NETS]]]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,8 +93,11 @@ struct Tally {
 
 class Repetition {
  public:
-  Repetition(const std::shared_ptr<const space::Space>& space, std::uint64_t seed)
+  Repetition(const std::shared_ptr<const space::Space>& space, std::uint64_t seed, int nets)
       : space_(*space), latency_(*space), accuracy_(*space, seed) {
+    if (nets > 0) {
+      options_.latency.fewest_nets = options_.latency.most_nets = nets;
+    }
     options_.latency.make_runner = [seed](const graph::Net&, const std::string&) {
       return std::make_unique<testing::SimulatedPhone>(kNoise, seed);
     };
@@ -212,11 +216,13 @@ int main(int argc, char** argv) {
   try {
     const int repetitions = argc > 1 ? std::atoi(argv[1]) : 200;
     const int first_seed = argc > 2 ? std::atoi(argv[2]) : 1;
+    const int nets = argc > 3 ? std::atoi(argv[3]) : 0;
     const std::shared_ptr<const lathe::space::Space> space =
         lathe::space::open_space("mbv3_28", {.in_channels = 1, .num_classes = 10});
     std::map<std::string, lathe::bench::Tally> tallies;
     for (int i = 0; i < repetitions; ++i) {
-      lathe::bench::Repetition(space, static_cast<std::uint64_t>(first_seed + i)).tally(tallies);
+      lathe::bench::Repetition(space, static_cast<std::uint64_t>(first_seed + i), nets)
+          .tally(tallies);
       std::fprintf(stderr, "\r%d of %d", i + 1, repetitions);
     }
     std::fputc('\n', stderr);

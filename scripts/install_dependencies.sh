@@ -12,6 +12,7 @@ packages=(
   libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libbenchmark-dev libopencv-dnn-dev
   dataset-fashion-mnist
+  pybind11-dev python3-dev python3-numpy python3-pytest
   "$@"
 )
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config
+  g++ cmake ninja-build ccache pkg-config dpkg-dev
   libtorch-dev libopenblas0-pthread libgloo-dev
   nlohmann-json3-dev libeigen3-dev libcli11-dev libfmt-dev zlib1g-dev libyaml-cpp-dev
   libopencv-imgcodecs-dev libopencv-imgproc-dev

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -144,3 +146,32 @@ def test_published_tables(published):
         assert 100 * accuracy.predict(arch) == pytest.approx(float(percent), abs=0.006)
         assert latency.predict_ms(arch) == pytest.approx(float(ms), abs=0.006)
     assert len(rows) > 3
+
+
+def test_models_that_the_program_fits(tiny, tiny_file, table, tmp_path):
+    program = os.environ.get("LATHE_PROGRAM")
+    if not program:
+        pytest.skip("the program is not built: it needs LibTorch")
+    rng = lathe.Rng(1)
+    archs = [tiny.sample(rng) for _ in range(80)]
+    measured_ms = table.predict_ms(archs) * [1 + 0.01 * rng.normal() for _ in archs]
+    lines = [{"fingerprint": table.fingerprint}] + [
+        {"arch": tiny.to_dict(arch), "median_ms": ms, "p90_ms": ms, "repeats": 1}
+        for arch, ms in zip(archs, measured_ms.tolist())
+    ]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for kind in ("ridge", "additive", "linear", "perceptron", "residual"):
+        out = tmp_path / f"{kind}.json"
+        subprocess.run(
+            [program, "latency", "fit", "--model", kind, "--samples", tmp_path / "s.jsonl",
+             "--space", tiny_file, "--out", out],
+            check=True, capture_output=True,
+        )
+        theirs = lathe.load_latency_model(tiny, out)
+        assert theirs.fingerprint == table.fingerprint and theirs.validation["samples"] == 80
+        assert theirs.error(archs, measured_ms)["mape"] < 0.1
+        if kind not in ("perceptron", "residual"):
+            ours = lathe.fit_latency_model(kind, tiny, archs, measured_ms)
+            assert np.array_equal(ours.predict_ms(archs), theirs.predict_ms(archs))
+            error = lathe.cross_validated_error(kind, tiny, archs, measured_ms)
+            assert error == theirs.validation

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -223,3 +224,55 @@ def test_the_program_gives_the_same_answer(tmp_path, published):
                 assert ours["provenance"] == theirs["provenance"]
             else:
                 assert ours["minimum_ms"] == theirs["minimum_ms"]
+
+
+def test_threads_search_as_one_does(tiny, table):
+    def search(seed):
+        return without_seconds(
+            lathe.search(tiny, latency=table.predict_ms, accuracy=accuracy_of(tiny),
+                         targets_ms=[2.0, 3.0], seed=seed, effort="fast")
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(search, range(8))) == [search(seed) for seed in range(8)]
+
+
+CHAIN = {
+    "family": "chain",
+    "name": "short_chain",
+    "task": {"in_channels": 1, "num_classes": 10, "input_size": 16},
+    "layers": [
+        {"widths": [4, 8], "stride": 2},
+        {"widths": [4, 8, 12]},
+        {"widths": [8, 12, 16], "stride": 2},
+    ],
+}
+WIDTH_ERRORS = [[0.4, 0.1], [0.5, 0.3, 0.05], [0.3, 0.2, 0.1]]  # nats, by layer and width
+
+
+@pytest.mark.parametrize("strategy", ["ows", "pareto", "lagrangian"])
+def test_exact_strategies_on_width_scores(tmp_path, strategy):
+    (tmp_path / "chain.json").write_text(json.dumps(CHAIN))
+    space = lathe.space(str(tmp_path / "chain.json"))
+    scores = [[{"mean": e, "standard_error": 0.01, "count": 9} for e in es] for es in WIDTH_ERRORS]
+    (tmp_path / "scores.json").write_text(
+        json.dumps({
+            "version": 1, "space": space.name, "task": space.task, "scores": scores,
+            "unit": "nats of cross-entropy above the widest net", "calibration": None,
+        })
+    )
+    predictor = lathe.load_accuracy_predictor(space, tmp_path / "scores.json")
+    table = lathe.block_table(space, table_ms(space))
+    archs = all_archs(space)
+    ms = table.predict_ms(archs)
+    errors = np.array([sum(WIDTH_ERRORS[i][c] for i, c in enumerate(a.choices)) for a in archs])
+    targets_ms = list(np.quantile(ms, [0.1, 0.5, 0.9]))
+    result = lathe.search(
+        space, latency=table, accuracy=predictor, targets_ms=targets_ms, strategy=strategy
+    )
+    for target in result["targets"]:
+        least = errors[ms <= target["target_ms"]].min()
+        assert target["bound"] <= least + 1e-9 <= target["error"] + 2e-9
+        if strategy != "lagrangian":
+            assert target["error"] == pytest.approx(least)
+    assert predictor.error(archs, predictor.predict(archs))["rmse_points"] == 0

@@ -30,6 +30,8 @@ def test_wrong_options_say_what_is_known():
         lathe.space("mbv3_28", inputsize=28)
     with pytest.raises(TypeError, match="cells: got 'eight'"):
         lathe.space("darts", cells="eight")
+    with pytest.raises(ValueError, match="input_size must be from 1 to 4096, got -3"):
+        lathe.space("mbv3_28", input_size=-3)
     with pytest.raises(lathe.Error, match='stem must be "cifar" or "imagenet", got "mnist"'):
         lathe.space("darts", stem="mnist")
 

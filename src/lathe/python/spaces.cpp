@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -37,6 +38,16 @@ void read_option(const py::kwargs& options, const char* name, T& into) {
   } catch (const py::cast_error&) {
     throw py::type_error(std::string(name) + ": got " +
                          py::repr(options[name]).cast<std::string>());
+  }
+}
+
+/// The bounds are those of the command line's options.
+void read_size(const py::kwargs& options, const char* name, int least, int most,
+               std::optional<int>& into) {
+  read_option(options, name, into);
+  if (into && (*into < least || *into > most)) {
+    throw std::invalid_argument(std::string(name) + " must be from " + std::to_string(least) +
+                                " to " + std::to_string(most) + ", got " + std::to_string(*into));
   }
 }
 
@@ -232,12 +243,12 @@ space::TaskOverrides task_overrides(const py::kwargs& options) {
     }
   }
   space::TaskOverrides overrides;
-  read_option(options, "in_channels", overrides.in_channels);
-  read_option(options, "num_classes", overrides.num_classes);
-  read_option(options, "input_size", overrides.input_size);
+  read_size(options, "in_channels", 1, 1024, overrides.in_channels);
+  read_size(options, "num_classes", 1, 1'000'000, overrides.num_classes);
+  read_size(options, "input_size", 1, 4096, overrides.input_size);
   read_option(options, "resolutions", overrides.resolutions);
-  read_option(options, "init_channels", overrides.init_channels);
-  read_option(options, "cells", overrides.cells);
+  read_size(options, "init_channels", 2, 9999, overrides.init_channels);
+  read_size(options, "cells", 1, 999, overrides.cells);
   read_option(options, "auxiliary", overrides.auxiliary);
   std::string stem;
   read_option(options, "stem", stem);

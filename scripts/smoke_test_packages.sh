@@ -48,7 +48,7 @@ here() {
   for package in "${packages[@]}"; do
     names+=("$(dpkg-deb -f "$package" Package)")
   done
-  trap 'apt-get purge -qy "${names[@]}" >/dev/null; rm -rf "$scratch"' EXIT
+  trap 'apt-get purge -qy "${names[@]}" >/dev/null 2>&1; rm -rf "$scratch"' EXIT
   apt-get install -qy --no-install-recommends "${packages[@]}" g++ cmake make >"$scratch/apt.log" 2>&1 ||
     { tail -n 20 "$scratch/apt.log" >&2; fail "the packages can't be installed"; }
 

@@ -83,6 +83,15 @@ def test_result(run_folder):
         run.result()
 
 
+def test_a_damaged_file_is_named(run_folder):
+    (run_folder / "latency.json").write_text('{"fingerprint": 3}')
+    with pytest.raises(lathe.Error, match='latency.json: expected "fingerprint", an object'):
+        lathe.Run(run_folder).latency_samples()
+    (run_folder / "latency.json").write_text("[]")
+    with pytest.raises(lathe.Error, match="latency.json: expected a JSON object"):
+        lathe.Run(run_folder).latency_samples()
+
+
 def test_what_is_no_run(tmp_path):
     with pytest.raises(lathe.Error, match="expected the folder of a run"):
         lathe.Run(tmp_path)

@@ -1,12 +1,15 @@
 """What lathe run, train and specialize leave in a folder."""
 
+from __future__ import annotations
+
 import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lathe import _lathe
 
@@ -18,7 +21,7 @@ class Run:
     is an Error that names the file.
     """
 
-    def __init__(self, path: "Union[str, os.PathLike[str]]") -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if not (self.path / "config.toml").is_file() and not (self.path / "train.json").is_file():
             raise _lathe.Error(f"{self.path}: expected the folder of a run, with its config.toml")
@@ -26,11 +29,11 @@ class Run:
     def __repr__(self) -> str:
         return f"lathe.Run({str(self.path)!r})"
 
-    def result(self) -> "dict[str, Any]":
+    def result(self) -> dict[str, Any]:
         """result.json: the answer for each target, what was measured and trained."""
         return self._json("result.json")
 
-    def metrics(self) -> "dict[str, np.ndarray]":
+    def metrics(self) -> dict[str, npt.NDArray[Any]]:
         """metrics.jsonl by column: an array of float64, or of objects where there are texts.
 
         Members of objects are named by their path, as in metrics.csv: `top1/largest`. What a record
@@ -70,25 +73,29 @@ class Run:
         found = [file for file in files if file.is_file()]
         return _lathe.load_accuracy_predictor(self.trained_space, (found or files)[0])
 
-    def latency_samples(self) -> "dict[str, Any]":
+    def latency_samples(self) -> _lathe.LatencySamples:
         """latency_samples.jsonl, as read_latency_samples() gives it."""
         return _lathe.read_latency_samples(self.space, self.path / "latency_samples.jsonl")
 
-    def accuracy_samples(self) -> "dict[str, Any]":
+    def accuracy_samples(self) -> _lathe.AccuracySamples:
         """accuracy_samples.jsonl, as read_accuracy_samples() gives it; of trained_space."""
         return _lathe.read_accuracy_samples(
             self.trained_space, self.path / "accuracy_samples.jsonl"
         )
 
-    def candidates(self) -> "list[dict[str, Any]]":
+    def candidates(self) -> list[dict[str, Any]]:
         """candidates.jsonl: the nets of the search that were evaluated, as arch and accuracy."""
         lines = self._lines("candidates.jsonl")[1:]  # the first has the conditions
         return [{**line, "arch": self.space.from_dict(line["arch"])} for line in lines]
 
-    def _fingerprint(self) -> "dict[str, Any]":
+    def _fingerprint(self) -> dict[str, Any]:
+        file, member = "result.json", "device"
         if (self.path / "latency.json").is_file():
-            return self._json("latency.json")["fingerprint"]
-        return self.result()["device"]
+            file, member = "latency.json", "fingerprint"
+        fingerprint = self._json(file).get(member)
+        if not isinstance(fingerprint, dict):
+            raise _lathe.Error(f"{self.path / file}: expected \"{member}\", an object")
+        return fingerprint
 
     def _text(self, name: str) -> str:
         path = self.path / name
@@ -98,24 +105,27 @@ class Run:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise _lathe.Error(f"{path}: cannot read: {reason}") from None
 
-    def _json(self, name: str) -> Any:
+    def _json(self, name: str) -> dict[str, Any]:
         return _parse(self._text(name), self.path / name)
 
-    def _lines(self, name: str) -> "list[dict[str, Any]]":
+    def _lines(self, name: str) -> list[dict[str, Any]]:
         """The complete lines: the last may be one that is being written."""
         lines = self._text(name).split("\n")[:-1]
         return [_parse(line, f"{self.path / name}:{i}") for i, line in enumerate(lines, 1) if line]
 
 
-def _parse(text: str, where: object) -> Any:
+def _parse(text: str, where: object) -> dict[str, Any]:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise _lathe.Error(f"{where}: not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _lathe.Error(f"{where}: expected a JSON object")
+    return value
 
 
-def _flat(record: "dict[str, Any]", path: str = "") -> "dict[str, Any]":
-    flat: "dict[str, Any]" = {}
+def _flat(record: dict[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
             flat.update(_flat(value, f"{path}{key}/"))
@@ -124,7 +134,7 @@ def _flat(record: "dict[str, Any]", path: str = "") -> "dict[str, Any]":
     return flat
 
 
-def _column(values: "list[Optional[Any]]") -> np.ndarray:
+def _column(values: list[Any]) -> npt.NDArray[Any]:
     if all(value is None or isinstance(value, (int, float)) for value in values):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     column = np.empty(len(values), dtype=object)

@@ -15,8 +15,8 @@ function(lathe_component name)
   endforeach()
   target_link_libraries(lathe_${name} PUBLIC ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
   lathe_warnings(lathe_${name})
-  install(TARGETS lathe_${name} EXPORT lathe_targets FILE_SET HEADERS
-          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS lathe_${name} EXPORT lathe_targets FILE_SET HEADERS COMPONENT dev
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 endfunction()
 
 function(lathe_warnings target)

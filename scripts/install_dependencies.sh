@@ -5,13 +5,14 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config
+  g++ cmake ninja-build ccache pkg-config dpkg-dev
   libtorch-dev libopenblas0-pthread libgloo-dev
   nlohmann-json3-dev libeigen3-dev libcli11-dev libfmt-dev zlib1g-dev libyaml-cpp-dev
   libopencv-imgcodecs-dev libopencv-imgproc-dev
   libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev libbenchmark-dev libopencv-dnn-dev
   dataset-fashion-mnist
+  pybind11-dev python3-dev python3-numpy python3-pytest
   "$@"
 )
 

@@ -5,12 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "lathe/core/error.h"
-#include "lathe/search/search_targets.h"
+#include "lathe/search/strategy_name.h"
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/space_file.h"
 
@@ -53,15 +52,11 @@ inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
 }
 
 inline CLI::Option* add_effort_option(CLI::App& command, search::Effort& effort) {
-  static const std::map<std::string, search::Effort> kEfforts{
-      {"fast", search::Effort::kFast},
-      {"normal", search::Effort::kNormal},
-      {"thorough", search::Effort::kThorough}};
   return command
       .add_option_function<std::string>(
-          "--effort", [&effort](const std::string& name) { effort = kEfforts.at(name); },
+          "--effort", [&effort](const std::string& name) { effort = *search::effort_named(name); },
           "how long all targets are searched: fast, normal or thorough")
-      ->check(one_of("effort", {"fast", "normal", "thorough"}))
+      ->check(one_of("effort", search::effort_names()))
       ->default_str("normal");
 }
 

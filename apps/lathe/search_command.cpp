@@ -15,6 +15,7 @@
 #include "lathe/core/file.h"
 #include "lathe/search/models.h"
 #include "lathe/search/reachable_range.h"
+#include "lathe/search/strategy_name.h"
 #include "limit_options.h"
 #include "name_options.h"
 #include "search_answer.h"
@@ -23,28 +24,6 @@
 
 namespace lathe::app {
 namespace {
-
-using search::Strategy;
-
-constexpr Strategy kStrategies[] = {
-    Strategy::kAllTargets, Strategy::kVanilla,        Strategy::kTopDown,
-    Strategy::kBottomUp,   Strategy::kTopDownAsCoded, Strategy::kBottomUpAsCoded,
-    Strategy::kCold,       Strategy::kRandom,         Strategy::kOws,
-    Strategy::kPareto,     Strategy::kLagrangian,     Strategy::kGreedy,
-    Strategy::kUniform};
-
-std::vector<std::string> strategy_names() {
-  std::vector<std::string> names;
-  for (const Strategy strategy : kStrategies) {
-    names.push_back(to_string(strategy));
-  }
-  return names;
-}
-
-/// `name` has been checked to be one of them.
-Strategy strategy_named(const std::string& name) {
-  return *std::ranges::find(kStrategies, name, [](Strategy s) { return to_string(s); });
-}
 
 struct SearchCommand {
   std::string chain;
@@ -192,7 +171,7 @@ void execute_chain(const SearchCommand& command, bool strategy_given) {
                              .json = command.json,
                              .seed = command.seed};
   if (strategy_given) {
-    options.strategy = strategy_named(command.strategy);
+    options.strategy = *search::strategy_named(command.strategy);
     if (!searches_chains(options.strategy)) {
       throw CLI::ValidationError("--strategy",
                                  "of a --chain must be ows, pareto, lagrangian, "
@@ -250,7 +229,7 @@ void execute(const SearchCommand& command) {
   search::SearchOptions options = search_options(command, limits);
   ProgressReporter reporter;
   for (const std::string& strategy : strategies) {
-    options.strategy = strategy_named(strategy);
+    options.strategy = *search::strategy_named(strategy);
     Rng rng(command.seed);
     answer.runs.push_back(
         {.strategy = strategy,
@@ -282,15 +261,16 @@ void add_question_options(CLI::App& command, SearchCommand& o) {
 
 void add_strategy_options(CLI::App& command, SearchCommand& o) {
   command
-      .add_option("--strategy", o.strategy, fmt::format("{}", fmt::join(strategy_names(), ", ")))
-      ->check(one_of("strategy", strategy_names()))
+      .add_option("--strategy", o.strategy,
+                  fmt::format("{}", fmt::join(search::strategy_names(), ", ")))
+      ->check(one_of("strategy", search::strategy_names()))
       ->capture_default_str();
   command
       .add_option("--compare", o.compare,
                   "strategies that search the same targets too, separated by commas, for the table "
                   "and the plot")
       ->delimiter(',')
-      ->check(one_of("strategy", strategy_names()));
+      ->check(one_of("strategy", search::strategy_names()));
   command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
   add_effort_option(command, o.search.effort);
   command

@@ -12,13 +12,14 @@ set(search_sees core graph space regress latency accuracy)
 set(data_sees core)
 set(dist_sees core)
 set(report_sees core graph space regress latency accuracy search)  # reads and judges models
+set(python_sees core graph space regress latency accuracy search)
 set(nn_sees core graph space)
 set(train_sees core graph space regress latency accuracy search data dist nn)
 set(measure_sees core graph space latency nn)
 set(deploy_sees core graph space nn)
 set(run_sees core graph space regress latency accuracy search data dist nn train measure deploy)
 
-set(without_torch core graph space regress latency accuracy search data report)
+set(without_torch core graph space regress latency accuracy search data report python)
 
 set(bad "")
 file(GLOB_RECURSE sources RELATIVE ${ROOT}/src/lathe

@@ -73,7 +73,7 @@ TEST(FitLatencyModelTest, CrossValidationIsFitsWithoutEachPart) {
   EXPECT_EQ(*error, latency::model_error(predicted, measured));
   EXPECT_EQ(text_thrown<std::invalid_argument>(
                 [&] { cross_validated_error(LatencyModelKind::kLinear, space, samples, 1); }),
-            "[train::cross_validated_error] needs at least 2 folds, got 1");
+            "[latency::cross_validated_error] needs at least 2 folds, got 1");
 }
 
 /// As many samples of each of `nets` nets one after the other, whose latencies follow no rule.

@@ -5,10 +5,8 @@
 #include <utility>
 
 #include "lathe/core/error.h"
-#include "lathe/latency/additive.h"
-#include "lathe/latency/linear_model.h"
+#include "lathe/latency/fit_sum_model.h"
 #include "lathe/latency/perceptron_model.h"
-#include "lathe/latency/ridge.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 
@@ -28,26 +26,15 @@ constexpr std::pair<LatencyModelKind, const char*> kKinds[] = {
 
 constexpr int kResidualFolds = 5;
 
-/// As Space::for_each_assignment() sees it.
-bool blocks_can_be_listed(const space::Space& space) {
-  return std::ranges::all_of(space.slots(), [&](const space::Slot& slot) {
-    double assignments = 1.0;
-    for (const int decision : slot.decisions) {
-      assignments *= space.decisions()[static_cast<std::size_t>(decision)].num_choices();
-    }
-    return assignments <= 1e6;
-  });
-}
-
 std::unique_ptr<StoredLatencyModel> fit_ridge(const space::Space& space,
                                               const latency::Fingerprint& fingerprint,
                                               Samples samples, std::uint64_t seed) {
-  if (blocks_can_be_listed(space)) {
-    return std::make_unique<latency::BlockTable>(
-        latency::fit_ridge(space, fingerprint, samples, {.seed = seed}));
-  }
-  return std::make_unique<latency::LinearModel>(
-      latency::fit_linear_model(space, fingerprint, samples));
+  return fit_sum_model(latency::SumModelKind::kRidge, space, fingerprint, samples, seed);
+}
+
+/// Nothing for those that are learned.
+std::optional<latency::SumModelKind> sum_kind(LatencyModelKind kind) {
+  return latency::sum_model_kind(to_string(kind));
 }
 
 /// What the base predicts for nets that it was not fitted to: its in-sample errors would teach the
@@ -88,16 +75,13 @@ std::unique_ptr<StoredLatencyModel> fit_perceptron_model(const space::Space& spa
       on_ridge ? fit_ridge(space, fingerprint, samples, options.seed) : nullptr);
 }
 
-/// Why the samples don't suffice for the kind; nothing if they do.
+/// Why the samples don't suffice for a learned kind; nothing if they do.
 std::optional<std::string> too_little(LatencyModelKind kind, const space::Space& space,
                                       Samples samples) {
-  const bool learned = kind == LatencyModelKind::kPerceptron || kind == LatencyModelKind::kResidual;
-  const std::size_t least = learned                               ? kMinPerceptronSamples
-                            : kind == LatencyModelKind::kAdditive ? latency::kMinAdditiveSamples
-                                                                  : kMinLatencySamples;
-  if (samples.size() < least) {
-    return "a " + to_string(kind) + " model needs at least " + std::to_string(least) +
-           " samples, got " + std::to_string(samples.size());
+  if (samples.size() < kMinPerceptronSamples) {
+    return "a " + to_string(kind) + " model needs at least " +
+           std::to_string(kMinPerceptronSamples) + " samples, got " +
+           std::to_string(samples.size());
   }
   if (kind != LatencyModelKind::kResidual) {
     return std::nullopt;
@@ -144,56 +128,29 @@ std::unique_ptr<StoredLatencyModel> fit_latency_model(LatencyModelKind kind,
                                                       const latency::Fingerprint& fingerprint,
                                                       Samples samples,
                                                       const FitLatencyOptions& options) {
+  if (const auto sum = sum_kind(kind)) {
+    return fit_sum_model(*sum, space, fingerprint, samples, options.seed);
+  }
   if (const auto reason = too_little(kind, space, samples)) {
     throw Error(*reason);
   }
-  switch (kind) {
-    case LatencyModelKind::kAdditive:
-      return std::make_unique<latency::BlockTable>(
-          latency::fit_additive(space, fingerprint, samples, {.seed = options.seed}).table);
-    case LatencyModelKind::kRidge:
-      return fit_ridge(space, fingerprint, samples, options.seed);
-    case LatencyModelKind::kLinear:
-      return std::make_unique<latency::LinearModel>(
-          latency::fit_linear_model(space, fingerprint, samples));
-    case LatencyModelKind::kPerceptron:
-    case LatencyModelKind::kResidual:
-      return fit_perceptron_model(space, fingerprint, samples, kind == LatencyModelKind::kResidual,
-                                  options);
-  }
-  throw std::invalid_argument("[train::fit_latency_model] unknown kind");
+  return fit_perceptron_model(space, fingerprint, samples, kind == LatencyModelKind::kResidual,
+                              options);
 }
 
 std::optional<latency::ModelError> cross_validated_error(LatencyModelKind kind,
                                                          const space::Space& space, Samples samples,
                                                          int folds,
                                                          const FitLatencyOptions& options) {
-  if (folds < 2) {
-    throw std::invalid_argument("[train::cross_validated_error] needs at least 2 folds, got " +
-                                std::to_string(folds));
+  if (const auto sum = sum_kind(kind)) {
+    return latency::cross_validated_error(*sum, space, samples, folds, options.seed);
   }
-  const std::vector<std::size_t> nets = number_nets(space, samples);
-  if (regress::num_groups(nets) < static_cast<std::size_t>(folds)) {
-    return std::nullopt;
-  }
-  const auto parts = regress::grouped_folds(nets, folds, options.seed);
-  for (const regress::Fold& part : parts) {
-    if (too_little(kind, space, regress::at_indices(samples, part.train))) {
-      return std::nullopt;
-    }
-  }
-  const std::vector<double> predicted =
-      regress::out_of_fold(std::span(parts), [&](std::span<const std::size_t> train) {
-        return [&, model = fit_latency_model(kind, space, {}, regress::at_indices(samples, train),
-                                             options)](std::size_t i) {
-          return model->predict_ms(samples[i].arch);
-        };
-      });
-  std::vector<double> measured;
-  for (const LatencySample& sample : samples) {
-    measured.push_back(sample.median_ms);
-  }
-  return latency::model_error(predicted, measured);
+  return latency::cross_validated_error(
+      [&](Samples train) {
+        return too_little(kind, space, train) ? nullptr
+                                              : fit_latency_model(kind, space, {}, train, options);
+      },
+      space, samples, folds, options.seed);
 }
 
 }  // namespace lathe::train

@@ -134,7 +134,7 @@ DeviceNoise measure_noise(const Device& device, const SpecializeOptions& options
     }
     return noise;
   }
-  const DeviceNoise noise = measured(device, options);
+  DeviceNoise noise = measured(device, options);
   write_json(file, to_json(noise, *device.space));
   progress({"latency", 0, 0,
             fmt::format("a net's sessions differ by {:.1f}%: what is chosen takes at most {:.1f}% "

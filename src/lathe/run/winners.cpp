@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "lathe/core/statistics.h"
@@ -67,6 +68,9 @@ class Hunt {
   };
 
   std::vector<search::Candidate>::iterator next();
+  std::string why_not(const search::Candidate& candidate, double ms, double limit_share) const;
+  void pass_over(search::Candidate candidate, double ms, double limit_share);
+  void fall_back();
   void judge(search::Candidate candidate) {
     judged_ = std::move(candidate);
     cases_.push_back({*judged_, {}, {}, alpha_ *= 0.5});
@@ -130,41 +134,54 @@ void Hunt::choose(const SessionFn& measure, const ProgressFn& progress) {
     untried_.erase(at);
     ++tried_;
     const double ms = median_ms(candidate.arch, guarded_ms_, undisturbed_ms);
-    if (limit_share > 1) {
-      progress({"verify", 0, 0,
-                fmt::format("target {:.3f} ms: a candidate of {:.3f} ms takes {:.2f} times what a "
-                            "limit allows",
-                            target_ms_, ms, limit_share)});
-      too_slow_ms_.push_back(ms);
-      // As a guess what else a net takes grows as its latency does.
-      thrifty_ms_ = std::min(thrifty_ms_, candidate.predicted_ms / limit_share);
-      if (!thriftiest_ || limit_share < thriftiest_->second) {
-        thriftiest_ = {std::move(candidate), limit_share};
-      }
-      continue;
-    }
-    if (ms <= guarded_ms_) {
+    if (limit_share <= 1 && ms <= guarded_ms_) {
       judge(std::move(candidate));
       return;
     }
-    progress({"verify", 0, 0,
-              fmt::format("target {:.3f} ms: a candidate predicted at {:.3f} ms measured {:.3f} "
-                          "ms{}",
-                          target_ms_, candidate.predicted_ms, ms,
-                          ms <= target_ms_
-                              ? fmt::format(", too near for sessions that differ by {:.1f}%",
-                                            100 * options_.deviation)
-                              : "")});
-    narrow(candidate, ms);
-    if (ms <= target_ms_) {
-      near_.push_back(std::move(candidate));
-    } else {
-      too_slow_ms_.push_back(ms);
-      if (!fastest_ || ms < fastest_->second) {
-        fastest_ = {std::move(candidate), ms};
-      }
-    }
+    progress({"verify", 0, 0, why_not(candidate, ms, limit_share)});
+    pass_over(std::move(candidate), ms, limit_share);
   }
+  fall_back();
+}
+
+std::string Hunt::why_not(const search::Candidate& candidate, double ms, double limit_share) const {
+  if (limit_share > 1) {
+    return fmt::format(
+        "target {:.3f} ms: a candidate of {:.3f} ms takes {:.2f} times what a limit allows",
+        target_ms_, ms, limit_share);
+  }
+  return fmt::format(
+      "target {:.3f} ms: a candidate predicted at {:.3f} ms measured {:.3f} ms{}", target_ms_,
+      candidate.predicted_ms, ms,
+      ms <= target_ms_
+          ? fmt::format(", too near for sessions that differ by {:.1f}%", 100 * options_.deviation)
+          : "");
+}
+
+/// Keeps what was learnt from a candidate that isn't chosen.
+void Hunt::pass_over(search::Candidate candidate, double ms, double limit_share) {
+  if (limit_share > 1) {
+    too_slow_ms_.push_back(ms);
+    // As a guess what else a net takes grows as its latency does.
+    thrifty_ms_ = std::min(thrifty_ms_, candidate.predicted_ms / limit_share);
+    if (!thriftiest_ || limit_share < thriftiest_->second) {
+      thriftiest_ = {std::move(candidate), limit_share};
+    }
+    return;
+  }
+  narrow(candidate, ms);
+  if (ms <= target_ms_) {
+    near_.push_back(std::move(candidate));
+    return;
+  }
+  too_slow_ms_.push_back(ms);
+  if (!fastest_ || ms < fastest_->second) {
+    fastest_ = {std::move(candidate), ms};
+  }
+}
+
+/// None is left to be chosen as it should be.
+void Hunt::fall_back() {
   if (!near_.empty()) {
     judge(near_.front());
     near_.erase(near_.begin());

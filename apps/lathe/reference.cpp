@@ -69,7 +69,7 @@ std::string rule_of(const CLI::Option& option) {
     rules.push_back(fmt::format("not with {}", fmt::join(names_of(option.get_excludes()), ", ")));
   }
   if (!option.get_configurable() && option.get_expected_max() > 0) {
-    rules.push_back("on the command line only");
+    rules.emplace_back("on the command line only");
   }
   return fmt::format("{}", fmt::join(rules, "; "));
 }

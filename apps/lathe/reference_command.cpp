@@ -37,7 +37,6 @@ const CommandReference& command_named(const CommandReference& program, const std
 }
 
 void write_man_pages(const CommandReference& program, const std::filesystem::path& folder) {
-  std::filesystem::create_directories(folder);
   for (const CommandReference* command : all_commands(program)) {
     write_file_atomic(folder / (man_page_name(*command) + ".1"),
                       man_page(*command, program, LATHE_VERSION));

@@ -1,5 +1,6 @@
 # Checks that each test that docs/reliability.md names is there: `component.Suite` or
-# `component.Suite.Test`, or the beginning of either, is a TEST of tests/<component>. cmake -DROOT=<repository> -P check_reliability.cmake
+# `component.Suite.Test`, or the beginning of either, is a TEST of tests/<component>; and that every
+# fuzzer has its line in the table. cmake -DROOT=<repository> -P check_reliability.cmake
 cmake_minimum_required(VERSION 3.25)
 
 file(READ ${ROOT}/docs/reliability.md text)
@@ -24,6 +25,14 @@ foreach(name IN LISTS names)
   endforeach()
   if(NOT found)
     string(APPEND bad "  names the test ${name}, which does not exist\n")
+  endif()
+endforeach()
+
+file(GLOB fuzzers RELATIVE ${ROOT}/tests/fuzz ${ROOT}/tests/fuzz/*_fuzz.cpp)
+list(TRANSFORM fuzzers REPLACE "_fuzz.cpp$" "")
+foreach(fuzzer IN LISTS fuzzers)
+  if(NOT text MATCHES "\n\\| ${fuzzer} ")
+    string(APPEND bad "  has no line for the fuzzer ${fuzzer}\n")
   endif()
 endforeach()
 

@@ -1,10 +1,10 @@
 // What the program does to its files when it is interrupted, or when there is nowhere to write to.
 // docs/reliability.md promises what is tested here.
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "apps/program.h"

@@ -16,6 +16,15 @@ bool is_genotype(const std::string& text) {
          text.find("Genotype", first) != std::string::npos;
 }
 
+/// @throws Error with the line's beginning, which says more than a position in it.
+nlohmann::json json_in_line(const std::string& line, const std::string& where) {
+  try {
+    return parse_json(line, where);
+  } catch (const Error&) {
+    throw Error(where + ": expected one arch as JSON, got " + line.substr(0, 40));
+  }
+}
+
 space::Arch parse(nlohmann::json json, const space::Space& space, bool own_size,
                   const std::string& where) {
   if (own_size && json.is_object()) {
@@ -43,13 +52,9 @@ std::vector<space::Arch> read_archs(const std::filesystem::path& path, const spa
       continue;
     }
     const std::string where = path.string() + ":" + std::to_string(number);
-    nlohmann::json json = is_genotype(line)
-                              ? space::genotype_from_text(line, where)
-                              : nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_discarded()) {
-      throw Error(where + ": expected one arch as JSON, got " + line.substr(0, 40));
-    }
-    archs.push_back(parse(std::move(json), space, own_size, where));
+    archs.push_back(parse(
+        is_genotype(line) ? space::genotype_from_text(line, where) : json_in_line(line, where),
+        space, own_size, where));
   }
   return archs;
 }

@@ -11,17 +11,18 @@
 namespace lathe::app {
 namespace {
 
-/// For CLI11: accepts the name of a data set, and what is or looks like a folder.
-std::string dataset_or_folder(const std::string& name) {
+/// Whether it is or looks like a folder, rather than the name of a data set.
+bool is_dataset_folder(const std::string& name) {
   std::error_code ignored;
-  if (name.find('/') != std::string::npos || std::filesystem::is_directory(name, ignored)) {
-    return "";
-  }
+  return name.find('/') != std::string::npos || std::filesystem::is_directory(name, ignored);
+}
+
+std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const data::KnownDataset& known : data::known_datasets()) {
     names.push_back(known.name);
   }
-  return one_of("data set", names)(name);
+  return names;
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ void add_dataset_options(CLI::App& command, std::string& dataset, data::DatasetO
       .add_option("--dataset", dataset,
                   "what to train on: fashion-mnist, cifar-10, cifar-100, or a folder of idx files, "
                   "CIFAR's binary files, or images in a folder for each class")
-      ->check(dataset_or_folder)
+      ->check(one_of_or("data set", dataset_names(), is_dataset_folder))
       ->capture_default_str();
   command.add_option("--data-dir", options.data_dir,
                      "folder of a data set known by name, if not its usual place");

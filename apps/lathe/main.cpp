@@ -76,6 +76,7 @@ int main(int argc, char** argv) {
   lathe::app::add_report_command(app);
   lathe::app::add_bench_command(app);
   lathe::app::add_doctor_command(app);
+  lathe::app::add_reference_command(app);
   for (CLI::App* command : app.get_subcommands({})) {
     command->fallthrough();  // so that --config may follow the command
   }

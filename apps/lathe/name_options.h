@@ -15,16 +15,36 @@
 
 namespace lathe::app {
 
-/// A validator that accepts `known` only.
-inline std::function<std::string(const std::string&)> one_of(std::string what,
-                                                             std::vector<std::string> known) {
-  return [what = std::move(what), known = std::move(known)](const std::string& name) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) {
-      return std::string();
-    }
-    return "unknown " + what + " \"" + name + "\": " + nearest_names(name, known);
-  };
+/// What a validator that knows names is called: choices() reads them there, since CLI11 keeps no
+/// more of a validator than a function and its name.
+inline std::string name_of_choices(const std::vector<std::string>& known) {
+  return "one of " + CLI::detail::join(known, ",");
 }
+
+/// A validator that accepts `known` only.
+inline CLI::Validator one_of(std::string what, std::vector<std::string> known) {
+  std::string name = name_of_choices(known);
+  return {[what = std::move(what), known = std::move(known)](std::string& text) {
+            if (std::find(known.begin(), known.end(), text) != known.end()) {
+              return std::string();
+            }
+            return "unknown " + what + " \"" + text + "\": " + nearest_names(text, known);
+          },
+          "", std::move(name)};
+}
+
+/// A validator that accepts what `also` does, and else `known`.
+inline CLI::Validator one_of_or(std::string what, std::vector<std::string> known,
+                                std::function<bool(const std::string&)> also) {
+  std::string name = name_of_choices(known);
+  return {[names = one_of(std::move(what), std::move(known)), also = std::move(also)](
+              std::string& text) { return also(text) ? std::string() : names(text); },
+          "", std::move(name)};
+}
+
+/// The names that `option` takes as far as its validators know them, in their order; empty if it
+/// takes others.
+std::vector<std::string> choices(CLI::Option& option);
 
 /// --space, and --width-scale, which becomes a part of its value; that is for space::open_space().
 inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
@@ -32,11 +52,9 @@ inline CLI::Option* add_space_option(CLI::App& command, std::string& space) {
       command
           .add_option("--space", space,
                       "search space: a name that `lathe spaces` lists, or a .json file")
-          ->check([](const std::string& name) {
-            return space::is_space_file(name) || space::is_space_name(name)
-                       ? std::string()
-                       : one_of("space", space::builtin_space_names())(name);
-          });
+          ->check(one_of_or("space", space::builtin_space_names(), [](const std::string& name) {
+            return space::is_space_file(name) || space::is_space_name(name);
+          }));
   command
       .add_option_function<double>(
           "--width-scale",

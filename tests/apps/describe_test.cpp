@@ -252,6 +252,11 @@ TEST_F(DescribeTest, RefusesBadArchFiles) {
   expect_failure(failure("--archs", lines), 1, lines + ":2: \"ks\"[2] must be one of 3, 5, got 9");
   const std::string text = file("text.jsonl", "largest\n");
   EXPECT_EQ(failure("--archs", text).err.rfind("lathe: " + text + ":1: ", 0), 0U);
+  const int depth = 1000000;  // reading it must not take as many frames of the stack
+  const std::string deep =
+      file("deep.jsonl", std::string(depth, '[') + std::string(depth, ']') + "\n");
+  expect_failure(failure("--archs", deep), 1,
+                 deep + ":1: expected one arch as JSON, got " + std::string(40, '['));
 }
 
 TEST_F(DescribeTest, RefusesBadOptions) {

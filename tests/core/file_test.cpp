@@ -273,6 +273,17 @@ TEST(JsonLines, NamesFileAndLine) {
             "/dev/full: cannot write: No space left on device");
 }
 
+TEST(JsonLines, DoesNotBeginAnewAFileThatWasRemoved) {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "runs/lines.jsonl";
+  JsonLines lines(path);
+  lines.append({1});
+  fs::remove_all(path.parent_path());
+  EXPECT_EQ(text_thrown<Error>([&] { lines.append({2}); }),
+            path.string() + ": cannot write: No such file or directory");
+  EXPECT_FALSE(fs::exists(path.parent_path()));
+}
+
 TEST(JsonLines, LeavesTheFileAsItWasWhenALineDoesNotFit) {
   const TemporaryFolder folder;
   const TemporaryFolder results;

@@ -23,3 +23,13 @@ run(${WORK}/build/consumer)
 if(NOT output MATCHES "^largest mbv3_28: [1-9][0-9]+ macs\n$")
   message(FATAL_ERROR "unexpected output: ${output}")
 endif()
+
+# What the program writes about itself, where man, bash and zsh look for it.
+if(EXISTS ${WORK}/prefix/bin/lathe)
+  foreach(file IN ITEMS man/man1/lathe.1 man/man1/lathe-latency-fit.1
+                        bash-completion/completions/lathe zsh/site-functions/_lathe)
+    if(NOT EXISTS ${WORK}/prefix/share/${file})
+      message(FATAL_ERROR "not installed: share/${file}")
+    endif()
+  endforeach()
+endif()

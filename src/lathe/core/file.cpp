@@ -248,6 +248,8 @@ void JsonLines::append(const nlohmann::ordered_json& value) {
   const bool repaired = std::exchange(repaired_, false);  // a failure may leave half a line
   if (!repaired) {
     drop_torn_line(path_);
+  } else if (std::error_code error; !fs::exists(path_, error) && !error) {
+    fail_write(path_, ENOENT);  // removed meanwhile: what would be made anew is half of a file
   }
   append_to_file(path_, dumped(value, -1) + "\n");
   repaired_ = true;

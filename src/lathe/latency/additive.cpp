@@ -118,8 +118,8 @@ Problem problem_of(const space::Space& space, Samples samples) {
                 " blocks apart, and the samples have " + std::to_string(problem.seen) +
                 ": fit a ridge, or samples of fewer resolutions");
   }
-  std::ranges::stable_partition(problem.blocks,
-                                [&](const Block& block) { return seen.contains(block.key()); });
+  std::stable_partition(problem.blocks.begin(), problem.blocks.end(),
+                        [&](const Block& block) { return seen.contains(block.key()); });
   for (const Block& block : problem.blocks) {
     problem.column_of.emplace(block.key(), static_cast<Index>(problem.column_of.size()));
   }

@@ -101,8 +101,7 @@ std::vector<double> limits_with(std::span<const double> targets_ms, double faste
                                       (static_cast<double>(i) + 0.5) / kExtraLimits);
   }
   std::ranges::sort(limits);
-  const auto rest = std::ranges::unique(limits);
-  limits.erase(rest.begin(), rest.end());
+  limits.erase(std::unique(limits.begin(), limits.end()), limits.end());
   return limits;
 }
 
@@ -392,8 +391,11 @@ class ExchangeSearch::Impl {
   void adjust_prices(std::span<const space::Arch> found) {
     for (std::size_t c = 0; c < constraints_.size(); ++c) {
       const auto& [costs, most] = constraints_[c];
-      const auto broken = std::ranges::count_if(
-          found, [&](const space::Arch& arch) { return costs->total(arch) > most; });
+      // Named anew, since C++20 doesn't let every compiler capture a binding by reference.
+      const auto broken =
+          std::ranges::count_if(found, [&costs = costs, &most = most](const space::Arch& arch) {
+            return costs->total(arch) > most;
+          });
       if (broken > 0) {
         prices_[c] = std::max(prices_[c] * kPriceRise, kFirstPrice * typical_gain_);
       } else {

@@ -76,8 +76,7 @@ std::vector<double> sorted_and_distinct(std::span<const double> targets_ms) {
   }
   std::vector<double> sorted(targets_ms.begin(), targets_ms.end());
   std::ranges::sort(sorted);
-  const auto rest = std::ranges::unique(sorted);
-  sorted.erase(rest.begin(), rest.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   return sorted;
 }
 

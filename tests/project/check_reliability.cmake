@@ -1,0 +1,43 @@
+# Checks that each test that docs/reliability.md names is there: `component.Suite` or
+# `component.Suite.Test`, or the beginning of either, is a TEST of tests/<component>; and that every
+# fuzzer has its line in the table. cmake -DROOT=<repository> -P check_reliability.cmake
+cmake_minimum_required(VERSION 3.25)
+
+file(READ ${ROOT}/docs/reliability.md text)
+string(REGEX REPLACE "[][;]" " " text "${text}")
+set(bad "")
+
+string(REGEX MATCHALL "`[a-z]+\\.[A-Z][A-Za-z0-9]*(\\.[A-Za-z0-9]+)?`" names "${text}")
+if(NOT names)
+  message(FATAL_ERROR "docs/reliability.md names no test")
+endif()
+foreach(name IN LISTS names)
+  string(REGEX MATCH "^`([a-z]+)\\.([A-Za-z0-9]+)\\.?([A-Za-z0-9]*)`$" whole "${name}")
+  set(pattern "TEST[_FP]*\\(${CMAKE_MATCH_2}[A-Za-z0-9]*,[ \n]*${CMAKE_MATCH_3}")
+  file(GLOB_RECURSE sources ${ROOT}/tests/${CMAKE_MATCH_1}/*_test.cpp)
+  set(found FALSE)
+  foreach(source IN LISTS sources)
+    file(READ ${source} code)
+    if(code MATCHES "${pattern}")
+      set(found TRUE)
+      break()
+    endif()
+  endforeach()
+  if(NOT found)
+    string(APPEND bad "  names the test ${name}, which does not exist\n")
+  endif()
+endforeach()
+
+file(GLOB fuzzers RELATIVE ${ROOT}/tests/fuzz ${ROOT}/tests/fuzz/*_fuzz.cpp)
+list(TRANSFORM fuzzers REPLACE "_fuzz.cpp$" "")
+foreach(fuzzer IN LISTS fuzzers)
+  if(NOT text MATCHES "\n\\| ${fuzzer} ")
+    string(APPEND bad "  has no line for the fuzzer ${fuzzer}\n")
+  endif()
+endforeach()
+
+if(bad)
+  message(FATAL_ERROR "docs/reliability.md:\n${bad}")
+endif()
+list(LENGTH names count)
+message(STATUS "${count} names of tests, all there")

@@ -96,6 +96,10 @@ TEST_F(AnswersTest, TrustsThePredictorAsFarAsItIsSure) {
       find_answers(shop(), {.targets = {target(1.0, all)}}, {.predictor_rmse = 1e-6});
   EXPECT_EQ(found[0].winner.candidate.arch, all[0]);
   EXPECT_NEAR(found[0].winner.candidate.predicted_accuracy, 0.5, 1e-6);
+  EXPECT_FALSE(std::filesystem::exists(folder_.candidates())) << "nothing would change";
+  EXPECT_EQ(notes_.front(),
+            "candidates are ranked as predicted: the predictor errs by 0.00 points, far less than "
+            "40 images can tell");
 }
 
 TEST_F(AnswersTest, ASlowerTargetIsNeverAnsweredWorse) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,11 +25,12 @@ namespace {
 
 double square(double x) { return x * x; }
 
-/// Two estimates of an accuracy, each weighted by its variance.
-double combined(double predicted, double rmse, double evaluated, double images) {
+/// What an evaluation on `images` says of an accuracy beside a prediction: its share of both
+/// together, each weighted by its variance.
+double share_of_evaluation(double rmse, double evaluated, double images) {
   const double noise = std::max(1e-12, evaluated * (1 - evaluated) / images);
   const double doubt = std::max(1e-12, square(rmse));
-  return (predicted / doubt + evaluated / noise) / (1 / doubt + 1 / noise);
+  return doubt / (doubt + noise);
 }
 
 /// The candidates again, those that were evaluated first and best of them first; what the others
@@ -43,8 +45,8 @@ std::vector<search::Candidate> ranked(const std::vector<search::Candidate>& cand
       others.push_back(std::move(candidate));
       continue;
     }
-    candidate.predicted_accuracy =
-        combined(candidate.predicted_accuracy, rmse, found->second, images);
+    const double share = share_of_evaluation(rmse, found->second, images);
+    candidate.predicted_accuracy += share * (found->second - candidate.predicted_accuracy);
     known.push_back(std::move(candidate));
   }
   std::sort(known.begin(), known.end(), search::better);
@@ -55,9 +57,41 @@ std::vector<search::Candidate> ranked(const std::vector<search::Candidate>& cand
   return known;
 }
 
+std::vector<search::TargetResult> feasible(const search::SearchResult& found) {
+  std::vector<search::TargetResult> targets;
+  std::copy_if(found.targets.begin(), found.targets.end(), std::back_inserter(targets),
+               [](const search::TargetResult& target) { return target.feasible; });
+  return targets;
+}
+
+/// Whether no evaluation could change what the predictor says: it is that sure.
+bool evaluation_is_idle(const std::vector<search::TargetResult>& targets, double rmse,
+                        double images, const ProgressFn& progress) {
+  constexpr double kIdleShare = 0.02;
+  const bool idle = std::all_of(targets.begin(), targets.end(), [&](const auto& target) {
+    return share_of_evaluation(rmse, target.candidates.front().predicted_accuracy, images) <
+           kIdleShare;
+  });
+  if (idle) {
+    progress(
+        {"accuracy", 0, 0,
+         fmt::format("candidates are ranked as predicted: the predictor errs by {:.2f} points, "
+                     "far less than {:.0f} images can tell",
+                     100 * rmse, images)});
+  }
+  return idle;
+}
+
 std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
                                                        const search::SearchResult& found,
                                                        double rmse) {
+  std::vector<search::TargetResult> targets = feasible(found);
+  const std::int64_t images = std::min<std::int64_t>(shop.options.accuracy.validation_images,
+                                                     shop.trained.dataset.validation.size());
+  if (targets.empty() ||
+      evaluation_is_idle(targets, rmse, static_cast<double>(images), shop.progress)) {
+    return targets;
+  }
   std::vector<space::Arch> archs;
   std::set<space::Arch> listed;
   if (std::filesystem::exists(shop.folder.candidates())) {  // of these targets, or earlier ones
@@ -67,7 +101,7 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
       listed.insert(sample.arch);
     }
   }
-  for (const search::TargetResult& target : found.targets) {
+  for (const search::TargetResult& target : targets) {
     const auto count =
         std::min(static_cast<std::size_t>(shop.options.candidates), target.candidates.size());
     for (std::size_t i = 0; i < count; ++i) {
@@ -76,8 +110,6 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
       }
     }
   }
-  const std::int64_t images = std::min<std::int64_t>(shop.options.accuracy.validation_images,
-                                                     shop.trained.dataset.validation.size());
   const auto samples =
       evaluate_subnets(shop.trained, shop.evaluator, archs,
                        {.validation_images = images, .threads = threads_of(shop.job.threads)},
@@ -86,12 +118,8 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
   for (const accuracy::AccuracySample& sample : samples) {
     evaluated[sample.arch] = sample.accuracy;
   }
-  std::vector<search::TargetResult> targets;
-  for (search::TargetResult target : found.targets) {
-    if (target.feasible) {
-      target.candidates = ranked(target.candidates, evaluated, rmse, static_cast<double>(images));
-      targets.push_back(std::move(target));
-    }
+  for (search::TargetResult& target : targets) {
+    target.candidates = ranked(target.candidates, evaluated, rmse, static_cast<double>(images));
   }
   return targets;
 }

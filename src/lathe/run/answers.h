@@ -74,7 +74,8 @@ std::vector<Answer> settled(const std::vector<Winner>& winners,
 
 /// For each feasible target, ascending. Of a supernet:
 /// the best predicted candidates are evaluated on the validation images, and ranked by that and the
-/// prediction together, each weighted by its error; the first that holds its target when measured
+/// prediction together, each weighted by its error, unless the predictor is so sure that no evaluation
+/// could matter; the first that holds its target when measured
 /// wins; the winners are trained on alone where options say so, and keep what is better on the
 /// validation images; a target whose answer is worse there than a faster target's gets that one.
 /// Candidates, winners and the training have files of their own in the folder, which a resumed run

@@ -73,7 +73,7 @@ TEST_F(LatencyStageTest, TimesMoreNetsWhereTheModelIsNotGoodYet) {
   std::vector<double> noise;
   for (int i = 0; i < 50; ++i) noise.push_back(i % 2 == 0 ? 0.3 : 0.6);
   const Device device = measure(noise, 0.4);
-  EXPECT_EQ(samples().samples.size(), 40U);
+  EXPECT_EQ(samples().samples.size(), 30U);
 
   // The report judges the model by the very nets that were left out here.
   report::RunFiles files(folder_.root());
@@ -84,8 +84,20 @@ TEST_F(LatencyStageTest, TimesMoreNetsWhereTheModelIsNotGoodYet) {
     const double measured = sample.at("measured_ms");
     off += std::abs(sample.at("predicted_ms").get<double>() - measured) / measured;
   }
-  EXPECT_NEAR(off / 40, device.latency->validation()->mape, 1e-12);
+  EXPECT_NEAR(off / 30, device.latency->validation()->mape, 1e-12);
   EXPECT_GT(off, 0.1);
+}
+
+TEST_F(LatencyStageTest, StopsWhereMoreNetsMakeItNoBetter) {
+  options_.good_mape = 0;
+  options_.most_nets = 200;
+  std::vector<double> noise;
+  Rng rng(4);
+  for (int i = 0; i < 400; ++i) noise.push_back(0.4 * std::exp(0.3 * rng.normal()));
+  measure(noise, 0.4);
+  const std::size_t taken = samples().samples.size();
+  EXPECT_GE(taken, 30U);
+  EXPECT_LT(taken, 200U) << "noise is not learnt";
 }
 
 TEST_F(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kNetsStream = 0x6c6174;
 constexpr int kFolds = 5;
+constexpr double kWorthMore = 0.9;  // of its error is what half as many nets more should leave
 constexpr auto kKind = train::LatencyModelKind::kRidge;
 
 /// The runtime of what the folder has, or of the model that is given; empty if there is neither.
@@ -104,10 +105,16 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
   auto count = static_cast<std::size_t>(options.fewest_nets);
   for (;; count += std::max<std::size_t>(1, count / 2)) {
     count = std::min(count, plan.size());
-    const auto nets = std::span(plan).first(std::max(count, log.samples().size()));
-    const auto samples = timed(device, nets, log, options, folder, progress);
+    std::vector<latency::LatencySample> samples =
+        timed(device, std::span(plan).first(std::max(count, log.samples().size())), log, options,
+              folder, progress);
+    // Of a log that goes further, as much as had been there: resumed or not, the same model.
+    samples.erase(samples.begin() + static_cast<std::ptrdiff_t>(count), samples.end());
+    const std::optional<latency::ModelError> before = error;
     error = train::cross_validated_error(kKind, space, samples, kFolds, {.seed = seed});
-    if (count == plan.size() || (error && error->mape <= options.good_mape)) {
+    const bool good = error && error->mape <= options.good_mape;
+    const bool no_better = before && error && error->mape > kWorthMore * before->mape;
+    if (count == plan.size() || good || no_better) {
       auto model = train::fit_latency_model(kKind, space, here, samples, {.seed = seed});
       model->set_validation(error);
       progress({"latency", 0, 0,

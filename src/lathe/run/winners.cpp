@@ -22,6 +22,8 @@ using measure::Verdict;
 constexpr double kNineOfTen = 1.2816;  // deviations
 constexpr double kClearly = 4;         // deviations
 constexpr int kRepeatsWhenDisturbed = 20;
+// Of the error at which judging ends: a session above that comes later leaves the verdict as it is.
+constexpr double kReserve = 0.25;
 
 std::vector<search::Candidate> in_order_of_trial(const search::TargetResult& target,
                                                  const std::vector<search::Candidate>& front) {
@@ -197,12 +199,12 @@ bool Hunt::observe(double ms) {
   Judged& now = cases_.back();
   now.session_ms.push_back(ms);
   now.evidence.observe(ms <= target_ms_);
-  const Verdict verdict = now.evidence.verdict(now.alpha);
-  if (verdict == Verdict::kWithin) {
+  if (now.evidence.verdict(kReserve * now.alpha) == Verdict::kWithin) {
     judged_.reset();
     return true;
   }
-  if (verdict == Verdict::kUndecided && now.evidence.sessions() < options_.most_sessions) {
+  const Verdict verdict = now.evidence.verdict(now.alpha);
+  if (verdict != Verdict::kAbove && now.evidence.sessions() < options_.most_sessions) {
     return false;
   }
   narrow(now.candidate, median(now.session_ms));

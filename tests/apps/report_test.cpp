@@ -41,7 +41,7 @@ TEST_F(ReportTest, IsLeftByARunWithItsAnswers) {
   for (std::size_t i = 0; i < 2; ++i) {
     const nlohmann::json& target = runs[0].at("targets")[i];
     EXPECT_EQ(target.at("measured_ms"), result.at("targets")[i].at("measured_ms"));
-    EXPECT_EQ(target.at("session_ms").size(), 3U);
+    EXPECT_EQ(target.at("session_ms"), result.at("targets")[i].at("session_ms"));
     const nlohmann::json& net = runs[0].at("nets").at(target.at("net").get<std::size_t>());
     EXPECT_EQ(net.at("macs"), target.at("macs"));
     EXPECT_EQ(net.at("params"), target.at("params"));

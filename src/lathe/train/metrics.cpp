@@ -182,6 +182,7 @@ void Metrics::keep_until(std::int64_t step) {
   if (text_of(jsonl_path_) != kept) {
     replace(jsonl_path_, kept);
   }
+  jsonl_ = JsonLines(jsonl_path_);  // which may not be there any more, and that is no accident
   mend_csv(records);
   mend_events(records);
 }

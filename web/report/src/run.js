@@ -36,6 +36,7 @@ function target(raw, nets) {
       .map(num)
       .filter((v) => v !== null),
     within: value.within_target === true,
+    undecided: value.verdict === 'undecided',
     predictedAccuracy: num(value.predicted_accuracy),
     validation: num(value.validation_accuracy),
     test: num(value.test_accuracy),

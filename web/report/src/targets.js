@@ -42,7 +42,14 @@ function feasibleCells(t, choose) {
       1,
       over(h('b', {}, ms(t.measuredMs)), range, t.p90Ms !== null && `p90 ${msDigits(t.p90Ms)}`),
     ),
-    cell(2, h('span', { class: t.within ? 'yes' : 'no' }, t.within ? 'yes' : 'no')),
+    cell(
+      2,
+      h(
+        'span',
+        { class: t.within ? 'yes' : 'no' },
+        t.within ? 'yes' : t.undecided ? 'undecided' : 'no',
+      ),
+    ),
     cell(3, over(ms(t.predictedMs), off === null ? null : `${signedPercent(off)} off`)),
     cell(4, h('b', {}, percent(t.test))),
     cell(5, percent(t.validation)),

@@ -23,9 +23,10 @@ std::vector<std::string> methods() {
 
 void add_method_options(CLI::App& command, train::MethodOptions& o) {
   command
-      .add_option("--method", o.name,
-                  "how nets are trained: deps, ofa, bignas, grow, plain, slimmable or aows; darts and "
-                  "pc-darts search cells")
+      .add_option(
+          "--method", o.name,
+          "how nets are trained: deps, ofa, bignas, grow, plain, slimmable or aows; darts and "
+          "pc-darts search cells")
       ->check(one_of("method", methods()))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, "of training; may be fractional")

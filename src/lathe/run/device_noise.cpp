@@ -44,11 +44,6 @@ DeviceNoise noise_from_json(const nlohmann::json& json, const space::Space& spac
   return noise;
 }
 
-measure::Timing timed(measure::Runner& runner, const graph::Net& net,
-                      const SpecializeOptions& options) {
-  return runner.time({&net, 1}, session_timing(options.winner_timing, options.quantile)).front();
-}
-
 DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
   DeviceNoise noise{.quantile = options.quantile, .tail = 1, .deviation = 0, .sentinels = {}};
   std::vector<graph::Net> nets;
@@ -60,7 +55,7 @@ DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
   for (int session = 0; session < kSessions; ++session) {
     device.runner->renew();
     for (std::size_t i = 0; i < nets.size(); ++i) {
-      const auto times_ms = timed(*device.runner, nets[i], options).times_ms();
+      const auto times_ms = time_session(*device.runner, nets[i], options).times_ms();
       noise.sentinels[i].session_ms.push_back(quantile(times_ms, options.quantile));
       tails.push_back(noise.sentinels[i].session_ms.back() / median(times_ms));
     }
@@ -94,13 +89,18 @@ measure::TimingOptions session_timing(const measure::TimingOptions& timing, doub
   return session;
 }
 
+measure::Timing time_session(measure::Runner& runner, const graph::Net& net,
+                             const SpecializeOptions& options) {
+  return runner.time({&net, 1}, session_timing(options.winner_timing, options.quantile)).front();
+}
+
 double session_ms(measure::Runner& runner, const graph::Net& net,
                   const SpecializeOptions& options) {
-  return quantile(timed(runner, net, options).times_ms(), options.quantile);
+  return quantile(time_session(runner, net, options).times_ms(), options.quantile);
 }
 
 Session session(measure::Runner& runner, const graph::Net& net, const SpecializeOptions& options) {
-  const measure::Timing timing = timed(runner, net, options);
+  const measure::Timing timing = time_session(runner, net, options);
   return {quantile(timing.times_ms(), options.quantile), limit_share(timing.reported, options)};
 }
 

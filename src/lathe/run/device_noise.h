@@ -36,6 +36,10 @@ graph::Net sentinel_net(const space::Space& space, const space::Arch& arch);
 /// above the quantile take, and with all of them where it is not the median.
 measure::TimingOptions session_timing(const measure::TimingOptions& timing, double quantile);
 
+/// One session of `net`, with session_timing().
+measure::Timing time_session(measure::Runner& runner, const graph::Net& net,
+                             const SpecializeOptions& options);
+
 /// What one session of `net` takes, at the quantile.
 double session_ms(measure::Runner& runner, const graph::Net& net, const SpecializeOptions& options);
 

@@ -22,17 +22,15 @@ struct Anew {
 };
 
 Anew measured_anew(const Workshop& shop, const graph::Net& net) {
-  const double of = shop.options.quantile;
-  const measure::TimingOptions timing = session_timing(shop.options.winner_timing, of);
   std::vector<double> times_ms, session_ms;
   std::vector<measure::Reported> reported;
   for (int session = 0; session < kSessions; ++session) {
     shop.runner.renew();
-    const measure::Timing timed = shop.runner.time({&net, 1}, timing).front();
+    const measure::Timing timed = time_session(shop.runner, net, shop.options);
     const std::vector<double> some = timed.times_ms();
     reported.push_back(timed.reported);
     times_ms.insert(times_ms.end(), some.begin(), some.end());
-    session_ms.push_back(quantile(some, of));
+    session_ms.push_back(quantile(some, shop.options.quantile));
   }
   return {quantile(times_ms, 0.9), std::move(session_ms), measure::together(reported)};
 }

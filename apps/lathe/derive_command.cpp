@@ -12,7 +12,7 @@
 #include "fitted_space.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/run/answers.h"
 #include "lathe/run/cell_stage.h"
 #include "lathe/search/cells/cell_latency.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "lathe/latency/fingerprint.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/fingerprint.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/space/space.h"
 
 namespace lathe::app {

@@ -6,7 +6,7 @@
 #include "commands.h"
 #include "fitted_space.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/adapt.h"
+#include "lathe/latency/fit/adapt.h"
 
 namespace lathe::app {
 namespace {

@@ -7,8 +7,8 @@
 #include "commands.h"
 #include "fitted_space.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/additive.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/fit/additive.h"
+#include "lathe/latency/models/block_table.h"
 #include "lathe/train/fit_latency_model.h"
 #include "name_options.h"
 

@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
 #include "runner_options.h"

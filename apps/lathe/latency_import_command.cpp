@@ -5,8 +5,8 @@
 
 #include "commands.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/csv_import.h"
-#include "lathe/latency/ofa_tables.h"
+#include "lathe/latency/models/ofa_tables.h"
+#include "lathe/latency/samples/csv_import.h"
 #include "space_options.h"
 
 namespace lathe::app {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "commands.h"
-#include "lathe/latency/merge.h"
+#include "lathe/latency/samples/merge.h"
 
 namespace lathe::app {
 

@@ -3,7 +3,7 @@
 
 #include "commands.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/search/models.h"
 #include "predict_options.h"
 

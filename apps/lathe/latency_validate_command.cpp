@@ -8,9 +8,9 @@
 #include "commands.h"
 #include "fitted_space.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/baselines.h"
-#include "lathe/latency/drift.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/fit/baselines.h"
+#include "lathe/latency/models/stored_model.h"
+#include "lathe/latency/samples/drift.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 

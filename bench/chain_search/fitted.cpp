@@ -7,7 +7,7 @@
 #include "lagrangian_loss.h"
 #include "lathe/core/error.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/search/models.h"
 #include "lathe/search/problem.h"
 #include "lathe/space/min_sum.h"

@@ -17,7 +17,7 @@
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/validation.h"
+#include "lathe/latency/fit/validation.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/regress/ridge.h"
 #include "lathe/train/latency_perceptron.h"

@@ -9,10 +9,10 @@
 #include "latency_models.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/adapt.h"
-#include "lathe/latency/baselines.h"
-#include "lathe/latency/csv_import.h"
-#include "lathe/latency/ridge.h"
+#include "lathe/latency/fit/adapt.h"
+#include "lathe/latency/fit/baselines.h"
+#include "lathe/latency/fit/ridge.h"
+#include "lathe/latency/samples/csv_import.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe::bench {

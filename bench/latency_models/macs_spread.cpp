@@ -12,7 +12,7 @@
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::bench {

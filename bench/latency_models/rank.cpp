@@ -6,8 +6,8 @@
 #include <span>
 
 #include "latency_models.h"
-#include "lathe/latency/additive.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/fit/additive.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe::bench {

@@ -16,7 +16,7 @@
 #include "lathe/accuracy/width_scores.h"
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/search/reachable_range.h"
 #include "lathe/space/space_file.h"
 

@@ -7,7 +7,7 @@
 
 #include "apps/program.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/operators.h"
+#include "lathe/latency/fit/operators.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe {

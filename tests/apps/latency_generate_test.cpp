@@ -9,8 +9,8 @@
 
 #include "apps/program.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe::testing {

@@ -8,7 +8,7 @@
 
 #include "apps/program.h"
 #include "lathe/accuracy/perceptron_predictor.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "lathe/space/builtin_spaces.h"
 #include "published_data.h"
 

@@ -10,7 +10,7 @@
 #include "apps/program.h"
 #include "apps/synthetic_model_files.h"
 #include "apps/tiny_run.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe::testing {

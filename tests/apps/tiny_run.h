@@ -6,7 +6,7 @@
 
 #include "apps/program.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"

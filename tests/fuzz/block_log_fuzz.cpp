@@ -1,5 +1,5 @@
 // Blocks timed one at a time, and the table that is made of them.
-#include "lathe/latency/block_log.h"
+#include "lathe/latency/samples/block_log.h"
 
 #include "fuzz/hostile_file.h"
 #include "latency/latency_fixtures.h"

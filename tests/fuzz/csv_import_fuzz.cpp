@@ -1,5 +1,5 @@
 // Latencies that users have in a table.
-#include "lathe/latency/csv_import.h"
+#include "lathe/latency/samples/csv_import.h"
 
 #include "fuzz/hostile_file.h"
 #include "space_fixtures/tiny_space.h"

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "fuzz/hostile_file.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "space_fixtures/tiny_space.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

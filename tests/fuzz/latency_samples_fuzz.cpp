@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "fuzz/hostile_file.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/sample.h"
 #include "space_fixtures/tiny_space.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

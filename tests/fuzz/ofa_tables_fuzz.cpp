@@ -1,4 +1,4 @@
-#include "lathe/latency/ofa_tables.h"
+#include "lathe/latency/models/ofa_tables.h"
 
 #include "fuzz/hostile_file.h"
 #include "lathe/space/mobile_family.h"

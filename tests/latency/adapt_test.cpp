@@ -1,4 +1,4 @@
-#include "lathe/latency/adapt.h"
+#include "lathe/latency/fit/adapt.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 #include <stdexcept>
 
 #include "core/temporary_folder.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/linear_model.h"
-#include "lathe/latency/operators.h"
+#include "lathe/latency/fit/operators.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/models/linear_model.h"
 #include "lathe/space/builtin_spaces.h"
 
 namespace lathe::latency {

@@ -1,4 +1,4 @@
-#include "lathe/latency/additive.h"
+#include "lathe/latency/fit/additive.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 
 #include "core/temporary_folder.h"
 #include "latency/latency_fixtures.h"
-#include "lathe/latency/block_covariance.h"
-#include "lathe/latency/operators.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/fit/block_covariance.h"
+#include "lathe/latency/fit/operators.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/space/chain_family.h"
 #include "space_fixtures/tiny_space.h"

@@ -1,4 +1,4 @@
-#include "lathe/latency/baselines.h"
+#include "lathe/latency/fit/baselines.h"
 
 #include <gtest/gtest.h>
 

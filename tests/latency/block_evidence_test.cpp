@@ -1,4 +1,4 @@
-#include "lathe/latency/block_evidence.h"
+#include "lathe/latency/models/block_evidence.h"
 
 #include <gtest/gtest.h>
 

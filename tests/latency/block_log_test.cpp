@@ -1,4 +1,4 @@
-#include "lathe/latency/block_log.h"
+#include "lathe/latency/samples/block_log.h"
 
 #include <gtest/gtest.h>
 

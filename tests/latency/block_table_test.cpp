@@ -1,4 +1,4 @@
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/calibrate.h"
+#include "lathe/latency/fit/calibrate.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/csv_import.h"
+#include "lathe/latency/samples/csv_import.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/drift.h"
+#include "lathe/latency/samples/drift.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/fingerprint.h"
+#include "lathe/latency/samples/fingerprint.h"
 
 #include <gtest/gtest.h>
 

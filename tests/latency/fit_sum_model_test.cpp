@@ -1,4 +1,4 @@
-#include "lathe/latency/fit_sum_model.h"
+#include "lathe/latency/fit/fit_sum_model.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include "core/temporary_folder.h"
 #include "latency/latency_fixtures.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/additive.h"
-#include "lathe/latency/linear_model.h"
-#include "lathe/latency/ridge.h"
+#include "lathe/latency/fit/additive.h"
+#include "lathe/latency/fit/ridge.h"
+#include "lathe/latency/models/linear_model.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 #include "space_fixtures/tiny_space.h"

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "lathe/core/random.h"
-#include "lathe/latency/fingerprint.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/fingerprint.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/space/space.h"
 
 namespace lathe::testing {

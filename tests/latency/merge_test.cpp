@@ -1,4 +1,4 @@
-#include "lathe/latency/merge.h"
+#include "lathe/latency/samples/merge.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/sample.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {

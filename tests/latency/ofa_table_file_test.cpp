@@ -1,4 +1,4 @@
-#include "lathe/latency/ofa_table_file.h"
+#include "lathe/latency/models/ofa_table_file.h"
 
 #include <gtest/gtest.h>
 

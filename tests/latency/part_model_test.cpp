@@ -1,9 +1,9 @@
-#include "lathe/latency/part_model.h"
+#include "lathe/latency/models/part_model.h"
 
 #include <gtest/gtest.h>
 
 #include "latency/table_by_macs.h"
-#include "lathe/latency/linear_model.h"
+#include "lathe/latency/models/linear_model.h"
 #include "lathe/space/subspace.h"
 #include "space/tiny_spaces.h"
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/ridge.h"
+#include "lathe/latency/fit/ridge.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 
 #include "core/temporary_folder.h"
 #include "latency/latency_fixtures.h"
-#include "lathe/latency/block_covariance.h"
-#include "lathe/latency/csv_import.h"
-#include "lathe/latency/operators.h"
+#include "lathe/latency/fit/block_covariance.h"
+#include "lathe/latency/fit/operators.h"
+#include "lathe/latency/samples/csv_import.h"
 #include "lathe/space/builtin_spaces.h"
 #include "space_fixtures/tiny_space.h"
 

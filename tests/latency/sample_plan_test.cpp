@@ -1,4 +1,4 @@
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/samples/sample_plan.h"
 
 #include <gtest/gtest.h>
 

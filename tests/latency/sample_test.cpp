@@ -1,4 +1,4 @@
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/sample.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include "latency/latency_fixtures.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/linear_model.h"
-#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/models/linear_model.h"
+#include "lathe/latency/models/perceptron_model.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {

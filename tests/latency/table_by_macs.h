@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "lathe/graph/counts.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 
 namespace lathe::testing {
 

@@ -1,4 +1,4 @@
-#include "lathe/latency/validation.h"
+#include "lathe/latency/fit/validation.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/calibrate.h"
+#include "lathe/latency/fit/calibrate.h"
 
 namespace lathe::latency {
 namespace {

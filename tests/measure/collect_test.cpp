@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "measure/counting_runner.h"
 #include "space/tiny_spaces.h"
 

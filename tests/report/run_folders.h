@@ -12,7 +12,7 @@
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
 #include "lathe/core/tensor_map.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/report/run_files.h"
 #include "lathe/space/space_file.h"
 

@@ -10,8 +10,8 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 #include "lathe/report/latency_record.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "lathe/search/pareto.h"
 #include "lathe/space/builtin_spaces.h"
 #include "search/enumerated.h"

@@ -9,7 +9,7 @@
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "published_data.h"
 
 namespace lathe::search {

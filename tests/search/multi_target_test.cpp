@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lathe/accuracy/perceptron_predictor.h"
-#include "lathe/latency/ofa_tables.h"
+#include "lathe/latency/models/ofa_tables.h"
 #include "lathe/space/builtin_spaces.h"
 #include "published_data.h"
 #include "search/synthetic_models.h"

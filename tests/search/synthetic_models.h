@@ -9,7 +9,7 @@
 
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/slot_costs.h"
 #include "lathe/space/space.h"
 

@@ -10,7 +10,7 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "space/tiny_spaces.h"
 
 namespace lathe::search {

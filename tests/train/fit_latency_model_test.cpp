@@ -8,7 +8,7 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/models/perceptron_model.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 #include "space_fixtures/tiny_space.h"

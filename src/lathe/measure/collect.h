@@ -2,8 +2,8 @@
 #pragma once
 
 #include "lathe/core/progress.h"
-#include "lathe/latency/block_log.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/samples/block_log.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/measure/runner.h"
 #include "lathe/space/space.h"
 

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "lathe/accuracy/accuracy_predictor.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/arch.h"
 
 namespace lathe::python {

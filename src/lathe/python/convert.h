@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/latency/fingerprint.h"
+#include "lathe/latency/samples/fingerprint.h"
 #include "lathe/space/space.h"
 
 namespace lathe::python {

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "lathe/core/error.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/calibrate.h"
-#include "lathe/latency/fit_sum_model.h"
-#include "lathe/latency/ofa_tables.h"
-#include "lathe/latency/part_model.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/fit/calibrate.h"
+#include "lathe/latency/fit/fit_sum_model.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/models/ofa_tables.h"
+#include "lathe/latency/models/part_model.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/python/convert.h"
 #include "lathe/python/models.h"
 #include "lathe/search/models.h"

@@ -8,8 +8,8 @@
 #include <typeinfo>
 
 #include "lathe/accuracy/accuracy_predictor.h"
-#include "lathe/latency/latency_model.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/latency_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/space/space.h"
 #include "lathe/space/subspace.h"
 

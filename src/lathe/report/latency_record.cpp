@@ -6,8 +6,8 @@
 
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
-#include "lathe/latency/ridge.h"
-#include "lathe/latency/sample.h"
+#include "lathe/latency/fit/ridge.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "lathe/accuracy/accuracy_predictor.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/report/run_files.h"
 #include "lathe/report/run_spaces.h"
 

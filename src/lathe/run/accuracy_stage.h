@@ -10,7 +10,7 @@
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/accuracy/sample.h"
 #include "lathe/core/progress.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/run/train_stage.h"

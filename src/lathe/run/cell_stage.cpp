@@ -9,7 +9,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/space/cell_family.h"

@@ -10,7 +10,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/search/cells/derive.h"
 #include "lathe/space/space.h"

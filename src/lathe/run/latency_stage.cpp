@@ -9,9 +9,9 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/latency/block_log.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/sample_plan.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/samples/block_log.h"
+#include "lathe/latency/samples/sample_plan.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/measure/torch_runner.h"
 #include "lathe/train/fit_latency_model.h"

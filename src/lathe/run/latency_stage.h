@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "lathe/core/progress.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/measure/runner.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"

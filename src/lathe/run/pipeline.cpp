@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "lathe/core/file.h"
-#include "lathe/latency/part_model.h"
+#include "lathe/latency/models/part_model.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/plan_stage.h"

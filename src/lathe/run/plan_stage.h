@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "lathe/core/progress.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/run/options.h"
 #include "lathe/run/plan.h"
 #include "lathe/run/run_folder.h"

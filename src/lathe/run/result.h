@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lathe/accuracy/perceptron_predictor.h"
-#include "lathe/latency/block_table.h"
+#include "lathe/latency/models/block_table.h"
 #include "lathe/measure/reported.h"
 #include "lathe/measure/verdict.h"
 #include "lathe/run/net_input.h"

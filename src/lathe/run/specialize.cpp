@@ -10,7 +10,7 @@
 
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/part_model.h"
+#include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/search/reachable_range.h"

@@ -10,7 +10,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/dist/process_group.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/cell_family.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "lathe/core/random.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/space.h"
 
 namespace lathe::search {

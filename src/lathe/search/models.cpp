@@ -6,9 +6,9 @@
 
 #include "lathe/accuracy/stored_predictor.h"
 #include "lathe/core/error.h"
-#include "lathe/latency/block_table.h"
-#include "lathe/latency/ofa_tables.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/block_table.h"
+#include "lathe/latency/models/ofa_tables.h"
+#include "lathe/latency/models/stored_model.h"
 
 namespace lathe::search {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lathe/accuracy/accuracy_predictor.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::search {

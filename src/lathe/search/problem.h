@@ -8,7 +8,7 @@
 
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/repair.h"
 #include "lathe/space/slot_chain.h"

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/search/repair.h"
 #include "lathe/space/space.h"
 

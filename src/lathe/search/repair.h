@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "lathe/core/random.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/search/candidate.h"
 #include "lathe/space/space.h"
 

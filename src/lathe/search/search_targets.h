@@ -10,7 +10,7 @@
 #include "lathe/accuracy/accuracy_predictor.h"
 #include "lathe/core/progress.h"
 #include "lathe/core/random.h"
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/search/candidate.h"
 #include "lathe/search/problem.h"
 #include "lathe/space/space.h"

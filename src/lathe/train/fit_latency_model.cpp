@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "lathe/core/error.h"
-#include "lathe/latency/fit_sum_model.h"
-#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/fit/fit_sum_model.h"
+#include "lathe/latency/models/perceptron_model.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/space/same_net.h"
 

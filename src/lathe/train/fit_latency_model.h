@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "lathe/latency/sample.h"
-#include "lathe/latency/stored_model.h"
+#include "lathe/latency/models/stored_model.h"
+#include "lathe/latency/samples/sample.h"
 #include "lathe/space/space.h"
 #include "lathe/train/latency_perceptron.h"
 

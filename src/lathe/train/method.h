@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/space.h"
 #include "lathe/train/strategies/aows.h"
 #include "lathe/train/strategies/step_archs.h"

@@ -7,7 +7,7 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/linear_model.h"
+#include "lathe/latency/models/linear_model.h"
 #include "lathe/space/builtin_spaces.h"
 #include "search/cells/small_perceptron.h"
 #include "search/synthetic_models.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lathe/core/random.h"
-#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/models/perceptron_model.h"
 #include "lathe/space/space.h"
 
 namespace lathe::testing {

@@ -5,8 +5,8 @@
 
 #include "lathe/core/error.h"
 #include "lathe/graph/counts.h"
-#include "lathe/latency/linear_model.h"
-#include "lathe/latency/perceptron_model.h"
+#include "lathe/latency/models/linear_model.h"
+#include "lathe/latency/models/perceptron_model.h"
 #include "lathe/space/block.h"
 #include "lathe/space/cell_family.h"
 #include "lathe/space/genotype.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/regress/perceptron.h"
 #include "lathe/space/space.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "lathe/latency/latency_model.h"
+#include "lathe/latency/models/latency_model.h"
 #include "lathe/space/space.h"
 #include "lathe/train/strategies/slimmable.h"
 #include "lathe/train/strategy.h"

@@ -1,9 +1,11 @@
 # One target per folder of src/lathe: lathe_component(space SOURCES a.cpp HEADERS a.h DEPS graph).
-# HEADERS are public and each is compiled alone (target all_verify_interface_header_sets).
+# HEADERS are public and each is compiled alone (target all_verify_interface_header_sets). TORCH: most
+# of its files include LibTorch.
 include(GNUInstallDirs)
+include(${CMAKE_CURRENT_LIST_DIR}/precompiled_headers.cmake)
 
 function(lathe_component name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS;PUBLIC_LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;HEADERS;DEPS;PUBLIC_LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
   add_library(lathe_${name} STATIC ${ARG_SOURCES})
   add_library(lathe::${name} ALIAS lathe_${name})
   set_target_properties(lathe_${name} PROPERTIES EXPORT_NAME ${name} VERIFY_INTERFACE_HEADER_SETS ON)
@@ -15,6 +17,11 @@ function(lathe_component name)
   endforeach()
   target_link_libraries(lathe_${name} PUBLIC ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_PRIVATE_LIBRARIES})
   lathe_warnings(lathe_${name})
+  if(ARG_TORCH)
+    lathe_precompile(lathe_${name} torch)
+  else()
+    lathe_precompile(lathe_${name} library)
+  endif()
   install(TARGETS lathe_${name} EXPORT lathe_targets FILE_SET HEADERS COMPONENT dev
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 endfunction()
@@ -31,11 +38,16 @@ endfunction()
 
 # lathe_test(space SOURCES mobile_family_test.cpp ...): one binary per component.
 function(lathe_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(lathe_${name}_test ${ARG_SOURCES})
   target_link_libraries(lathe_${name}_test PRIVATE lathe_${name} ${ARG_LIBRARIES} GTest::gtest_main)
   target_include_directories(lathe_${name}_test PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../tests)
   lathe_warnings(lathe_${name}_test)
+  if(ARG_TORCH)
+    lathe_precompile(lathe_${name}_test torch_test)
+  else()
+    lathe_precompile(lathe_${name}_test test)
+  endif()
   gtest_discover_tests(lathe_${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
                        PROPERTIES TIMEOUT 600)
 endfunction()

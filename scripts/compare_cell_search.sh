@@ -4,8 +4,9 @@
 # machine; beside them random cells. From a clean clone; started again, it goes on where it stopped.
 # usage: scripts/compare_cell_search.sh OUT_FOLDER [SEEDS]
 # SEEDS: "1 2 3". In the environment: EPOCHS of a search (0.5), NET_EPOCHS of each net (2), WEIGHTS of
-# latency beside 0 ("1 3"), MACS_WEIGHTS ("1"), NOISE of predictions ("0.1"), TARGETS as shares of the mean
-# latency of cells ("0.6 0.75 0.9"), RANDOM_NETS a seed (4), IMAGE_SIZE (16), THREADS (1).
+# latency beside 0 ("0.03 0.06 0.1"), MACS_WEIGHTS ("0.1"), NOISE of predictions ("0.1") at NOISE_WEIGHT
+# ("0.06"), TARGETS as shares of the mean latency of cells ("0.6 0.75 0.9"), RANDOM_NETS a seed (4),
+# IMAGE_SIZE (16), THREADS (1).
 # Nets are timed first and last, with nothing beside them.
 set -euo pipefail
 
@@ -60,14 +61,15 @@ random_nets() {
 mkdir -p "$out/searches"
 model=(--latency "$out/latency.json")
 for seed in $seeds; do
-  for weight in 0 ${WEIGHTS:-1 3}; do
+  for weight in 0 ${WEIGHTS:-0.03 0.06 0.1}; do
     search_cells "weight$weight" "$seed" "${model[@]}" --latency-weight "$weight"
   done
-  for weight in ${MACS_WEIGHTS:-1}; do
+  for weight in ${MACS_WEIGHTS:-0.1}; do
     search_cells "macs$weight" "$seed" --macs-weight "$weight"
   done
   for noise in ${NOISE:-0.1}; do
-    search_cells "noise$noise" "$seed" "${model[@]}" --latency-weight 1 --prediction-noise "$noise"
+    search_cells "noise$noise" "$seed" "${model[@]}" --latency-weight "${NOISE_WEIGHT:-0.06}" \
+      --prediction-noise "$noise"
   done
   mean_ms=$(sed -n 's/.*"reference_ms": \([0-9.e-]*\).*/\1/p' "$out/searches/weight0_$seed/result.json")
   for share in ${TARGETS:-0.6 0.75 0.9}; do

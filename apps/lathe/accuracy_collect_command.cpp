@@ -7,12 +7,15 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "commands.h"
 #include "lathe/core/file.h"
+#include "lathe/core/pace.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/accuracy_stage.h"
+#include "lathe/run/forecast.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/search/even_sample.h"
 #include "lathe/train/evaluator.h"
@@ -34,11 +37,36 @@ struct CollectCommand {
   std::string device = "cpu";
   int threads = 0;
   std::uint64_t seed = 0;
+  bool dry_run = false;
   bool json = false;
 };
 
+/// --dry-run: what evaluating `archs` would take, of which a middling one is tried.
+void forecast(const CollectCommand& command, const run::Trained& trained,
+              const train::Evaluator& evaluator, std::vector<space::Arch> archs, int threads) {
+  const auto macs = [&](const space::Arch& arch) {
+    return static_cast<double>(graph::macs(trained.graph(arch)));
+  };
+  std::ranges::sort(archs, std::ranges::less(), macs);
+  const space::Arch& middle = archs[archs.size() / 2];
+  const double middle_s =
+      run::evaluation_s(*trained.weights, evaluator, trained.graph(middle),
+                        std::min(command.validation_images, trained.dataset.validation.size()), threads);
+  double all_macs = 0;
+  for (const space::Arch& arch : archs) {
+    all_macs += macs(arch);
+  }
+  const double seconds = middle_s * all_macs / macs(middle);
+  if (command.json) {
+    fmt::print("{}\n",
+               nlohmann::ordered_json{{"samples", archs.size()}, {"seconds", seconds}}.dump());
+  } else {
+    fmt::print("{} subnets, about {} on this machine; nothing was written\n", archs.size(),
+               clock_text(seconds));
+  }
+}
+
 void execute(const CollectCommand& command) {
-  const FileLock lock(command.out);
   const int threads = run::threads_of(command.threads);
   nn::set_num_threads(threads);
   const run::Trained trained = run::open_trained(command.from, command.data_dir, command.device);
@@ -49,10 +77,16 @@ void execute(const CollectCommand& command) {
   const auto macs = [&](const space::Arch& arch) {
     return static_cast<double>(graph::macs(space.graph(arch)));
   };
+  const std::vector<space::Arch> archs = search::sample_evenly(space, macs, command.samples, rng);
+  if (command.dry_run) {
+    forecast(command, trained, evaluator, archs, threads);
+    return;
+  }
+  const FileLock lock(command.out);
   ProgressReporter reporter;
   const auto start = std::chrono::steady_clock::now();
   const auto samples = run::evaluate_subnets(
-      trained, evaluator, search::sample_evenly(space, macs, command.samples, rng),
+      trained, evaluator, archs,
       {.validation_images = command.validation_images, .threads = threads}, command.out,
       [&](const Progress& progress) { reporter(progress); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -96,6 +130,7 @@ void add_accuracy_collect_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of the subnets that are drawn")
       ->capture_default_str();
+  command->add_flag("--dry-run", options->dry_run, "try one subnet, say what all would take, and end");
   command->add_flag("--json", options->json, "one line of JSON on standard output");
   command->callback([options] { execute(*options); });
 }

@@ -1,15 +1,19 @@
 // lathe latency generate: a device measured block by block, or by whole nets.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 
 #include "commands.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/pace.h"
 #include "lathe/latency/samples/sample_plan.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
+#include "lathe/measure/temporary_folder.h"
 #include "runner_options.h"
 #include "space_options.h"
 #include "terminal.h"
@@ -25,6 +29,7 @@ struct GenerateOptions {
   std::filesystem::path out;
   RunnerOptions runner;
   measure::CollectOptions collect;
+  bool dry_run = false;
 };
 
 /// "i/n" as a shard. @throws Error if it is none.
@@ -54,10 +59,40 @@ std::unique_ptr<measure::Runner> runner_for(const space::Space& space, const Run
   return make_runner(options, measure::random_net(space, space.largest(), 1), runtime);
 }
 
+// Enough to tell the pace by.
+constexpr std::int64_t kTried = 5;
+
+/// --dry-run: says what `count` would take, of which `collect` measures some.
+template <typename Collect>
+void forecast(const GenerateOptions& options, std::size_t count, const char* what,
+              const Collect& collect) {
+  const measure::TemporaryFolder folder;
+  measure::CollectOptions few = options.collect;
+  few.at_most = std::min<std::int64_t>(kTried, static_cast<std::int64_t>(count));
+  const auto start = std::chrono::steady_clock::now();
+  if (few.at_most > 0) {
+    collect(folder.path() / "tried.jsonl", few);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  // An anchor was timed with those few, and is timed with each group.
+  const double each_s = seconds.count() / (static_cast<double>(few.at_most) + 1);
+  const double group = options.collect.group_size;
+  fmt::print("{} {} to measure, about {} here; nothing was written\n", count, what,
+             clock_text(each_s * static_cast<double>(count) * (group + 1) / group));
+}
+
 void generate_samples(const space::Space& space, const GenerateOptions& options,
                       const ProgressFn& progress) {
   const std::vector<space::Arch> plan =
       latency::part_of(latency::sample_plan(space, options.plan), parse_shard(options.shard));
+  if (options.dry_run) {
+    const auto runner = runner_for(space, options.runner, options.out);
+    forecast(options, plan.size(), "nets", [&](const auto& path, const auto& few) {
+      latency::SampleLog log(path, space, measure::fingerprint(*runner, space));
+      measure::collect_samples(*runner, space, plan, log, few, {});
+    });
+    return;
+  }
   const FileLock lock(options.out);
   const auto runner = runner_for(space, options.runner, options.out);
   const latency::Fingerprint fingerprint = measure::fingerprint(*runner, space);
@@ -76,6 +111,15 @@ void generate_blocks(const space::Space& space, const GenerateOptions& options,
   if (std::filesystem::exists(options.out) && !std::filesystem::exists(log_path)) {
     throw Error(options.out.string() + ": exists, and " + log_path.string() +
                 " with its measurements does not; name another file");
+  }
+  if (options.dry_run) {
+    const auto runner = runner_for(space, options.runner, log_path);
+    forecast(options, space.distinct_blocks().size(), "blocks",
+             [&](const auto& path, const auto& few) {
+               latency::BlockLog log(path, space, measure::fingerprint(*runner, space));
+               measure::collect_blocks(*runner, space, log, few, {});
+             });
+    return;
   }
   const FileLock lock(log_path);
   const auto runner = runner_for(space, options.runner, log_path);
@@ -138,6 +182,8 @@ void add_latency_generate_command(CLI::App& app) {
                    "nets timed in turns with one anchor, which shows the machine's drift")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_flag("--dry-run", options->dry_run,
+                    "measure a few, say what all would take, and end");
   command->callback([options] { execute(*options); });
 }
 

@@ -12,9 +12,12 @@
 #include "data_options.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/core/pace.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
+#include "lathe/measure/temporary_folder.h"
 #include "lathe/run/cell_stage.h"
+#include "lathe/run/forecast.h"
 #include "lathe/run/net_file.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/space/cell_family.h"
@@ -34,6 +37,7 @@ struct TrainCommand {
   dist::ProcessGroup::Options launched;
   std::string out;
   bool resume = false;
+  bool dry_run = false;
   bool json = false;
 };
 
@@ -98,6 +102,32 @@ run::RunFolder open_folder(const TrainCommand& command, const std::string& confi
   return folder ? *folder : run::RunFolder::of_other_process(command.out);
 }
 
+/// --dry-run: what it would take, tried in a folder that is gone afterwards.
+void forecast(const TrainCommand& command, const run::TrainJob& job, const std::string& config,
+              bool speaks, const ProgressFn& progress) {
+  const measure::TemporaryFolder folder;
+  const auto run = speaks ? run::RunFolder::open(folder.path() / "run", config, /*resume=*/false)
+                          : run::RunFolder::of_other_process(folder.path() / "run");
+  const run::Trained trained = run::prepare_training(job, run, progress);
+  const run::TrainingForecast forecast = run::forecast_training(trained, job, run);
+  if (!speaks) {
+    return;
+  }
+  const nlohmann::ordered_json result{{"method", trained.method},
+                                      {"space", trained.space->name()},
+                                      {"epochs", forecast.epochs},
+                                      {"steps", forecast.steps},
+                                      {"first_step_s", forecast.first_step_s},
+                                      {"seconds", forecast.seconds}};
+  if (command.json) {
+    fmt::print("{}\n", result.dump(2));
+  } else {
+    fmt::print("{:.4g} epochs, {} steps of {} images, about {} on this machine; nothing was written\n",
+               forecast.epochs, forecast.steps, job.train.batch_size,
+               clock_text(forecast.seconds));
+  }
+}
+
 void execute(const TrainCommand& command, const std::string& config) {
   run::TrainJob job = command.job;
   dist::ProcessGroup group = meet_launched(command.launched, job.device);
@@ -106,7 +136,6 @@ void execute(const TrainCommand& command, const std::string& config) {
   if (job.threads == 0) {
     job.threads = std::max(1, run::threads_of(0) / processes_here(group));
   }
-  const run::RunFolder folder = open_folder(command, config, group);
   ProgressReporter reporter;
   const ProgressFn progress = [&](const Progress& p) {
     if (speaks) {
@@ -114,6 +143,11 @@ void execute(const TrainCommand& command, const std::string& config) {
     }
   };
   nn::set_num_threads(job.threads);
+  if (command.dry_run) {
+    forecast(command, job, config, speaks, progress);
+    return;
+  }
+  const run::RunFolder folder = open_folder(command, config, group);
   run::Trained trained = run::prepare_training(job, folder, progress);
   run::train_stage(trained, job, folder, progress);
   if (!speaks) {
@@ -208,10 +242,18 @@ void add_train_command(CLI::App& app) {
   command
       ->add_flag("--resume", options->resume, "go on with the training in --out, if there is one")
       ->configurable(false);
+  command
+      ->add_flag("--dry-run", options->dry_run, "try a few steps, say what all would take, and end")
+      ->configurable(false);
   command->add_flag("--json", options->json, "print result.json instead of a summary")
       ->configurable(false);
   command->callback([options, command] {
     if (run::searches_cells(options->job.method.name)) {
+      if (options->dry_run) {
+        throw CLI::ValidationError(
+            "--dry-run is for nets and supernets: lathe bench search-step has the pace of a search "
+            "of cells");
+      }
       const run::CellJob job =
           resolve_cells(*command, options->cells, options->job, /*measures=*/false);
       search_cells(*options, job, resolved_config(*command));

@@ -136,6 +136,10 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
   const std::string collect = "accuracy collect --from " + run +
                               " --threads 1 --json --samples 12 --out " + file("s.jsonl");
   const std::string images = " --validation-images 80";
+  const Outcome dry = run_lathe(collect + images + " --dry-run");
+  ASSERT_EQ(dry.exit_code, 0) << dry.err;
+  EXPECT_GT(nlohmann::json::parse(dry.out).at("seconds"), 0);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "s.jsonl"));
   const Outcome outcome = run_lathe(collect + images);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto said = nlohmann::json::parse(outcome.out);

@@ -56,6 +56,18 @@ std::string quick_samples(int samples, const std::filesystem::path& out) {
          std::to_string(samples) + " --out " + quoted(out.string());
 }
 
+TEST(LatencyGenerateTest, ADryRunSaysWhatItWouldTakeAndWritesNothing) {
+  const TemporaryFolder temporary;
+  const std::filesystem::path out = temporary / "out";
+  for (const std::string& command :
+       {quick_samples(400, out), kQuickBlocks + quoted(out.string())}) {
+    const Outcome outcome = run_lathe(command + " --dry-run");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("to measure, about "), std::string::npos) << outcome.out;
+    EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
+  }
+}
+
 TEST(LatencyGenerateTest, TwoProcessesDontWriteOneFile) {
   const TemporaryFolder temporary;
   const std::filesystem::path out = temporary / "samples.jsonl";

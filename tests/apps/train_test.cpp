@@ -153,6 +153,17 @@ TEST_F(TrainTest, ABudgetBecomesEpochs) {
   EXPECT_FALSE(std::filesystem::exists(out("budget") + "/pace"));
 }
 
+TEST_F(TrainTest, ADryRunSaysWhatItWouldTakeAndWritesNothing) {
+  const nlohmann::json forecast = json(train("dry", "--method deps --dry-run --json", 3));
+  EXPECT_EQ(forecast["epochs"], 3);
+  EXPECT_GT(forecast["steps"], 0);
+  EXPECT_GT(forecast["seconds"], 0);
+  EXPECT_FALSE(std::filesystem::exists(out("dry")));
+  const Outcome searched = train("dry", "--method darts --space darts_c8_l5 --dry-run");
+  EXPECT_EQ(searched.exit_code, 2);
+  EXPECT_NE(searched.err.find("lathe bench search-step"), std::string::npos) << searched.err;
+}
+
 TEST_F(TrainTest, SaysWhatDoesNotGoTogether) {
   const Outcome outcome = train("x", "--method deps --budget 10s");
   EXPECT_EQ(outcome.exit_code, 2);

@@ -63,6 +63,9 @@ template <typename MakeNet, typename Keep>
 void time_in_groups(Runner& runner, const graph::Net& anchor, std::size_t count,
                     const CollectOptions& options, const MakeNet& make_net, const Keep& keep) {
   const auto group_size = static_cast<std::size_t>(options.group_size);
+  if (options.at_most > 0) {
+    count = std::min(count, static_cast<std::size_t>(options.at_most));
+  }
   for (std::size_t begin = 0; begin < count; begin += group_size) {
     const std::size_t end = std::min(count, begin + group_size);
     std::vector<graph::Net> nets{anchor};

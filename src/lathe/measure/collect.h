@@ -15,6 +15,7 @@ latency::Fingerprint fingerprint(const Runner& runner, const space::Space& space
 struct CollectOptions {
   TimingOptions timing{.warmup_runs = 3, .rounds = 6, .runs_per_round = 20, .round_ms = 20};
   int group_size = 15;  ///< nets timed in turns with one anchor; a crash loses one group at most
+  std::int64_t at_most = 0;  ///< nets or blocks of one call; 0: all
 };
 
 /// Times every distinct block of the space alone that `log` does not have yet, in random but

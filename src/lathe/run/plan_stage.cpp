@@ -10,8 +10,8 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/nn/threads.h"
 #include "lathe/run/device_noise.h"
+#include "lathe/run/forecast.h"
 #include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/target_bounds.h"
 #include "lathe/space/slot_chain.h"
@@ -78,15 +78,9 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
     inputs.joint_step_s = inputs.one_net ? inputs.small_step_s
                                          : 1 / measure_steps_per_s(part, growing(job, 0.0), folder);
     const train::Evaluator evaluator(part.dataset, {.augment = part.augment, .seed = part.seed});
-    const int threads = threads_of(job.threads);
-    nn::Workers workers(threads, 1);
-    const std::vector<graph::Graph> nets(static_cast<std::size_t>(threads),
-                                         trained.space->graph(bounds.lowest));
-    inputs.evaluation_s = seconds_of([&] {
-                            evaluator.validation_top1(*part.weights, nets,
-                                                      options.accuracy.validation_images, &workers);
-                          }) /
-                          threads;
+    inputs.evaluation_s =
+        evaluation_s(*part.weights, evaluator, trained.space->graph(bounds.lowest),
+                     options.accuracy.validation_images, threads_of(job.threads));
   });
   inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s);
   inputs.seconds_left = options.budget_s - elapsed_s - trying_s;

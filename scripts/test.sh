@@ -11,16 +11,15 @@ if [[ -z ${LATHE_PUBLISHED_DATA:-} && -d $root/../shared/data ]]; then
   export LATHE_PUBLISHED_DATA
 fi
 
-# For the tests of the example runner and of the report's page in a browser; without these packages
-# they are skipped.
+# For the tests of ONNX Runtime and of pages in a browser; without these packages they are skipped.
 if command -v npm >/dev/null; then
-  for folder in examples/runners/onnxruntime_node web/report; do
+  for folder in examples/runners/onnxruntime_node examples/use_a_net/browser web/report; do
     npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error \
       --fetch-retries 0 --fetch-timeout 20000 --prefix "$root/$folder" ||
       echo "test: the packages of $folder are not to be had; its tests will be skipped" >&2
   done
   "$root/scripts/install_dependencies.sh" chromium ||
-    echo "test: no chromium; the report's page will not be tested in a browser" >&2
+    echo "test: no chromium; pages will not be tested in a browser" >&2
 fi
 "$root/scripts/build.sh" all "$@"
 cd "$root/build/release"

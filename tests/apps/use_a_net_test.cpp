@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,19 @@ using testing::run_lathe;
 
 constexpr std::int64_t kImages = 200;
 constexpr std::size_t kPlane = std::size_t{kSyntheticSide} * kSyntheticSide;
+
+bool has_node() { return std::system("node --version > /dev/null 2>&1") == 0; }
+
+/// What a shell command prints, both streams; it has to succeed. Nothing if it exits with 77: to be
+/// skipped.
+std::string succeed(const std::string& command) {
+  const testing::TemporaryFolder folder;
+  const std::string log = (folder / "log").string();
+  const int status = std::system(("(" + command + ") > " + quoted(log) + " 2>&1").c_str());
+  if (WEXITSTATUS(status) == 77) return "";
+  EXPECT_EQ(status, 0) << read_file(log);
+  return read_file(log);
+}
 
 class UseANet : public ::testing::Test {
  protected:
@@ -108,6 +122,57 @@ TEST_F(UseANet, TorchScriptOnPixels) {
   EXPECT_EQ(accuracy(logits.data_ptr<float>(), logits.size(1)), result().at("test_top1"));
 }
 
+TEST_F(UseANet, TorchScriptInAProgramOfLibTorchAlone) {
+  const std::string source = LATHE_EXAMPLES "/use_a_net/libtorch";
+  succeed(LATHE_CONFIGURE_EXAMPLE " -S " + quoted(source) + " -B " + quoted(LATHE_BUILT_EXAMPLE) +
+          " && cmake --build " + quoted(LATHE_BUILT_EXAMPLE));
+  const std::string model = out("model.pt").string();
+  const std::string printed = succeed(quoted(LATHE_BUILT_EXAMPLE "/classify") + " " +
+                                      quoted(model) + " " + quoted(tiny_->data().string()));
+  const auto right = std::lround(kImages * result().at("test_top1").get<double>());
+  EXPECT_EQ(printed.substr(0, printed.find(',')),
+            model + ": " + std::to_string(right) + " of 200 test images right");
+}
+
+TEST_F(UseANet, WeightsReadBackByNumPy) {
+  if (std::string(LATHE_PYTHON).empty()) GTEST_SKIP() << "needs python3 with NumPy";
+  const std::string printed =
+      succeed(quoted(LATHE_PYTHON) + " " + quoted(LATHE_EXAMPLES "/use_a_net/read_back.py") + " " +
+              quoted(out("").string()));
+  EXPECT_NE(printed.find("\nclasses [\"T-shirt/top\""), std::string::npos) << printed;
+  EXPECT_NE(printed.find("normalization {\"mean\""), std::string::npos) << printed;
+  for (const auto& [name, tensor] : load_safetensors(out("weights.safetensors")).tensors) {
+    std::string shape = "(";
+    for (const std::int64_t size : tensor.shape) shape += std::to_string(size) + ", ";
+    shape.resize(shape.size() - (tensor.shape.size() == 1 ? 1 : 2));
+    EXPECT_NE(printed.find('\n' + name + ' ' + shape + ") "), std::string::npos) << name << shape;
+  }
+}
+
+TEST_F(UseANet, OnnxInABrowser) {
+  constexpr const char* kNoBrowser =
+      "needs node, chromium, and npm install --ignore-scripts in web/report and in "
+      "examples/use_a_net/browser";
+  if (!has_node()) GTEST_SKIP() << kNoBrowser;
+  constexpr std::int64_t kShown = 20;
+  const c10::InferenceMode no_gradients;
+  torch::jit::Module net = torch::jit::load(out("model.pt").string());
+  const at::Tensor x =
+      at::from_blob(pixels_.data(), {kShown, 1, kSyntheticSide, kSyntheticSide}, at::kFloat);
+  const at::Tensor logits = net.forward({x}).toTensor().contiguous();
+  nlohmann::json expected;
+  for (const float* row = logits.data_ptr<float>(); expected.size() < kShown; row += 10) {
+    expected.push_back(std::vector<float>(row, row + 10));
+  }
+  write_json(out("logits.json"), expected);
+  const std::string printed =
+      succeed("node " + quoted(LATHE_TESTS "/web/use_a_net_test.mjs") + " " +
+              quoted(LATHE_CHROMIUM) + " " + quoted(out("").string()) + " " +
+              quoted(tiny_->data().string()) + " " + quoted(out("logits.json").string()));
+  if (printed.empty()) GTEST_SKIP() << kNoBrowser;
+  std::cout << printed;
+}
+
 #ifdef LATHE_OPENCV_DNN
 TEST_F(UseANet, OnnxOnPixelsInOpenCv) {
   if (CV_VERSION_MAJOR > 4 || CV_VERSION_MINOR > 6) {
@@ -132,20 +197,12 @@ constexpr const char* kNoOnnxRuntime =
     "needs node, and npm install --ignore-scripts --prefix " LATHE_EXAMPLES
     "/runners/onnxruntime_node";
 
-bool has_onnxruntime() {
-  return std::system("node --version > /dev/null 2>&1") == 0 &&
-         std::filesystem::exists(kOnnxRuntimePackage);
-}
+bool has_onnxruntime() { return has_node() && std::filesystem::exists(kOnnxRuntimePackage); }
 
 /// What the example prints of a run or a file; it has to succeed.
 std::string run_onnx_example(const std::filesystem::path& what, const std::filesystem::path& data) {
-  const testing::TemporaryFolder folder;
-  const std::string log = (folder / "node.log").string();
-  const std::string command =
-      "node " + quoted(std::string(LATHE_EXAMPLES) + "/use_a_net/onnx.mjs") + " " +
-      quoted(what.string()) + " " + quoted(data.string()) + " > " + quoted(log) + " 2>&1";
-  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(log);
-  return read_file(log);
+  return succeed("node " + quoted(std::string(LATHE_EXAMPLES) + "/use_a_net/onnx.mjs") + " " +
+                 quoted(what.string()) + " " + quoted(data.string()));
 }
 
 TEST_F(UseANet, OnnxOnPixelsInOnnxRuntime) {

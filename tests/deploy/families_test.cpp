@@ -10,6 +10,7 @@
 
 #include "core/temporary_folder.h"
 #include "deploy/onnx_interpreter.h"
+#include "deploy/small_spaces.h"
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/graph/fold.h"
@@ -19,8 +20,6 @@
 namespace lathe::deploy {
 namespace {
 
-bool is_cells(const std::string& name) { return name.starts_with("darts"); }
-
 /// 50 nets of each family and of the space that `lathe run` takes; the other spaces are data given
 /// to the same two families.
 int num_nets(const std::string& name) {
@@ -29,38 +28,14 @@ int num_nets(const std::string& name) {
 
 constexpr double kTolerance = 1e-4;
 
-std::unique_ptr<space::Space> small_task(const std::string& name) {
-  space::TaskOverrides overrides{.num_classes = 10};
-  if (is_cells(name)) {
-    overrides.input_size = 32;
-    overrides.init_channels = 8;
-    overrides.cells = 4;
-  } else if (name != "mbv3_28") {
-    overrides.input_size = 64;
-  }
-  return space::make_space(name, overrides);
-}
-
-/// The smallest resolution, where archs carry one: the operators are the same at all of them.
-space::Arch at_smallest_resolution(const space::Space& space, space::Arch arch) {
-  for (std::size_t i = 0; i < arch.choices.size(); ++i) {
-    if (space.decisions()[i].group == "r") {
-      arch.choices[i] = 0;
-    }
-  }
-  return arch;
-}
-
 /// Every other net has its batch norms folded, as `lathe export` does.
 void compare_random_nets(const std::string& name, int count) {
   const testing::TemporaryFolder folder;
-  const std::unique_ptr<space::Space> space = small_task(name);
+  const std::unique_ptr<space::Space> space = testing::small_space(name);
   double worst = 0.0;
   for (int i = 0; i < count; ++i) {
     Rng rng = Rng::derived(11, {static_cast<std::uint64_t>(i)});
-    const space::Arch arch = at_smallest_resolution(*space, i == 0   ? space->smallest()
-                                                            : i == 1 ? space->largest()
-                                                                     : space->sample(rng));
+    const space::Arch arch = testing::small_arch(*space, i, rng);
     graph::Net net = testing::random_net(space->graph(arch), rng);
     if (i % 2 == 0) {
       net = graph::fold_batch_norm(net);

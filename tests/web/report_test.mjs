@@ -2,43 +2,16 @@
 //   node report_test.mjs CHROMIUM LATHE_REPORT_PAGES FOLDER
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { openBrowser } from './chromium.mjs';
 
 const [chromium, makePages, folder] = process.argv.slice(2);
-const web = fileURLToPath(new URL('../../web/report/', import.meta.url));
-
-function skip(why) {
-  console.log(why);
-  process.exit(77);
-}
-if (!chromium) skip('needs chromium; on Debian: apt-get install chromium');
-if (!existsSync(join(web, 'node_modules/playwright-core')))
-  skip(`needs npm install --ignore-scripts in ${web}`);
+const browser = await openBrowser(chromium);
 
 const pages = join(folder, 'pages');
 const made = spawnSync(makePages, [pages], { encoding: 'utf8' });
-assert.equal(made.status, 0, made.stderr);
-
-const playwright = createRequire(join(web, 'package.json'))('playwright-core');
-const profile = mkdtempSync(join(tmpdir(), 'lathe_report_test_'));
-const browser = await playwright.chromium.launchPersistentContext(profile, {
-  executablePath: chromium,
-  headless: true,
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
 
 /// Opens a page, calls `check`, and expects that nothing was fetched and nothing complained.
 async function on(name, { colors = 'light', media = 'screen' }, check) {
@@ -153,6 +126,7 @@ async function changesColours(page) {
 }
 
 try {
+  assert.equal(made.status, 0, made.stderr);
   for (const name of ['run/report.html', 'comparison.html', 'hostile/report.html']) {
     assert.ok(statSync(join(pages, name)).size < 2e6);
   }
@@ -213,5 +187,4 @@ try {
   console.log('the page is as it should be');
 } finally {
   await browser.close();
-  rmSync(profile, { recursive: true, force: true });
 }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
@@ -116,6 +118,27 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
                                    {.augment = source.augment, .seed = source.seed});
   const graph::Net net = evaluator.extract(*source.weights, source.graph(*trained.arch));
   trained.weights->load_state(net.weights, from.string());
+}
+
+/// What images are normalised with where `json`, a run's train.json, says it: weights that were
+/// trained elsewhere are not of this data set's own statistics.
+void take_normalization(data::Dataset& dataset, const nlohmann::json& json,
+                        const std::string& where) {
+  const auto said = json.find("normalization");
+  if (said == json.end()) {  // of an older version
+    return;
+  }
+  const data::Normalization normalization{
+      .mean = json_member<std::vector<float>>(*said, "mean", where),
+      .stddev = json_member<std::vector<float>>(*said, "stddev", where)};
+  const auto channels = static_cast<std::size_t>(dataset.train.channels());
+  const auto positive = [](float value) { return std::isfinite(value) && value > 0; };
+  if (normalization.mean.size() != channels || normalization.stddev.size() != channels ||
+      !std::ranges::all_of(normalization.stddev, positive)) {
+    throw Error(fmt::format("{}: \"normalization\": expected {} means and deviations > 0", where,
+                            channels));
+  }
+  dataset.normalization = normalization;
 }
 
 /// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
@@ -375,6 +398,7 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
       .method = json_member<std::string>(json, "method", where),
       .seed = json_member<std::uint64_t>(json, "seed", where),
       .augment = data::augment_options_from_json(augment, where)};
+  take_normalization(trained.dataset, json, where);
   const auto name = json_member<std::string>(json, "space", where);
   trained.space =
       open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);

@@ -49,7 +49,7 @@ struct SpecializeOptions {
   LatencyOptions latency;
   AccuracyOptions accuracy;
   search::SearchOptions search;
-  /// What answers may cost besides latency, of the space that is trained; empty: as `search` says.
+  /// What answers may cost besides latency, of the whole space; empty: as `search` says.
   std::function<search::Constraints(const space::Space&)> limits;
   /// What a run may take beside time, of runners that say so; infinity: whatever it takes.
   double max_energy_mj = std::numeric_limits<double>::infinity();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -119,23 +121,36 @@ std::vector<double> medians_of(const std::vector<double>& targets_ms, const Devi
   return medians_ms;
 }
 
+search::Constraints constraints_of(const SpecializeOptions& options, const space::Space& space) {
+  return options.limits ? options.limits(space::whole_of(space)) : options.search.constraints;
+}
+
 Asked ask(const SpecializeOptions& options, const space::Space& space,
           const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
           const ProgressFn& progress) {
   check(options);
-  search::ReachableRange range = search::reachable_range(space, latency);
+  const search::Constraints constraints = constraints_of(options, space);
+  const bool limited = constraints != search::Constraints{};
+  const std::optional<search::ReachableRange> within =
+      limited ? search::range_within(space, latency, search::CostLimits(space, constraints))
+              : search::reachable_range(space, latency);
+  search::ReachableRange range = within ? *within : search::reachable_range(space, latency);
   range.fastest.predicted_ms *= noise.tail;
   range.slowest.predicted_ms *= noise.tail;
+  const double fastest_ms =
+      within ? range.fastest.predicted_ms : std::numeric_limits<double>::infinity();
   progress({"latency", 0, 0,
-            fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
-                        range.slowest.predicted_ms)});
+            within ? fmt::format("reachable{}: {:.3f} to {:.3f} ms (predicted)",
+                                 limited ? " within the limits" : "", fastest_ms,
+                                 range.slowest.predicted_ms)
+                   : "no net is within the limits"});
   Asked asked;
   for (const double target_ms : targets_of(options, range, folder)) {
-    if (target_ms >= range.fastest.predicted_ms) {
+    if (target_ms >= fastest_ms) {
       asked.feasible_ms.push_back(target_ms);
     } else {
       asked.infeasible.push_back(
-          {.target_ms = target_ms, .feasible = false, .minimum_ms = range.fastest.predicted_ms});
+          {.target_ms = target_ms, .feasible = false, .minimum_ms = fastest_ms});
     }
   }
   progress({"latency", 0, 0,
@@ -163,9 +178,7 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
     options.strategy = search::Strategy::kPareto;
   }
   options.candidates_per_target = std::max(options.candidates_per_target, shop.options.candidates);
-  if (shop.options.limits) {
-    options.constraints = shop.options.limits(*shop.trained.space);
-  }
+  options.constraints = constraints_of(shop.options, *shop.trained.space);
   Rng rng = Rng::derived(shop.trained.seed, {kSearchStream});
   search::SearchResult found =
       search::search_targets(*shop.trained.space, latency, *predictor.model,

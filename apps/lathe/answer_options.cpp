@@ -134,6 +134,10 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
 }
 
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
+  check_runner(answer.runner);
+  if (answer.runner.precision == kInt8) {
+    o.int8.emplace();
+  }
   o.targets_ms.clear();
   o.quantile = parse_quantile(answer.quantile).value();
   std::optional<double> said;

@@ -68,6 +68,7 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
                .augment = trained.augment};
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
                     .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size};
+  double int8_s = 0;  // of an answer: its candidates, itself on validation and test images
   const double trying_s = seconds_of([&] {
     narrow(part, growing(job, 1.0), bounds);
     TrainJob small = growing(job, 1.0);
@@ -82,8 +83,16 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
     inputs.evaluation_s =
         evaluation_s(*part.weights, evaluator, trained.space->graph(bounds.lowest),
                      options.accuracy.validation_images, threads_of(job.threads));
+    if (options.int8) {
+      constexpr double kEvaluations = 8;
+      const Int8Evaluator int8(part.dataset, *options.int8, part.seed, part.device());
+      const graph::Net net = evaluator.extract(*part.weights, trained.space->graph(bounds.lowest));
+      int8_s = kEvaluations * seconds_of([&] {
+                 int8.top1(net, part.dataset.validation, options.accuracy.validation_images);
+               });
+    }
   });
-  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s);
+  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s) + int8_s;
   inputs.seconds_left = options.budget_s - elapsed_s - trying_s;
   return inputs;
 }

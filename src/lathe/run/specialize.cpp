@@ -161,6 +161,10 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
 
 RunResult begun_result(const Trained& trained, const Device& device,
                        const SpecializeOptions& options) {
+  if (options.int8 && device.runner->precision() == measure::kFloat32) {
+    throw std::invalid_argument("[run::begun_result] int8 needs a runner of nets in 8 bits, got " +
+                                device.runner->precision());
+  }
   return {.dataset = trained.dataset.name,
           .input = net_input(trained.dataset, device.space->task().input_size),
           .device = device.latency->fingerprint(),

@@ -54,6 +54,7 @@ std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const 
 void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result);
 
 /// The figures of a result that are known before the search.
+/// @throws std::invalid_argument if nets are to be in 8 bits and the runner times others.
 RunResult begun_result(const Trained& trained, const Device& device,
                        const SpecializeOptions& options);
 

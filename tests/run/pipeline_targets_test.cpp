@@ -96,5 +96,45 @@ TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
   EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
 }
 
+TEST_F(PipelineTest, SaysHowFarATargetIsFromWhatWasTrained) {
+  measure_only();
+  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
+  const auto model = latency::load_latency_model(*whole, out("latency.json"));
+  const double low = model->predict_ms(whole->smallest());
+  const double high = model->predict_ms(whole->largest());
+  options_.targets_ms = {low + 0.2 * (high - low), low + 0.5 * (high - low)};
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.training.method.epochs = 1;
+  run_once();
+
+  SpecializeOptions asked = options_;
+  asked.dry_run = true;
+  asked.latency.model = out("latency.json");
+  asked.targets_ms = {low + 0.4 * (high - low), 2 * high};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::vector<std::string> said;
+  specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
+    if (p.stage == "train") said.push_back(p.message);
+  });
+  ASSERT_EQ(said.size(), 3U) << "one target is among those trained for";
+  const std::string name = target_name(2 * high);
+  EXPECT_EQ(said[1].rfind("target " + name + ": no net was trained for it: those trained take ", 0),
+            0U)
+      << said[1];
+  char guess[64];
+  std::snprintf(guess, sizeof guess, "the best guess has %.2f MMACs, ",
+                static_cast<double>(graph::macs(whole->graph(whole->largest()))) / 1e6);
+  EXPECT_NE(said[1].find(guess), std::string::npos) << said[1];
+  EXPECT_NE(said[1].find("times the largest trained net's"), std::string::npos) << said[1];
+  const std::filesystem::path arch = temporary_ / "again/beyond" / (name + ".json");
+  EXPECT_EQ(whole->from_json(read_json(arch), "arch"), whole->largest());
+  EXPECT_NE(said[2].find(" trained alone for the run's 1 epochs takes about "), std::string::npos)
+      << said[2];
+  EXPECT_NE(said[2].find("lathe train --method plain --space mbv3_28 --arch " + arch.string()),
+            std::string::npos)
+      << said[2];
+}
+
 }  // namespace
 }  // namespace lathe::run

@@ -14,6 +14,7 @@
 #include "lathe/core/random.h"
 #include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
+#include "lathe/run/beyond_training.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/search/reachable_range.h"
 #include "lathe/space/subspace.h"
@@ -93,6 +94,13 @@ void tell_part(const Trained& trained, const latency::LatencyModel& whole, const
             fmt::format("trained for other targets: of the space's nets, which take {:.3f} to "
                         "{:.3f} ms here, those between its smallest and largest alone",
                         of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms)});
+}
+
+std::vector<double> all_of(const Asked& asked) {
+  std::vector<double> targets_ms;
+  for (const TargetResult& target : asked.infeasible) targets_ms.push_back(target.target_ms);
+  targets_ms.insert(targets_ms.end(), asked.feasible_ms.begin(), asked.feasible_ms.end());
+  return targets_ms;
 }
 
 /// What is predicted of medians, at the quantile that is asked for.
@@ -243,6 +251,10 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
   const DeviceNoise noise = measure_noise(device, options, folder, progress);
   RunResult result = begun_result(trained, device, options);
   Asked asked = ask(options, *trained.space, *latency, noise, folder, progress);
+  tell_beyond(from, trained, device, *latency,
+              beyond_training(trained, device, *latency, constraints_of(options, *trained.space),
+                              medians_of(all_of(asked), noise)),
+              noise.tail, folder, progress);
   result.targets = std::move(asked.infeasible);
   if (options.dry_run) {
     return result;

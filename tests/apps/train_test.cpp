@@ -159,7 +159,7 @@ TEST_F(TrainTest, ADryRunSaysWhatItWouldTakeAndWritesNothing) {
   EXPECT_GT(forecast["steps"], 0);
   EXPECT_GT(forecast["seconds"], 0);
   EXPECT_FALSE(std::filesystem::exists(out("dry")));
-  const Outcome searched = train("dry", "--method darts --space darts_c8_l5 --dry-run");
+  const Outcome searched = train("dry", "--method darts --dry-run");
   EXPECT_EQ(searched.exit_code, 2);
   EXPECT_NE(searched.err.find("lathe bench search-step"), std::string::npos) << searched.err;
 }

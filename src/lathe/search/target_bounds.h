@@ -28,7 +28,8 @@ struct TargetBounds {
 /// the larger one. Of the nets within a limit on latency those with the most multiply-accumulates
 /// less a price on parameters are looked at, of all lower latencies and a few prices. So a net with
 /// more of them that is slower than others may be missed where a constraint is in the way: in
-/// tests' spaces of a thousand nets, whose latencies are random, one of 0.41 times as many is found.
+/// tests' spaces of a thousand nets, whose latencies are random, one of 0.41 times as many is
+/// found.
 ///
 /// Nothing if no net was found within the fastest target and the constraints, or latency is no sum
 /// over slots.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -133,6 +134,10 @@ void add_answer_options(CLI::App& command, run::SpecializeOptions& o, AnswerOpti
 }
 
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& o) {
+  check_runner(answer.runner);
+  if (answer.runner.precision == kInt8) {
+    o.int8.emplace();
+  }
   o.targets_ms.clear();
   o.quantile = parse_quantile(answer.quantile).value();
   std::optional<double> said;
@@ -164,8 +169,12 @@ void print(const AnswerOptions& answer, const run::RunResult& result, bool dry_r
   const std::string page = dry_run ? "" : written_report(answer.out);
   if (dry_run) {
     for (const run::TargetResult& target : result.targets) {
-      fmt::print("target {} ms: the minimum reachable is {} ms\n", target.target_ms,
-                 text_rounded_up(target.minimum_ms, 3));
+      if (std::isfinite(target.minimum_ms)) {
+        fmt::print("target {} ms: the minimum reachable is {} ms\n", target.target_ms,
+                   text_rounded_up(target.minimum_ms, 3));
+      } else {
+        fmt::print("target {} ms: no net is within the limits\n", target.target_ms);
+      }
     }
     fmt::print("what was measured is in {}; --resume goes on with it\n", answer.out);
   } else if (answer.json) {

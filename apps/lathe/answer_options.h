@@ -29,7 +29,8 @@ struct AnswerOptions {
 void add_answer_options(CLI::App& command, run::SpecializeOptions& options, AnswerOptions& answer);
 
 /// Puts what the command line said about targets and measuring into `options`. To be called once it
-/// is parsed. @throws CLI::ValidationError if targets are about different quantiles.
+/// is parsed. @throws CLI::ValidationError if targets are about different quantiles; Error as
+/// check_runner().
 void resolve(const AnswerOptions& answer, run::SpecializeOptions& options);
 
 /// The table, or the whole result as JSON; of a dry run what can't be met. Before it, the run's

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "data_options.h"
 #include "lathe/core/error.h"
+#include "lathe/run/int8.h"
 #include "lathe/run/net_file.h"
 #include "name_options.h"
 #include "trained_net.h"
@@ -47,10 +48,10 @@ void check_quantize(const ExportCommand& command) {
 void save_int8(const ExportCommand& command, const run::DescribedNet& net,
                const data::Dataset& dataset) {
   run::Int8Options options = command.int8;
-  options.opset = command.opset;
   options.ranges =
       command.ranges == "min-max" ? deploy::RangeRule::kMinMax : deploy::RangeRule::kLeastError;
-  const run::Int8File file = run::save_int8_onnx(command.out, net, dataset, options);
+  const run::Int8File file = run::save_int8_onnx(
+      command.out, net, run::quantized(net.net, net.input, dataset, options), command.opset);
   fmt::print(
       "{}\n{} bytes, {:.0f}% of the {} in float32\n", command.out.string(), file.size_bytes,
       100.0 * static_cast<double>(file.size_bytes) / static_cast<double>(file.float_size_bytes),

@@ -94,12 +94,6 @@ void check(const RunCommand& command) {
     throw CLI::ValidationError("--budget decides how nets are trained: with --method " + method +
                                " use --epochs and --from-scratch");
   }
-  if (limits_anything(command.answer.limits) &&
-      (command.run.budget_s > 0 || command.sample == "targets")) {
-    throw CLI::ValidationError(
-        "--max-macs, --max-params and --max-memory-mb: with --budget or --sample targets nets are "
-        "trained for latencies alone; leave those out, or ask lathe specialize afterwards");
-  }
 }
 
 }  // namespace
@@ -112,7 +106,7 @@ void add_run_command(CLI::App& app) {
   // Left empty, it depends on the images.
   add_space_option(*command, options->run.training.space);
   add_time_options(*command, options->run, options->sample);
-  add_training_options(*command, options->run.training);
+  add_training_options(*command, options->run.training, /*measures=*/true);
   add_cell_options(*command, options->cells);
   command->add_option("--search-space", options->search_space,
                       "cells of the size that the search net has, e.g. darts_c8_l5; --space is of "

@@ -1,10 +1,17 @@
 #include "runner_options.h"
 
+#include <cstdint>
+#include <optional>
+#include <utility>
+
 #include "lathe/core/error.h"
+#include "lathe/core/random.h"
 #include "lathe/deploy/onnx.h"
 #include "lathe/measure/command_runner.h"
 #include "lathe/measure/onnxruntime_runner.h"
 #include "lathe/measure/torch_runner.h"
+#include "lathe/nn/threads.h"
+#include "name_options.h"
 
 namespace lathe::app {
 
@@ -13,10 +20,32 @@ namespace {
 constexpr const char* kCommand = "command";
 constexpr const char* kOnnxRuntime = "onnxruntime";
 
+/// A few random images. Integers take the same time whatever they stand for, so that ranges of a
+/// net that is only timed need no others, and nets of random weights have no others.
+deploy::CalibrationBatches random_pixels(const graph::Shape& shape) {
+  constexpr int kImages = 2;
+  FloatTensor pixels{{kImages, shape.channels, shape.height, shape.width}, {}};
+  Rng rng(1);
+  for (std::int64_t i = 0; i < kImages * shape.size(); ++i) {
+    pixels.values.push_back(static_cast<float>(rng.uniform()));
+  }
+  return [images = std::optional(std::move(pixels))]() mutable {
+    return std::exchange(images, std::nullopt);
+  };
+}
+
 /// One image is what most devices get: a fixed shape lets every runtime plan ahead.
 measure::WriteModel write_onnx(const RunnerOptions& o) {
-  return [onnx = deploy::OnnxOptions{.dynamic_batch = o.batch != 1}](
-             const graph::Net& net, const std::filesystem::path& path) {
+  const deploy::OnnxOptions onnx{.dynamic_batch = o.batch != 1};
+  if (o.precision == kInt8) {
+    return [onnx](const graph::Net& net, const std::filesystem::path& path) {
+      const nn::ThreadsScope one(1);  // others would still spin while the net is timed
+      deploy::export_quantized_onnx(deploy::quantize(net, random_pixels(net.graph.input_shape()),
+                                                     {.ranges = deploy::RangeRule::kMinMax}),
+                                    path, onnx);
+    };
+  }
+  return [onnx](const graph::Net& net, const std::filesystem::path& path) {
     deploy::export_onnx(net, path, onnx);
   };
 }
@@ -28,6 +57,7 @@ measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
   return {.command = o.command,
           .protocol = o.protocol,
           .write_model = write_onnx(o),
+          .precision = o.precision,
           .threads = o.threads,
           .batch = o.batch,
           .timeout_s = o.timeout_s,
@@ -35,14 +65,10 @@ measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
 }
 
 measure::OnnxRuntimeRunnerOptions onnxruntime_options(const RunnerOptions& o) {
-  return {.write_model = write_onnx(o), .threads = o.threads, .batch = o.batch};
-}
-
-/// The other runners choose their own device.
-void check_device(const RunnerOptions& o) {
-  if (o.device != "cpu" && (o.runner == kCommand || o.runner == kOnnxRuntime)) {
-    throw Error("--device: goes with --runner torch, got --runner " + o.runner);
-  }
+  return {.write_model = write_onnx(o),
+          .precision = o.precision,
+          .threads = o.threads,
+          .batch = o.batch};
 }
 
 }  // namespace
@@ -59,6 +85,12 @@ void add_runner_options(CLI::App& command, RunnerOptions& o) {
       ->capture_default_str();
   command.add_option("--batch", o.batch, "images that a net runs on")
       ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command
+      .add_option("--precision", o.precision,
+                  "numbers that nets compute in: float32, or int8, as 8-bit integers in ONNX (not "
+                  "with --runner torch)")
+      ->check(one_of("precision", {measure::kFloat32, kInt8}))
       ->capture_default_str();
   command
       .add_option("--layout", o.layout,
@@ -100,9 +132,21 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
       ->capture_default_str();
 }
 
+void check_runner(const RunnerOptions& o) {
+  const bool torch = o.runner != kCommand && o.runner != kOnnxRuntime;
+  if (o.device != "cpu" && !torch) {  // those choose their own
+    throw Error("--device: goes with --runner torch, got --runner " + o.runner);
+  }
+  if (o.precision == kInt8 && torch) {
+    throw Error(
+        "--precision int8: the torch runner computes in float32; add --runner command with "
+        "--command ..., or --runner onnxruntime where it is built in");
+  }
+}
+
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph::Net& probe,
                                              const std::string& known_runtime) {
-  check_device(o);
+  check_runner(o);
   if (o.runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(probe, command_options(o));
   }
@@ -120,7 +164,10 @@ std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph
 
 std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& o,
                                                   const std::filesystem::path& model) {
-  check_device(o);
+  check_runner(o);
+  if (o.precision != measure::kFloat32) {
+    throw Error("--precision: is of nets that Lathe writes; files of --onnx are timed as they are");
+  }
   if (o.runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(model, command_options(o));
   }

@@ -15,6 +15,7 @@ struct RunnerOptions {
   std::string device = "cpu";
   int threads = 1;
   int batch = 1;
+  std::string precision = measure::kFloat32;
   std::string layout = "auto";
   std::string command;
   int protocol = 1;
@@ -22,7 +23,12 @@ struct RunnerOptions {
   int retries = 2;
 };
 
+inline constexpr const char* kInt8 = "int8";
+
 void add_runner_options(CLI::App& command, RunnerOptions& options);
+
+/// @throws Error if they don't go together.
+void check_runner(const RunnerOptions& options);
 
 /// Adds --warmup, --rounds, --runs and --round-ms.
 void add_timing_options(CLI::App& command, measure::TimingOptions& options);

@@ -12,10 +12,10 @@ void add_train_device_option(CLI::App& command, std::string& device) {
       ->configurable(false);
 }
 
-void add_precision_option(CLI::App& command, nn::Precision& precision) {
+void add_precision_option(CLI::App& command, nn::Precision& precision, bool measures) {
   command
       .add_option_function<std::string>(
-          "--precision",
+          measures ? "--train-precision" : "--precision,--train-precision",
           [&precision](const std::string& name) { precision = nn::precision_of(name); },
           "that layers multiply in: float32; tf32, which rounds factors on GPUs; bfloat16, with "
           "weights, batch norm and losses in float32")

@@ -13,7 +13,8 @@ namespace lathe::app {
 /// on another device.
 void add_train_device_option(CLI::App& command, std::string& device);
 
-/// --precision.
-void add_precision_option(CLI::App& command, nn::Precision& precision);
+/// --train-precision; also --precision, unless that is what nets are timed in, of a command that
+/// `measures`.
+void add_precision_option(CLI::App& command, nn::Precision& precision, bool measures = false);
 
 }  // namespace lathe::app

@@ -152,7 +152,6 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
                   "0: 2 on the CPU, 1 a process on GPUs")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  add_precision_option(command, o.precision);
   command
       .add_option("--checkpoint-every", o.checkpoint_s,
                   "time between checkpoints, beside those at every epoch's end, e.g. 90s or 5m")
@@ -163,12 +162,13 @@ void add_optimizer_options(CLI::App& command, train::TrainOptions& o) {
 
 }  // namespace
 
-void add_training_options(CLI::App& command, run::TrainJob& job) {
+void add_training_options(CLI::App& command, run::TrainJob& job, bool measures) {
   add_method_options(command, job.method);
   add_width_options(command, job.method);
   add_optimizer_options(command, job.train);
   add_augment_options(command, job.train.augment);
   add_train_device_option(command, job.device);
+  add_precision_option(command, job.train.precision, measures);
   command
       .add_option("--train-threads", job.threads, "threads for everything but timing; 0: all cores")
       ->check(CLI::Range(0, 1024))

@@ -8,9 +8,9 @@
 
 namespace lathe::app {
 
-/// --method and what shapes it, --epochs, --lr, --optimizer, augmentation, --precision,
-/// --train-device, --train-threads, --seed.
-void add_training_options(CLI::App& command, run::TrainJob& job);
+/// --method and what shapes it, --epochs, --lr, --optimizer, augmentation, --train-device,
+/// --train-precision (add_precision_option()), --train-threads, --seed.
+void add_training_options(CLI::App& command, run::TrainJob& job, bool measures = false);
 
 /// All options of `command` with their values, as a file that --config reads back: what was left
 /// empty is left out, since an empty list is no value.

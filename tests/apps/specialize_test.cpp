@@ -154,6 +154,68 @@ TEST_F(SpecializeTest, AnswersForADeviceThatIsKnownExactly) {
   }
 }
 
+TEST_F(SpecializeTest, AnswersIn8Bits) {
+  // Times nothing but models of 8 bits, and is told which they are.
+  const std::filesystem::path path = own_ / "npu.sh";
+  std::ofstream(path) << "grep -q '\"precision\":\"int8\"' || exit 5\n"
+                         "grep -q DequantizeLinear \"$1\" || exit 6\n"
+                         "awk -v bytes=$(stat -c %s \"$1\") 'BEGIN { ms = bytes / 4000000; printf "
+                         "\"{\\\"device\\\": \\\"npu\\\", \\\"runtime\\\": \\\"test\\\", "
+                         "\\\"latencies_ms\\\": [%f, %f]}\\n\", ms, ms }'\n";
+  const std::string npu = " --runner command --command " + quoted("sh " + path.string());
+  const Outcome outcome = specialize("--num-targets 2 --precision int8 --json" + npu);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(" whole nets in int8 on npu (test)"), std::string::npos)
+      << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result.at("device").at("precision"), "int8");
+  EXPECT_EQ(read_json(again() / "latency.json").at("fingerprint").at("precision"), "int8");
+  for (const auto& target : result.at("targets")) {
+    EXPECT_EQ(target.at("within_target"), true);
+    const auto& int8 = target.at("int8");
+    EXPECT_EQ(int8.size(), 3U);
+    const std::filesystem::path folder = again() / std::string(target.at("dir"));
+    const double bytes =
+        static_cast<double>(std::filesystem::file_size(folder / std::string(int8.at("model"))));
+    EXPECT_NEAR(target.at("measured_ms"), bytes / 4e6, 0.1 * bytes / 4e6);
+    EXPECT_TRUE(std::filesystem::exists(folder / "model.onnx"));
+    EXPECT_EQ(read_json(folder / "certificate.json").at("device").at("precision"), "int8");
+  }
+  const std::string verify = "verify " + quoted(again().string()) + " --sessions 5";
+  EXPECT_EQ(run_lathe(verify + " --precision int8" + npu).exit_code, 0);
+  const Outcome in_float = run_lathe(verify + phone());
+  EXPECT_NE(lines_of(in_float.err).back().find("measured under other conditions (device: "),
+            std::string::npos)
+      << in_float.err;
+}
+
+TEST_F(SpecializeTest, RefusesIn8BitsWhatIsNot) {
+  expect_failure(specialize("--num-targets 2 --precision int8"), 1,
+                 "--precision int8: the torch runner computes in float32; add --runner command "
+                 "with --command ..., or --runner onnxruntime where it is built in");
+  EXPECT_FALSE(std::filesystem::exists(again()));
+  // A model of nets in float32, of the same device and runtime.
+  ASSERT_EQ(specialize("--num-targets 2 --dry-run" + phone()).exit_code, 0);
+  std::filesystem::rename(again() / "latency.json", own_ / "float.json");
+  std::filesystem::remove_all(again());
+  const Outcome model = specialize("--num-targets 2 --precision int8 --latency " +
+                                   quoted((own_ / "float.json").string()) + phone());
+  EXPECT_EQ(model.exit_code, 1);
+  EXPECT_NE(lines_of(model.err).back().find(
+                "measured under other conditions (precision: \"float32\" against \"int8\")"),
+            std::string::npos)
+      << model.err;
+  std::ofstream(own_ / "half.sh") << R"(cat > /dev/null; echo '{"device": "d", "runtime": "r", )"
+                                     R"("precision": "float16", "latencies_ms": [0.1]}')";
+  const Outcome other =
+      specialize("--num-targets 2 --precision int8 --retries 0 --runner command --command " +
+                 quoted("sh " + (own_ / "half.sh").string()));
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(lines_of(other.err).back().find("computes in float16 where its models are int8"),
+            std::string::npos)
+      << other.err;
+}
+
 TEST_F(SpecializeTest, KeepsLimitsThatOnlyTheRunnerKnows) {
   const Outcome outcome = specialize("--targets 1000 --max-energy-mj 0.9 --json" + phone());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -146,6 +146,23 @@ TEST_F(CommandRunnerTest, NoticesMoreTimeThanThereWas) {
   EXPECT_EQ(text.rfind("states 110000.00 ms in a call that took ", 0), 0U) << text;
 }
 
+TEST_F(CommandRunnerTest, SaysInWhichNumbersItsModelsAre) {
+  CommandRunnerOptions o = options(saying(kGoodAnswer));
+  EXPECT_EQ(CommandRunner(small_net(), o).precision(), "float32");
+  EXPECT_EQ(read_json(request()).at("precision"), "float32");
+  o.precision = "int8";
+  EXPECT_EQ(CommandRunner(small_net(), o).precision(), "int8");
+  EXPECT_EQ(read_json(request()).at("precision"), "int8");
+  // A program that makes its own of what it gets.
+  o.command = saying(
+      R"({"device": "phone", "runtime": "test 1", "precision": "float16", "latencies_ms": [50, 60]})");
+  EXPECT_EQ(
+      text_thrown<Error>([&] { CommandRunner(small_net(), o); }),
+      "runner `" + o.command + "`: computes in float16 where its models are int8 (1 attempts)");
+  o.precision = "float32";
+  EXPECT_EQ(CommandRunner(small_net(), o).precision(), "float16");
+}
+
 TEST_F(CommandRunnerTest, RefusesAnotherDeviceHalfWay) {
   const std::string command = saying(kGoodAnswer);
   CommandRunner runner(small_net(), options(command));

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "lathe/core/tensor_map.h"
 #include "lathe/graph/counts.h"
 #include "lathe/run/hand_over.h"
+#include "lathe/run/int8.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::run {
@@ -248,6 +251,53 @@ TEST_F(AnswersTest, OneNetForSeveralTargetsIsMeasuredOnce) {
   EXPECT_EQ(second.test_accuracy, first.test_accuracy);
   EXPECT_EQ(second.dir, "nets/2ms");
   EXPECT_TRUE(std::filesystem::exists(folder_.net("2ms") / "model.pt"));
+}
+
+TEST_F(AnswersTest, In8BitsAreComparedAndHandedOverSo) {
+  options_.int8.emplace();
+  const auto all = archs(4, 3);
+  const auto found =
+      find_answers(shop(), {.targets = {target(1.0, all)}}, {.predictor_rmse = 10.0});
+  ASSERT_EQ(found.size(), 1U);
+  const Int8Evaluator int8(trained_.dataset, {}, trained_.seed);
+  double best = 0;
+  for (const space::Arch& arch : all) {
+    best =
+        std::max(best, int8.top1(evaluator_.extract(*trained_.weights, trained_.space->graph(arch)),
+                                 trained_.dataset.validation));
+  }
+  EXPECT_EQ(found[0].int8_validation_top1, best);
+  EXPECT_EQ(found[0].quality(), best);
+  EXPECT_EQ(found[0].validation_top1, top1(found[0].net, trained_.dataset.validation));
+
+  const TargetResult result = hand_over(shop(), found[0]);
+  ASSERT_TRUE(result.int8);
+  EXPECT_EQ(result.int8->validation_accuracy, best);
+  EXPECT_EQ(result.int8->test_accuracy, int8.top1(found[0].net, trained_.dataset.test));
+  EXPECT_EQ(result.test_accuracy, top1(found[0].net, trained_.dataset.test));
+  const std::filesystem::path model = folder_.net("1ms") / result.int8->model;
+  EXPECT_NE(read_file(model).find("QuantizeLinear"), std::string::npos);
+  EXPECT_NE(read_file(model).find("\"int8\""), std::string::npos);
+  EXPECT_EQ(read_file(folder_.net("1ms") / "model.onnx").find("QuantizeLinear"), std::string::npos);
+
+  // Candidates that were evaluated in float32 are others.
+  options_.int8.reset();
+  std::filesystem::remove_all(folder_.root() / "winners");
+  const std::string text = text_thrown<Error>(
+      [&] { find_answers(shop(), {.targets = {target(1.0, all)}}, {.predictor_rmse = 10.0}); });
+  EXPECT_NE(text.find("candidates.jsonl: evaluated under other conditions: weights: "),
+            std::string::npos)
+      << text;
+}
+
+TEST_F(AnswersTest, Int8IsCloseToFloat) {
+  const Int8Evaluator int8(trained_.dataset, {}, trained_.seed);
+  double off = 0;
+  for (const space::Arch& arch : archs(5, 4)) {
+    const graph::Net net = evaluator_.extract(*trained_.weights, trained_.space->graph(arch));
+    off += std::abs(int8.top1(net, trained_.dataset.test) - top1(net, trained_.dataset.test)) / 5;
+  }
+  EXPECT_LT(off, 0.05);
 }
 
 TEST(TargetNameTest, IsTheTargetAsItIsTyped) {

@@ -1,72 +1,26 @@
 #include "lathe/run/pipeline.h"
 
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <filesystem>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "core/temporary_folder.h"
 #include "data/photo_files.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/run/specialize.h"
 #include "lathe/space/space_file.h"
-#include "run/synthetic_images.h"
+#include "run/pipeline_fixture.h"
 #include "space/tiny_spaces.h"
 
 namespace lathe::run {
 namespace {
 
-using lathe::testing::TemporaryFolder;
 using lathe::testing::text_thrown;
-
-class PipelineTest : public ::testing::Test {
- protected:
-  PipelineTest() : threads_before_(at::get_num_threads()) {
-    testing::write_synthetic_dataset(temporary_ / "data", 600, 200);
-    options_.training.data.data_dir = temporary_ / "data";
-    options_.training.data.validation_size = 100;
-    options_.targets_ms = {1e-6, 1000};
-    options_.latency.collect.timing = {.warmup_runs = 1, .rounds = 3, .runs_per_round = 2};
-    options_.latency.fewest_nets = options_.latency.most_nets = 20;
-    options_.candidates = 4;
-    options_.training.method.epochs = 2;
-    options_.training.train.batch_size = 50;
-    options_.training.threads = 1;
-    options_.accuracy = {.samples = 10, .validation_images = 100, .folds = 2};
-    options_.accuracy.fit.hidden = {16};
-    options_.accuracy.fit.epochs = 20;
-    options_.search.max_evaluations = 160;
-    options_.winner_timing = options_.latency.collect.timing;
-  }
-  ~PipelineTest() override { at::set_num_threads(threads_before_); }
-
-  RunFolder open() { return RunFolder::open(temporary_ / "out", "[run]\n", /*resume=*/true); }
-
-  RunResult run_once() {
-    stages_.clear();
-    return run(options_, open(), [&](const Progress& p) {
-      if (p.total > 0) {
-        stages_.insert(p.stage);
-      }
-    });
-  }
-
-  std::filesystem::path out(const std::string& name) const { return temporary_ / ("out/" + name); }
-
-  TemporaryFolder temporary_;
-  RunOptions options_;
-  std::set<std::string> stages_;  ///< that reported steps of their work in the last run
-
- private:
-  int threads_before_;
-};
 
 TEST(DefaultSpace, FollowsTheImages) {
   EXPECT_EQ(default_space(28), "mbv3_28");
@@ -339,52 +293,6 @@ TEST_F(PipelineTest, SaysWhatItWouldTakeAndEnds) {
   EXPECT_TRUE(std::filesystem::exists(out("latency.json")));
   EXPECT_FALSE(std::filesystem::exists(out("train.json")));
   EXPECT_FALSE(std::filesystem::exists(out("result.json")));
-}
-
-TEST_F(PipelineTest, KeepsOtherLimitsThanLatency) {
-  options_.targets_ms = {1000};
-  options_.training.method.epochs = 0.4;
-  run_once();
-  const auto space = open_trained(temporary_ / "out").space;
-  const double least = static_cast<double>(graph::params(space->graph(space->smallest())));
-  const double most = static_cast<double>(graph::params(space->graph(space->largest())));
-  const auto within = [&](double params, const std::string& name) {
-    SpecializeOptions asked = options_;
-    asked.limits = [params](const space::Space&) {
-      return search::Constraints{.max_params = params};
-    };
-    const RunFolder folder = RunFolder::open(temporary_ / name, "[specialize]\n", true);
-    return specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [](const Progress&) {})
-        .targets;
-  };
-  const auto small = within(0.5 * (least + most), "small");
-  ASSERT_EQ(small.size(), 1U);
-  EXPECT_TRUE(small[0].feasible);
-  EXPECT_LE(static_cast<double>(small[0].params), 0.5 * (least + most));
-  const auto none = within(0.5 * least, "none");
-  ASSERT_EQ(none.size(), 1U);
-  EXPECT_FALSE(none[0].feasible) << "no net is so small";
-}
-
-TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
-  options_.targets_ms.clear();
-  options_.num_targets = 2;
-  options_.sample_targets = true;
-  options_.training.method.name = "bignas";
-  options_.training.method.epochs = 0.4;
-  run_once();
-  SpecializeOptions asked = options_;
-  asked.targets_ms = {1000};
-  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
-  std::string said;
-  const RunResult again =
-      specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
-        if (p.stage == "train") said = p.message;
-      });
-  EXPECT_EQ(said.rfind("trained for other targets: of the space's nets, which take ", 0), 0U)
-      << said;
-  ASSERT_EQ(again.targets.size(), 1U);
-  EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
 }
 
 TEST_F(PipelineTest, CantBeAskedBeforeItHasTrained) {

@@ -34,10 +34,16 @@ TargetResult held() {
           .dir = "nets/0.75ms"};
 }
 
+TargetResult in_int8() {
+  TargetResult target = held();
+  target.int8 = {.validation_accuracy = 0.8765, .test_accuracy = 0.8643, .model = "int8.onnx"};
+  return target;
+}
+
 TargetResult infeasible() { return {.target_ms = 0.01, .feasible = false, .minimum_ms = 0.123}; }
 
 TEST(TargetResultTest, ComesBackFromJson) {
-  for (const TargetResult& target : {held(), infeasible()}) {
+  for (const TargetResult& target : {held(), in_int8(), infeasible()}) {
     const nlohmann::ordered_json json = to_json(target);
     const TargetResult back = target_result_from_json(nlohmann::json::parse(json.dump()), "f");
     EXPECT_EQ(nlohmann::json(to_json(back)), nlohmann::json(json));
@@ -123,6 +129,21 @@ TEST(RunResultTest, HasAllFiguresInJson) {
     EXPECT_TRUE(json["targets"][2].contains(key)) << key;
   }
   EXPECT_EQ(json["targets"][2]["test_accuracy"], 0.905);  // a fraction
+}
+
+TEST(RunResultTest, HasWhatInt8AnswersInItsTable) {
+  RunResult found = result();
+  found.targets = {in_int8()};
+  EXPECT_EQ(to_json(found)["targets"][0]["int8"].dump(),
+            R"({"validation_accuracy":0.8765,"test_accuracy":0.8643,"model":"int8.onnx"})");
+  found.targets[0].replaced_ms.clear();
+  EXPECT_EQ(result_table(found),
+            "target ms | predicted ms | measured ms |  p90 ms | within target? | validation | test "
+            "top-1 | in float32 |   MMACs |   params\n"
+            "    0.750 |        0.710 |       0.700 |   0.740 |            yes |     87.65% |     "
+            "86.43% |     90.50% |    8.12 |   123456\n"
+            "latencies, validation and test top-1 are those of the nets in int8\n"
+            "target 0.750 ms: trained alone\n");
 }
 
 TEST(RunResultTest, IsATableWithPercentsAndNotes) {

@@ -176,11 +176,11 @@ TEST_F(ProblemTest, RefusesWhatDoesNotBelongTogether) {
   EXPECT_EQ(refusal(space_, additive_, other_accuracy),
             "[search::Problem] the accuracy predictor must be of space tiny, got one of other");
   EXPECT_EQ(refusal(space_, additive_, accuracy_, Constraints{.max_macs = 0.0}),
-            "[search::Problem] constraints.max_macs must be > 0, got 0.000000");
+            "[search::CostLimits] constraints.max_macs must be > 0, got 0.000000");
   EXPECT_EQ(refusal(space_, additive_, accuracy_, Constraints{.max_params = -1.0}),
-            "[search::Problem] constraints.max_params must be > 0, got -1.000000");
+            "[search::CostLimits] constraints.max_params must be > 0, got -1.000000");
   EXPECT_EQ(refusal(space_, additive_, accuracy_, Constraints{.max_memory_mb = NAN}),
-            "[search::Problem] constraints.max_memory_mb must be > 0, got nan");
+            "[search::CostLimits] constraints.max_memory_mb must be > 0, got nan");
 }
 
 TEST_F(ProblemTest, RefusesLimitsThatNothingFits) {

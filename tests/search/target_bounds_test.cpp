@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -64,6 +65,56 @@ TEST(TargetBounds, AreTheLargestNetsWithinTheTargets) {
     for (std::size_t d = 0; d < bounds->lowest.choices.size(); ++d) {
       EXPECT_GE(bounds->highest.choices[d], bounds->lowest.choices[d]);
     }
+  }
+}
+
+TEST(TargetBounds, KeepOtherLimits) {
+  for (auto& owned : testing::tiny_spaces()) {
+    const std::shared_ptr<const space::Space> space = std::move(owned);
+    const latency::BlockTable table = random_table(*space, 7);
+    const std::vector<space::Arch> all = testing::every_arch(*space);
+    std::vector<double> latencies_ms(all.size());
+    table.predict_ms(all, latencies_ms);
+    std::vector<double> sorted = latencies_ms;
+    std::sort(sorted.begin(), sorted.end());
+    const double fast_ms = sorted[sorted.size() / 2], slow_ms = sorted.back();
+    const auto middle = [&](std::int64_t (*count)(const graph::Graph&)) {
+      return 0.5 * static_cast<double>(count(space->graph(space->smallest())) +
+                                       count(space->graph(space->largest())));
+    };
+    std::vector<Constraints> cases{
+        {.max_macs = middle(graph::macs)},
+        {.max_params = middle(graph::params)},
+        {.max_macs = middle(graph::macs), .max_params = middle(graph::params)}};
+    if (space->is_chain()) {
+      cases.push_back({.max_memory_mb = middle(graph::peak_memory_bytes) / 1e6});
+    }
+    for (const Constraints& constraints : cases) {
+      const CostLimits limits(*space, constraints);
+      const auto bounds = target_bounds(space, table, fast_ms, slow_ms, constraints);
+      ASSERT_TRUE(bounds) << space->name();
+      EXPECT_LE(table.predict_ms(bounds->lowest), fast_ms);
+      EXPECT_LE(table.predict_ms(bounds->highest), slow_ms);
+      double most = 0, largest_between = 0;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        const bool above =
+            std::ranges::equal(bounds->lowest.choices, all[i].choices,
+                               [](std::uint8_t low, std::uint8_t high) { return low <= high; });
+        const bool below =
+            std::ranges::equal(all[i].choices, bounds->highest.choices,
+                               [](std::uint8_t low, std::uint8_t high) { return low <= high; });
+        if (above && below) {
+          EXPECT_TRUE(limits.allow(all[i])) << space->to_json(all[i]).dump();
+          largest_between = std::max(largest_between, macs(*space, all[i]));
+        }
+        if (latencies_ms[i] <= fast_ms && limits.allow(all[i])) {
+          most = std::max(most, macs(*space, all[i]));
+        }
+      }
+      EXPECT_GE(macs(*space, bounds->lowest), 0.4 * most) << space->name();
+      EXPECT_EQ(macs(*space, bounds->highest), largest_between);
+    }
+    EXPECT_FALSE(target_bounds(space, table, fast_ms, slow_ms, {.max_macs = 1}));
   }
 }
 

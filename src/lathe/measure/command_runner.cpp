@@ -59,6 +59,7 @@ void CommandRunner::begin() {
   const ProtocolOptions how{.command = options_.command,
                             .threads = options_.threads,
                             .batch = options_.batch,
+                            .precision = options_.precision,
                             .timeout_s = options_.timeout_s};
   protocol_ = options_.protocol == 2 ? make_worker_protocol(how, folder_.path())
                                      : make_call_protocol(how, folder_.path());
@@ -142,13 +143,24 @@ ModelFile CommandRunner::write(const graph::Net& net, const fs::path& path) cons
 StatedTurn CommandRunner::turn(const ModelFile& model, int warmup_runs, int runs, double max_ms) {
   for (int attempt = 0;; ++attempt) {
     try {
-      return protocol_->turn(model, warmup_runs, runs, max_ms);
+      StatedTurn turn = protocol_->turn(model, warmup_runs, runs, max_ms);
+      check_precision(turn);
+      return turn;
     } catch (const Error& error) {
       if (attempt == options_.retries) {
         throw Error("runner `" + options_.command + "`: " + error.what() + " (" +
                     std::to_string(attempt + 1) + " attempts)");
       }
     }
+  }
+}
+
+/// A program that says nothing of precision computes as its models do.
+void CommandRunner::check_precision(StatedTurn& turn) const {
+  if (turn.precision == kFloat32) {
+    turn.precision = options_.precision;
+  } else if (options_.precision != kFloat32 && turn.precision != options_.precision) {
+    throw Error("computes in " + turn.precision + " where its models are " + options_.precision);
   }
 }
 

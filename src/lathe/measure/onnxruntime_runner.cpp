@@ -111,6 +111,7 @@ class OnnxRuntimeRunner final : public ModelRunner {
   std::string runtime() const override {
     return std::string("onnxruntime ") + OrtGetApiBase()->GetVersionString() + " cpu";
   }
+  std::string precision() const override { return options_.precision; }
   int batch() const override { return options_.batch; }
   int threads() const override { return options_.threads; }
 

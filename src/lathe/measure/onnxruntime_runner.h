@@ -3,13 +3,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "lathe/measure/runner.h"
 
 namespace lathe::measure {
 
 struct OnnxRuntimeRunnerOptions {
-  WriteModel write_model;  ///< for the batch size
+  WriteModel write_model;            ///< for the batch size
+  std::string precision = kFloat32;  ///< of the files that it writes
   int threads = 1;
   int batch = 1;
   std::uint64_t seed = 1;  ///< of the inputs

@@ -12,6 +12,9 @@
 
 namespace lathe::measure {
 
+/// In which numbers nets compute unless something else is said.
+inline constexpr const char* kFloat32 = "float32";
+
 /// Prepares nets for one device, runtime, batch size and number of threads.
 class Runner {
  public:
@@ -30,7 +33,7 @@ class Runner {
   /// What distinguishes the measurements, as in a latency::Fingerprint.
   virtual std::string device() const = 0;
   virtual std::string runtime() const = 0;
-  virtual std::string precision() const { return "float32"; }
+  virtual std::string precision() const { return kFloat32; }
   virtual int batch() const = 0;
   virtual int threads() const = 0;
 };

@@ -8,6 +8,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/measure/process.h"
+#include "lathe/measure/runner.h"
 #include "lathe/measure/worker_process.h"
 
 namespace lathe::measure {
@@ -47,7 +48,7 @@ nlohmann::json shape_of(const ModelFile& model, int batch) {
 StatedTurn turn_of(const nlohmann::json& answer, double wall_ms) {
   StatedTurn turn{.device = json_member<std::string>(answer, "device", "answer"),
                   .runtime = json_member<std::string>(answer, "runtime", "answer"),
-                  .precision = "float32",
+                  .precision = kFloat32,
                   .first_ms = {},
                   .times_ms = json_member<std::vector<double>>(answer, "latencies_ms", "answer"),
                   .wall_ms = wall_ms,
@@ -80,6 +81,7 @@ class CallProtocol final : public RunnerProtocol {
                                          {"input_shape", shape_of(model, options_.batch)},
                                          {"batch", options_.batch},
                                          {"threads", options_.threads},
+                                         {"precision", options_.precision},
                                          {"warmup_runs", warmup_runs},
                                          {"runs", runs},
                                          {"max_ms", max_ms}};
@@ -168,7 +170,8 @@ class WorkerProtocol final : public RunnerProtocol {
     hello_ = ask({{"request", "hello"},
                   {"version", 2},
                   {"threads", options_.threads},
-                  {"batch", options_.batch}});
+                  {"batch", options_.batch},
+                  {"precision", options_.precision}});
     json_member<std::string>(hello_, "device", "answer to hello");
   }
 

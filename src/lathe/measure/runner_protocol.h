@@ -34,6 +34,7 @@ struct ProtocolOptions {
   std::string command;
   int threads = 1;
   int batch = 1;
+  std::string precision;   ///< of the models: the program is told
   double timeout_s = 300;  ///< for each answer
 };
 

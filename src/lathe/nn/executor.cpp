@@ -314,13 +314,18 @@ at::Tensor Executor::forward(const Binding& binding, const at::Tensor& x,
   check(binding, x);
   std::vector<Normalised> values(static_cast<std::size_t>(graph_.size()));
   values[0].z = options.precision == Precision::kBfloat16 ? x.to(at::kBFloat16) : x;
-  const bool joined =
-      options.kernels == Kernels::kLathe && kernels_run(values[0].z) && !options.observe;
-  if (options.observe) options.observe(0, values[0].z);
+  const bool joined = options.kernels == Kernels::kLathe && kernels_run(values[0].z) &&
+                      !options.observe && !options.replace;
+  const auto made = [&](int node) {
+    at::Tensor& value = values[static_cast<std::size_t>(node)].z;
+    if (options.observe) options.observe(node, value);
+    if (options.replace) value = options.replace(node, value);
+  };
+  made(0);
   for (const Operation& operation : !joined ? plain_ : options.training ? trained_ : joined_) {
-    Normalised& result = values[static_cast<std::size_t>(operation.result)];
-    result = execute(operation, binding, values, options);
-    if (options.observe) options.observe(operation.result, result.z);
+    values[static_cast<std::size_t>(operation.result)] =
+        execute(operation, binding, values, options);
+    made(operation.result);
     for (int i : operation.last) {
       values[static_cast<std::size_t>(i)] = {};
     }

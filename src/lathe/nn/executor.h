@@ -36,6 +36,9 @@ struct ForwardOptions {
   /// Sees the input and each node's output as it is made; of a batch norm and the activation that
   /// alone reads it, only the latter's. If set, no other nodes are joined.
   std::function<void(int node, const at::Tensor& output)> observe = {};
+  /// What is read in place of the input and of each node's output, as observe() sees them: the same
+  /// shape. If set, no other nodes are joined.
+  std::function<at::Tensor(int node, const at::Tensor& output)> replace = {};
 };
 
 /// A graph prepared for execution: nodes that run as one operation joined (see fusion.h),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -53,6 +54,22 @@ std::optional<Predictor> kept(const space::Space& space, const std::filesystem::
   return {};
 }
 
+/// Of the nets as they are in 8 bits, on so many validation images.
+std::vector<double> int8_top1(const Trained& trained, const train::Evaluator& evaluator,
+                              std::span<const graph::Graph> nets, std::int64_t images,
+                              const Int8Options& options, nn::Workers& workers) {
+  const Int8Evaluator int8(trained.dataset, options, trained.seed, trained.device());
+  std::vector<double> found(nets.size());
+  std::atomic<std::size_t> next{0};
+  workers.run([&](int) {
+    for (std::size_t i = next++; i < nets.size(); i = next++) {
+      found[i] = int8.top1(evaluator.extract(*trained.weights, nets[i]), trained.dataset.validation,
+                           images);
+    }
+  });
+  return found;
+}
+
 }  // namespace
 
 std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
@@ -69,20 +86,22 @@ std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
   const space::Space& space = *trained.space;
   const std::int64_t images =
       std::min(options.validation_images, trained.dataset.validation.size());
-  accuracy::SampleLog log(samples, space,
-                          {.space = space.name(),
-                           .task = space.task(),
-                           .dataset = trained.dataset.name,
-                           .weights = content_hash(trained.weights->state()),
-                           .validation_images = images,
-                           .seed = trained.seed});
+  accuracy::SampleLog log(
+      samples, space,
+      {.space = space.name(),
+       .task = space.task(),
+       .dataset = trained.dataset.name,
+       .weights = content_hash(trained.weights->state()) + (options.int8 ? " in int8" : ""),
+       .validation_images = images,
+       .seed = trained.seed});
   nn::Workers workers(options.threads, /*threads_each=*/1);
   const auto evaluate = [&](std::span<const space::Arch> some) {
     std::vector<graph::Graph> graphs;
     for (const space::Arch& arch : some) {
       graphs.push_back(space.graph(arch));
     }
-    return evaluator.validation_top1(*trained.weights, graphs, images, &workers);
+    return options.int8 ? int8_top1(trained, evaluator, graphs, images, *options.int8, workers)
+                        : evaluator.validation_top1(*trained.weights, graphs, images, &workers);
   };
   return train::collect_accuracy(archs, evaluate, kSubnetsPerPass * options.threads, log, progress);
 }

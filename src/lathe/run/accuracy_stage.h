@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "lathe/accuracy/sample.h"
 #include "lathe/core/progress.h"
 #include "lathe/latency/models/latency_model.h"
+#include "lathe/run/int8.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/run/train_stage.h"
@@ -21,6 +23,7 @@ namespace lathe::run {
 struct EvaluateSubnetsOptions {
   std::int64_t validation_images = 5000;  ///< for each; at most as many as there are
   int threads = 1;                        ///< subnets evaluated side by side
+  std::optional<Int8Options> int8;        ///< set: as they are in 8 bits
 };
 
 /// Evaluates `archs` on the validation split, batch norm recalibrated, into the file `samples`, one

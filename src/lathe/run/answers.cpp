@@ -110,10 +110,11 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
       }
     }
   }
-  const auto samples =
-      evaluate_subnets(shop.trained, shop.evaluator, archs,
-                       {.validation_images = images, .threads = threads_of(shop.job.threads)},
-                       shop.folder.candidates(), shop.progress);
+  const auto samples = evaluate_subnets(shop.trained, shop.evaluator, archs,
+                                        {.validation_images = images,
+                                         .threads = threads_of(shop.job.threads),
+                                         .int8 = shop.options.int8},
+                                        shop.folder.candidates(), shop.progress);
   std::map<space::Arch, double> evaluated;
   for (const accuracy::AccuracySample& sample : samples) {
     evaluated[sample.arch] = sample.accuracy;
@@ -160,11 +161,6 @@ SessionFn sessions(const Workshop& shop) {
   };
 }
 
-double validation_top1(const Workshop& shop, const graph::Net& net) {
-  return shop.evaluator.top1(nn::Executor(net.graph), nn::bind(net, shop.trained.weights->device()),
-                             shop.trained.dataset.validation);
-}
-
 /// Each of the archs as it is in the supernet, or trained alone where that is better.
 std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
                                       const std::vector<FineTuneOptions>& ways) {
@@ -181,18 +177,18 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
   std::map<space::Arch, Made> nets;
   for (const space::Arch& arch : archs) {
     graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
-    const double top1 = validation_top1(shop, net);
-    nets.emplace(arch, Made{std::move(net), top1, "with the others"});
+    nets.emplace(arch, made_of(shop, std::move(net), "with the others"));
   }
   for (const FineTuneOptions& way : ways) {
     std::vector<graph::Net> tuned =
         fine_tune(shop.trained, shop.job, shop.evaluator, archs, best->candidate.arch, way,
                   shop.folder, shop.progress);
     for (std::size_t i = 0; i < archs.size(); ++i) {
-      const double top1 = validation_top1(shop, tuned[i]);
-      if (Made& made = nets.at(archs[i]); top1 > made.validation_top1) {
-        made = {std::move(tuned[i]), top1,
-                way.from_scratch ? "alone, from scratch" : "with the others, then alone"};
+      Made alone =
+          made_of(shop, std::move(tuned[i]),
+                  way.from_scratch ? "alone, from scratch" : "with the others, then alone");
+      if (Made& made = nets.at(archs[i]); alone.quality() > made.quality()) {
+        made = std::move(alone);
       }
     }
   }
@@ -200,6 +196,19 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
 }
 
 }  // namespace
+
+Made made_of(const Workshop& shop, graph::Net net, std::string trained) {
+  const data::ImageSet& images = shop.trained.dataset.validation;
+  Made made{std::move(net), 0, std::move(trained)};
+  made.validation_top1 = shop.evaluator.top1(nn::Executor(made.net.graph),
+                                             nn::bind(made.net, shop.trained.device()), images);
+  if (shop.options.int8) {
+    const Int8Evaluator int8(shop.trained.dataset, *shop.options.int8, shop.trained.seed,
+                             shop.trained.device());
+    made.int8_validation_top1 = int8.top1(made.net, images);
+  }
+  return made;
+}
 
 std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
                                const std::vector<search::Candidate>& front,
@@ -241,12 +250,11 @@ std::vector<Answer> settled(const std::vector<Winner>& winners,
   std::vector<Answer> answers;
   std::size_t best = 0;  // of the answers that hold
   for (std::size_t i = 0; i < winners.size(); ++i) {
-    const Made& made = nets.at(winners[i].candidate.arch);
-    Answer answer{targets_ms[i], winners[i], made.net, made.validation_top1, made.trained, {}};
+    Answer answer{nets.at(winners[i].candidate.arch), targets_ms[i], winners[i], {}};
     const bool faster_holds = i > 0 && answers[best].winner.holds();
     if (faster_holds && (!answer.winner.holds() ||
                          answers[best].winner.candidate.arch == answer.winner.candidate.arch ||
-                         answers[best].validation_top1 >= answer.validation_top1)) {
+                         answers[best].quality() >= answer.quality())) {
       const double same_as_ms = answers[best].same_as_ms.value_or(answers[best].target_ms);
       answer = answers[best];
       answer.target_ms = targets_ms[i];
@@ -277,9 +285,10 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
 std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<double>& targets_ms,
                                        double predicted_ms) {
   const space::Arch& arch = *shop.trained.arch;
-  graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
-  const double top1 = validation_top1(shop, net);
-  const search::Candidate candidate{arch, predicted_ms, top1};
+  const Made made =
+      made_of(shop, shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch)),
+              "alone");
+  const search::Candidate candidate{arch, predicted_ms, made.quality()};
   std::vector<search::TargetResult> targets;
   for (const double target_ms : targets_ms) {
     targets.push_back({.target_ms = target_ms, .feasible = true, .candidates = {candidate}});
@@ -287,7 +296,7 @@ std::vector<Answer> answers_of_one_net(const Workshop& shop, const std::vector<d
   const std::vector<Winner> winners = winners_of(shop, targets, {}, sessions(shop));
   std::vector<Answer> answers;
   for (std::size_t i = 0; i < targets_ms.size(); ++i) {
-    answers.push_back({targets_ms[i], winners[i], net, top1, "alone", {}});
+    answers.push_back({made, targets_ms[i], winners[i], {}});
     if (i > 0) {
       answers.back().same_as_ms = targets_ms.front();
     }

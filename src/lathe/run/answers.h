@@ -33,13 +33,21 @@ struct Workshop {
   const ProgressFn& progress;
 };
 
+/// A net and how good it is.
+struct Made {
+  graph::Net net;              ///< batch norm recalibrated
+  double validation_top1 = 0;  ///< in float32, on images that had a part in choosing it
+  std::string trained;         ///< for people: how its weights came about
+  std::optional<double> int8_validation_top1 = {};  ///< where answers are in 8 bits
+
+  /// What nets are compared by: their accuracy as they are handed over.
+  double quality() const { return int8_validation_top1.value_or(validation_top1); }
+};
+
 /// The net for a target, as it is handed over.
-struct Answer {
+struct Answer : Made {
   double target_ms = 0;
   Winner winner;
-  graph::Net net;              ///< batch norm recalibrated
-  double validation_top1 = 0;  ///< of `net`, on images that had a part in choosing it
-  std::string trained;         ///< for people: how its weights came about
   /// The faster target whose answer this is too: nothing slower was found to be better.
   std::optional<double> same_as_ms;
 };
@@ -53,12 +61,8 @@ struct AnswerOptions {
 /// What the files of a target are called by: `0.75ms`.
 std::string target_name(double target_ms);
 
-/// A net and how good it is.
-struct Made {
-  graph::Net net;
-  double validation_top1 = 0;
-  std::string trained;  ///< for people
-};
+/// `net` evaluated on the validation images, in 8 bits too where options say so.
+Made made_of(const Workshop& shop, graph::Net net, std::string trained);
 
 /// The first of each target's candidates that holds when measured, as find_winners(); kept in files
 /// of the folder, so that what was measured once has decided. `front` may help out.
@@ -74,12 +78,11 @@ std::vector<Answer> settled(const std::vector<Winner>& winners,
 
 /// For each feasible target, ascending. Of a supernet:
 /// the best predicted candidates are evaluated on the validation images, and ranked by that and the
-/// prediction together, each weighted by its error, unless the predictor is so sure that no evaluation
-/// could matter; the first that holds its target when measured
-/// wins; the winners are trained on alone where options say so, and keep what is better on the
-/// validation images; a target whose answer is worse there than a faster target's gets that one.
-/// Candidates, winners and the training have files of their own in the folder, which a resumed run
-/// goes on from.
+/// prediction together, each weighted by its error, unless the predictor is so sure that no
+/// evaluation could matter; the first that holds its target when measured wins; the winners are
+/// trained on alone where options say so, and keep what is better on the validation images; a
+/// target whose answer is worse there than a faster target's gets that one. Candidates, winners and
+/// the training have files of their own in the folder, which a resumed run goes on from.
 std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
                                  const AnswerOptions& options);
 

@@ -12,7 +12,6 @@
 
 #include "lathe/core/file.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/nn/executor.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/answers.h"
 #include "lathe/run/fine_tune_stage.h"
@@ -135,9 +134,7 @@ std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) c
                                            archs.front(), ways.front(), folder_, progress_);
   std::map<space::Arch, Made> made;
   for (std::size_t i = 0; i < archs.size(); ++i) {
-    const double top1 = evaluator_->top1(nn::Executor(nets[i].graph), nn::bind(nets[i]),
-                                         trained_.dataset.validation);
-    made.emplace(archs[i], Made{std::move(nets[i]), top1, "alone, from scratch"});
+    made.emplace(archs[i], made_of(shop(), std::move(nets[i]), "alone, from scratch"));
   }
   return made;
 }
@@ -161,7 +158,7 @@ std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
   });
   const std::map<space::Arch, Made> nets = train(winners);
   for (Winner& winner : winners) {
-    winner.candidate.predicted_accuracy = nets.at(winner.candidate.arch).validation_top1;
+    winner.candidate.predicted_accuracy = nets.at(winner.candidate.arch).quality();
   }
   return settled(winners, targets_ms, nets);
 }

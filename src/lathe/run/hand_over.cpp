@@ -1,12 +1,14 @@
 #include "lathe/run/hand_over.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
 #include "lathe/run/certificate.h"
+#include "lathe/run/int8.h"
 #include "lathe/run/net_file.h"
 #include "lathe/space/subspace.h"
 
@@ -14,6 +16,7 @@ namespace lathe::run {
 namespace {
 
 constexpr int kSessions = 3;
+constexpr const char* kInt8Model = "model_int8.onnx";
 
 struct Anew {
   double p90_ms = 0;  ///< of all runs
@@ -33,6 +36,19 @@ Anew measured_anew(const Workshop& shop, const graph::Net& net) {
     session_ms.push_back(quantile(some, shop.options.quantile));
   }
   return {quantile(times_ms, 0.9), std::move(session_ms), measure::together(reported)};
+}
+
+/// Writes the net in 8 bits into `dir`. `known`: what a faster target says of the same net.
+Int8Result save_int8(const Workshop& shop, const Answer& answer, const DescribedNet& net,
+                     const std::filesystem::path& dir, const std::optional<Int8Result>& known) {
+  const Int8Evaluator int8(shop.trained.dataset, *shop.options.int8, shop.trained.seed,
+                           shop.trained.device());
+  const deploy::QuantizedNet quantized = int8.quantize(answer.net);
+  save_int8_onnx(dir / kInt8Model, net, quantized);
+  return known ? *known
+               : Int8Result{.validation_accuracy = *answer.int8_validation_top1,
+                            .test_accuracy = int8.top1(quantized, shop.trained.dataset.test),
+                            .model = kInt8Model};
 }
 
 }  // namespace
@@ -85,7 +101,11 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   judge(result);
   result.same_as_ms = answer.same_as_ms;
   result.dir = "nets/" + name;
-  save_all_formats(dir, {answer.net, *named.space, named.arch, input});
+  const DescribedNet described{answer.net, *named.space, named.arch, input};
+  save_all_formats(dir, described);
+  if (shop.options.int8) {
+    result.int8 = save_int8(shop, answer, described, dir, result.int8);
+  }
   write_json(dir / "certificate.json", certificate(shop, result));
   write_json(done, to_json(result));
   return result;

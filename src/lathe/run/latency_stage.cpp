@@ -118,8 +118,10 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
       auto model = train::fit_latency_model(kKind, space, here, samples, {.seed = seed});
       model->set_validation(error);
       progress({"latency", 0, 0,
-                fmt::format("ridge of {} whole nets on {} ({}); nets left out of it: {}",
-                            samples.size(), here.device, here.runtime,
+                fmt::format("ridge of {} whole nets{} on {} ({}); nets left out of it: {}",
+                            samples.size(),
+                            here.precision == measure::kFloat32 ? "" : " in " + here.precision,
+                            here.device, here.runtime,
                             error ? fmt::format("MAPE {:.1f}%, Spearman {:.3f}", 100 * error->mape,
                                                 error->spearman)
                                   : "too few to say")});

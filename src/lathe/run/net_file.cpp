@@ -1,21 +1,16 @@
 #include "lathe/run/net_file.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/deploy/onnx.h"
-#include "lathe/deploy/quantize.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/nn/executor.h"
 #include "lathe/space/space_file.h"
-#include "lathe/train/batch.h"
 
 namespace lathe::run {
 namespace {
@@ -28,20 +23,6 @@ deploy::OnnxOptions onnx_options(const DescribedNet& net, int opset) {
   return {.opset = opset,
           .doc = net.space.to_json(net.arch).dump(),
           .metadata = metadata(net.input, Normalizes::kNet)};
-}
-
-/// Pixels in [0, 1] of `count` images, in batches that don't grow with their size.
-deploy::CalibrationBatches pixel_batches(const data::ImageSet& images, std::int64_t count) {
-  constexpr std::int64_t kBatchPixels = 64 * 64 * 64;
-  const std::int64_t pixels = std::int64_t{images.image_size()} * images.image_size();
-  const auto channels = static_cast<std::size_t>(images.channels());
-  const data::Normalization none{std::vector<float>(channels, 0), std::vector<float>(channels, 1)};
-  const auto batches = data::Batches::over(data::fixed_subset(images.size(), count, 0),
-                                           std::clamp<std::int64_t>(kBatchPixels / pixels, 1, 64));
-  return [=, next = std::int64_t{0}]() mutable -> std::optional<FloatTensor> {
-    if (next == batches.count()) return std::nullopt;
-    return nn::from_torch(train::make_batch(images, batches[next++], std::nullopt, none).images);
-  };
 }
 
 /// What a file says of its input; nothing if it is of a version that didn't.
@@ -87,13 +68,9 @@ void save_onnx(const std::filesystem::path& path, const DescribedNet& net, int o
 }
 
 Int8File save_int8_onnx(const std::filesystem::path& path, const DescribedNet& net,
-                        const data::Dataset& dataset, const Int8Options& options) {
-  const graph::Net handed_over = as_handed_over(net);
-  const deploy::QuantizedNet quantized = deploy::quantize(
-      handed_over, pixel_batches(dataset.train.resized(net.input.size), options.calibration_images),
-      {.ranges = options.ranges});
-  deploy::OnnxOptions onnx = onnx_options(net, options.opset);
-  const std::int64_t float_size_bytes = deploy::onnx_size_bytes(handed_over, onnx);
+                        const deploy::QuantizedNet& quantized, int opset) {
+  deploy::OnnxOptions onnx = onnx_options(net, opset);
+  const std::int64_t float_size_bytes = deploy::onnx_size_bytes(as_handed_over(net), onnx);
   onnx.metadata["precision"] = R"("int8")";
   deploy::export_quantized_onnx(quantized, path, onnx);
   return {static_cast<std::int64_t>(std::filesystem::file_size(path)), float_size_bytes};

@@ -9,9 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "lathe/data/dataset.h"
-#include "lathe/deploy/activation_range.h"
 #include "lathe/deploy/onnx.h"
+#include "lathe/deploy/quantize.h"
 #include "lathe/graph/fold.h"
 #include "lathe/run/net_input.h"
 #include "lathe/space/space.h"
@@ -39,24 +38,17 @@ void save_onnx(const std::filesystem::path& path, const DescribedNet& net,
                int opset = deploy::OnnxOptions{}.opset);
 void save_torchscript(const std::filesystem::path& path, const DescribedNet& net);
 
-struct Int8Options {
-  std::int64_t calibration_images = 512;  ///< of the training images; all if there are fewer
-  deploy::RangeRule ranges = deploy::RangeRule::kLeastError;
-  int opset = deploy::OnnxOptions{}.opset;
-};
-
 /// The sizes of the two files.
 struct Int8File {
   std::int64_t size_bytes = 0;
   std::int64_t float_size_bytes = 0;
 };
 
-/// Writes what save_onnx() writes, quantized (deploy::quantize), with `precision` ("int8") among
-/// the metadata. Ranges are those of training images of `dataset` as they are, without
-/// augmentation, the same ones each time. @throws Error as deploy::quantize and
-/// deploy::export_quantized_onnx; std::invalid_argument if there are to be no images.
+/// Writes what save_onnx() writes with the integers of `quantized` (run::quantized() of the net),
+/// and `precision` ("int8") among the metadata. @throws Error as deploy::export_quantized_onnx.
 Int8File save_int8_onnx(const std::filesystem::path& path, const DescribedNet& net,
-                        const data::Dataset& dataset, const Int8Options& options = {});
+                        const deploy::QuantizedNet& quantized,
+                        int opset = deploy::OnnxOptions{}.opset);
 
 /// Writes arch.json, weights.safetensors, model.onnx and model.pt into `folder`; the last is read
 /// back and compared with the net. @throws Error as these, or if it differs.

@@ -6,11 +6,13 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lathe/measure/collect.h"
 #include "lathe/measure/runner.h"
+#include "lathe/run/int8.h"
 #include "lathe/run/train_stage.h"
 #include "lathe/search/search_targets.h"
 #include "lathe/train/fit_perceptron.h"
@@ -47,9 +49,12 @@ struct SpecializeOptions {
   std::vector<double> targets_ms;  ///< empty: num_targets, evenly over the reachable range
   int num_targets = 5;
   LatencyOptions latency;
+  /// Set: nets are compared, judged and handed over in 8 bits; the runner has to time them so.
+  /// Trained and predicted they are in float32 all the same.
+  std::optional<Int8Options> int8;
   AccuracyOptions accuracy;
   search::SearchOptions search;
-  /// What answers may cost besides latency, of the space that is trained; empty: as `search` says.
+  /// What answers may cost besides latency, of the whole space; empty: as `search` says.
   std::function<search::Constraints(const space::Space&)> limits;
   /// What a run may take beside time, of runners that say so; infinity: whatever it takes.
   double max_energy_mj = std::numeric_limits<double>::infinity();

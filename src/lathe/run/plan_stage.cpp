@@ -12,6 +12,7 @@
 #include "lathe/core/file.h"
 #include "lathe/run/device_noise.h"
 #include "lathe/run/forecast.h"
+#include "lathe/run/specialize.h"
 #include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/target_bounds.h"
 #include "lathe/space/slot_chain.h"
@@ -67,6 +68,7 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
                .augment = trained.augment};
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
                     .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size};
+  double int8_s = 0;  // of an answer: its candidates, itself on validation and test images
   const double trying_s = seconds_of([&] {
     narrow(part, growing(job, 1.0), bounds);
     TrainJob small = growing(job, 1.0);
@@ -81,8 +83,16 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
     inputs.evaluation_s =
         evaluation_s(*part.weights, evaluator, trained.space->graph(bounds.lowest),
                      options.accuracy.validation_images, threads_of(job.threads));
+    if (options.int8) {
+      constexpr double kEvaluations = 8;
+      const Int8Evaluator int8(part.dataset, *options.int8, part.seed, part.device());
+      const graph::Net net = evaluator.extract(*part.weights, trained.space->graph(bounds.lowest));
+      int8_s = kEvaluations * seconds_of([&] {
+                 int8.top1(net, part.dataset.validation, options.accuracy.validation_images);
+               });
+    }
   });
-  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s);
+  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s) + int8_s;
   inputs.seconds_left = options.budget_s - elapsed_s - trying_s;
   return inputs;
 }
@@ -119,6 +129,7 @@ Decided decided_from_json(const nlohmann::json& json, const space::Space& space,
 /// Bounds of which the lower net holds the fastest target when it is measured. A model that errs
 /// there is corrected by the ratio that was seen.
 Bounds measured_bounds(const Trained& trained, const latency::LatencyModel& latency,
+                       const search::Constraints& constraints,
                        const std::vector<double>& targets_ms, const MeasureFn& measure) {
   constexpr int kTries = 6;
   constexpr double kMargin = 0.98;  // what is left to the next measurement
@@ -126,7 +137,7 @@ Bounds measured_bounds(const Trained& trained, const latency::LatencyModel& late
   double limit_ms = kMargin * targets_ms.front();  // of predictions
   for (int attempt = 0; attempt < kTries; ++attempt) {
     const auto found = search::target_bounds(trained.space, latency, limit_ms,
-                                             std::max(limit_ms, targets_ms.back()));
+                                             std::max(limit_ms, targets_ms.back()), constraints);
     if (!found) {
       break;
     }
@@ -147,7 +158,8 @@ Decided decide(const Trained& trained, const RunOptions& options,
   if (trained.space->decisions().empty()) {
     decided.bounds = {trained.space->largest(), trained.space->largest()};
   } else if (options.sample_targets || options.budget_s > 0) {
-    decided.bounds = measured_bounds(trained, latency, targets_ms, measure);
+    decided.bounds = measured_bounds(trained, latency, constraints_of(options, *trained.space),
+                                     targets_ms, measure);
     const auto part =
         space::make_subspace(trained.space, decided.bounds->lowest, decided.bounds->highest);
     if (too_few_nets(*part, options.accuracy)) {  // for a predictor, and to choose from

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -33,6 +34,14 @@ const char* answer_word(const TargetResult& target) {
     default:
       return "undecided";
   }
+}
+
+/// On the validation and the test images, as the net is used, and in float32 if it isn't so.
+std::string accuracy_columns(const TargetResult& target) {
+  const auto column = [](double accuracy) { return fmt::format("{:>9.2f}% | ", 100 * accuracy); };
+  return target.int8 ? column(target.int8->validation_accuracy) +
+                           column(target.int8->test_accuracy) + column(target.test_accuracy)
+                     : column(target.validation_accuracy) + column(target.test_accuracy);
 }
 
 /// What the runner said beside the time; empty if it said nothing.
@@ -91,6 +100,11 @@ nlohmann::ordered_json to_json(const TargetResult& t) {
   json["predicted_accuracy"] = t.predicted_accuracy;
   json["validation_accuracy"] = t.validation_accuracy;
   json["test_accuracy"] = t.test_accuracy;
+  if (t.int8) {
+    json["int8"] = {{"validation_accuracy", t.int8->validation_accuracy},
+                    {"test_accuracy", t.int8->test_accuracy},
+                    {"model", t.int8->model}};
+  }
   json["macs"] = t.macs;
   json["params"] = t.params;
   json["input_size"] = t.input_size;
@@ -133,6 +147,12 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
   t.predicted_accuracy = json_member<double>(json, "predicted_accuracy", where);
   t.validation_accuracy = json_member<double>(json, "validation_accuracy", where);
   t.test_accuracy = json_member<double>(json, "test_accuracy", where);
+  if (json.contains("int8")) {
+    const auto& int8 = json.at("int8");
+    t.int8 = {.validation_accuracy = json_member<double>(int8, "validation_accuracy", where),
+              .test_accuracy = json_member<double>(int8, "test_accuracy", where),
+              .model = json_member<std::string>(int8, "model", where)};
+  }
   t.macs = json_member<std::int64_t>(json, "macs", where);
   t.params = json_member<std::int64_t>(json, "params", where);
   t.input_size = json_member<int>(json, "input_size", where);
@@ -171,11 +191,13 @@ nlohmann::ordered_json to_json(const RunResult& result) {
 }
 
 std::string result_table(const RunResult& result) {
+  const bool int8 = std::ranges::any_of(result.targets, [](const auto& t) { return !!t.int8; });
   std::string text =
-      fmt::format("{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>10} | {:>10} | {:>7} | {:>8}\n",
+      fmt::format("{:>9} | {:>12} | {:>11} | {:>7} | {:>14} | {:>10} | {:>10} | {}{:>7} | {:>8}\n",
                   "target ms", "predicted ms", "measured ms", "p90 ms", "within target?",
-                  "validation", "test top-1", "MMACs", "params");
-  std::string notes;
+                  "validation", "test top-1", int8 ? "in float32 | " : "", "MMACs", "params");
+  std::string notes =
+      int8 ? "latencies, validation and test top-1 are those of the nets in int8\n" : "";
   std::size_t feasible = 0, same = 0;
   for (const TargetResult& t : result.targets) {
     if (!t.feasible) {
@@ -187,12 +209,10 @@ std::string result_table(const RunResult& result) {
       continue;
     }
     ++feasible;
-    text += fmt::format(
-        "{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {:>9.2f}% | {:>9.2f}% | {:>7.2f} | "
-        "{:>8}\n",
-        t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms, answer_word(t),
-        100 * t.validation_accuracy, 100 * t.test_accuracy, static_cast<double>(t.macs) / 1e6,
-        t.params);
+    text +=
+        fmt::format("{:>9.3f} | {:>12.3f} | {:>11.3f} | {:>7.3f} | {:>14} | {}{:>7.2f} | {:>8}\n",
+                    t.target_ms, t.predicted_ms, t.measured_ms, t.measured_p90_ms, answer_word(t),
+                    accuracy_columns(t), static_cast<double>(t.macs) / 1e6, t.params);
     if (t.same_as_ms) {
       ++same;
       notes += fmt::format("target {:.3f} ms: the net of {:.3f} ms, no slower one was better\n",

@@ -15,7 +15,14 @@
 
 namespace lathe::run {
 
-/// The answer for one latency target. Accuracies are fractions.
+/// The net of an answer in 8 bits, which is what was measured then.
+struct Int8Result {
+  double validation_accuracy = 0;
+  double test_accuracy = 0;
+  std::string model;  ///< in the answer's folder
+};
+
+/// The answer for one latency target. Accuracies are fractions, of the net in float32.
 struct TargetResult {
   double target_ms = 0;
   bool feasible = true;
@@ -38,6 +45,7 @@ struct TargetResult {
   double predicted_accuracy = 0;
   double validation_accuracy = 0;  ///< of the net handed over; these images had a part in choosing
   double test_accuracy = 0;        ///< of images that nothing else looked at
+  std::optional<Int8Result> int8;  ///< of a run in 8 bits
   std::int64_t macs = 0;
   std::int64_t params = 0;
   int input_size = 0;                ///< height and width of the net's input
@@ -78,7 +86,7 @@ TargetResult target_result_from_json(const nlohmann::json& json, const std::stri
 nlohmann::ordered_json to_json(const RunResult& result);
 
 /// The final table as text, one line a target, with notes on replaced winners and infeasible
-/// targets below.
+/// targets below. Of a run in 8 bits, accuracies are the int8 nets', with a column of float32's.
 std::string result_table(const RunResult& result);
 
 }  // namespace lathe::run

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -12,6 +14,7 @@
 #include "lathe/core/random.h"
 #include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
+#include "lathe/run/beyond_training.h"
 #include "lathe/run/hand_over.h"
 #include "lathe/search/reachable_range.h"
 #include "lathe/space/subspace.h"
@@ -93,6 +96,13 @@ void tell_part(const Trained& trained, const latency::LatencyModel& whole, const
                         of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms)});
 }
 
+std::vector<double> all_of(const Asked& asked) {
+  std::vector<double> targets_ms;
+  for (const TargetResult& target : asked.infeasible) targets_ms.push_back(target.target_ms);
+  targets_ms.insert(targets_ms.end(), asked.feasible_ms.begin(), asked.feasible_ms.end());
+  return targets_ms;
+}
+
 /// What is predicted of medians, at the quantile that is asked for.
 void to_quantile(search::SearchResult& found, const std::vector<double>& targets_ms,
                  const DeviceNoise& noise) {
@@ -119,23 +129,36 @@ std::vector<double> medians_of(const std::vector<double>& targets_ms, const Devi
   return medians_ms;
 }
 
+search::Constraints constraints_of(const SpecializeOptions& options, const space::Space& space) {
+  return options.limits ? options.limits(space::whole_of(space)) : options.search.constraints;
+}
+
 Asked ask(const SpecializeOptions& options, const space::Space& space,
           const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
           const ProgressFn& progress) {
   check(options);
-  search::ReachableRange range = search::reachable_range(space, latency);
+  const search::Constraints constraints = constraints_of(options, space);
+  const bool limited = constraints != search::Constraints{};
+  const std::optional<search::ReachableRange> within =
+      limited ? search::range_within(space, latency, search::CostLimits(space, constraints))
+              : search::reachable_range(space, latency);
+  search::ReachableRange range = within ? *within : search::reachable_range(space, latency);
   range.fastest.predicted_ms *= noise.tail;
   range.slowest.predicted_ms *= noise.tail;
+  const double fastest_ms =
+      within ? range.fastest.predicted_ms : std::numeric_limits<double>::infinity();
   progress({"latency", 0, 0,
-            fmt::format("reachable: {:.3f} to {:.3f} ms (predicted)", range.fastest.predicted_ms,
-                        range.slowest.predicted_ms)});
+            within ? fmt::format("reachable{}: {:.3f} to {:.3f} ms (predicted)",
+                                 limited ? " within the limits" : "", fastest_ms,
+                                 range.slowest.predicted_ms)
+                   : "no net is within the limits"});
   Asked asked;
   for (const double target_ms : targets_of(options, range, folder)) {
-    if (target_ms >= range.fastest.predicted_ms) {
+    if (target_ms >= fastest_ms) {
       asked.feasible_ms.push_back(target_ms);
     } else {
       asked.infeasible.push_back(
-          {.target_ms = target_ms, .feasible = false, .minimum_ms = range.fastest.predicted_ms});
+          {.target_ms = target_ms, .feasible = false, .minimum_ms = fastest_ms});
     }
   }
   progress({"latency", 0, 0,
@@ -146,6 +169,10 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
 
 RunResult begun_result(const Trained& trained, const Device& device,
                        const SpecializeOptions& options) {
+  if (options.int8 && device.runner->precision() == measure::kFloat32) {
+    throw std::invalid_argument("[run::begun_result] int8 needs a runner of nets in 8 bits, got " +
+                                device.runner->precision());
+  }
   return {.dataset = trained.dataset.name,
           .input = net_input(trained.dataset, device.space->task().input_size),
           .device = device.latency->fingerprint(),
@@ -163,9 +190,7 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
     options.strategy = search::Strategy::kPareto;
   }
   options.candidates_per_target = std::max(options.candidates_per_target, shop.options.candidates);
-  if (shop.options.limits) {
-    options.constraints = shop.options.limits(*shop.trained.space);
-  }
+  options.constraints = constraints_of(shop.options, *shop.trained.space);
   Rng rng = Rng::derived(shop.trained.seed, {kSearchStream});
   search::SearchResult found =
       search::search_targets(*shop.trained.space, latency, *predictor.model,
@@ -226,6 +251,10 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
   const DeviceNoise noise = measure_noise(device, options, folder, progress);
   RunResult result = begun_result(trained, device, options);
   Asked asked = ask(options, *trained.space, *latency, noise, folder, progress);
+  tell_beyond(from, trained, device, *latency,
+              beyond_training(trained, device, *latency, constraints_of(options, *trained.space),
+                              medians_of(all_of(asked), noise)),
+              noise.tail, folder, progress);
   result.targets = std::move(asked.infeasible);
   if (options.dry_run) {
     return result;

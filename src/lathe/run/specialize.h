@@ -22,12 +22,17 @@ struct Asked {
   std::vector<TargetResult> infeasible;
 };
 
-/// The options' targets, or as many as they say evenly over what the nets of `space` take by
-/// `latency` at the quantile, which is told; and those that the folder's result has already.
+/// The options' targets, or as many as they say evenly over what the nets of `space` that keep the
+/// limits take by `latency` at the quantile, which is told; and those that the folder's result has
+/// already. None can be met where no net keeps the limits.
 /// @throws std::invalid_argument unless targets are finite and > 0, or if there are none.
 Asked ask(const SpecializeOptions& options, const space::Space& space,
           const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
           const ProgressFn& progress);
+
+/// The options' limits beside latency, in numbers: shares are of the largest net of the whole
+/// space, of which `space` may be a part.
+search::Constraints constraints_of(const SpecializeOptions& options, const space::Space& space);
 
 /// What medians may be for targets at the quantile that is asked for.
 std::vector<double> medians_of(const std::vector<double>& targets_ms, const DeviceNoise& noise);
@@ -49,6 +54,7 @@ std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const 
 void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result);
 
 /// The figures of a result that are known before the search.
+/// @throws std::invalid_argument if nets are to be in 8 bits and the runner times others.
 RunResult begun_result(const Trained& trained, const Device& device,
                        const SpecializeOptions& options);
 

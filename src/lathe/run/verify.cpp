@@ -130,7 +130,7 @@ std::unique_ptr<measure::Runner> open_runner(const Certified& certified, const s
   auto runner = options.make_runner(measure::random_net(space, space.largest(), 1), then.runtime);
   if (const auto different = latency::difference(then, measure::fingerprint(*runner, space))) {
     throw Error(where + ": measured under other conditions (" + *different +
-                "); verify with the --runner, --threads and --batch of that run");
+                "); verify with the --runner, --precision, --threads and --batch of that run");
   }
   return runner;
 }

@@ -10,6 +10,7 @@
 #include "lathe/core/random.h"
 #include "lathe/latency/models/latency_model.h"
 #include "lathe/search/chain/path_sampler.h"
+#include "lathe/search/cost_limits.h"
 #include "lathe/search/repair.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/slot_costs.h"
@@ -17,23 +18,14 @@
 
 namespace lathe::search {
 
-/// What a net may cost besides latency; unset: anything.
-struct Constraints {
-  std::optional<double> max_macs;       ///< multiply-accumulates, graph::macs()
-  std::optional<double> max_params;     ///< graph::params()
-  std::optional<double> max_memory_mb;  ///< graph::peak_memory_bytes() / 1e6
-  bool operator==(const Constraints&) const = default;
-};
-
 /// Immutable and thread-safe. The space and the models must outlive it. An arch that is passed in
 /// must be one of the space.
 class Problem {
  public:
   /// Milliseconds for spaces of a few thousand distinct blocks, some tens where MACs, parameters or
   /// memory are constrained.
-  /// @throws std::invalid_argument if a model is of another space, or a constraint not finite and
-  /// > 0; Error as the latency model's, if the space has too many blocks to list and a constraint
-  /// is set, or if memory is limited in a space whose blocks are no chain.
+  /// @throws std::invalid_argument if a model is of another space, or as CostLimits; Error as the
+  /// latency model's, or as CostLimits.
   Problem(const space::Space& space, const latency::LatencyModel& latency,
           const accuracy::AccuracyPredictor& accuracy, const Constraints& constraints = {});
   Problem(space::Space&&, const latency::LatencyModel&, const accuracy::AccuracyPredictor&,
@@ -44,14 +36,14 @@ class Problem {
   const space::Space& space() const { return *space_; }
   const latency::LatencyModel& latency() const { return *latency_; }
   const accuracy::AccuracyPredictor& accuracy() const { return *accuracy_; }
-  const Constraints& constraints() const { return constraints_; }
+  const Constraints& constraints() const { return limits_.constraints(); }
 
   /// Through the model's slot costs where it has them: tens of nanoseconds.
   /// @throws Error as LatencyModel::predict_ms().
   double latency_ms(const space::Arch& arch) const;
 
   /// Whether it is within the constraints; latency has no part in it.
-  bool allowed(const space::Arch& arch) const;
+  bool allowed(const space::Arch& arch) const { return limits_.allow(arch); }
   /// allowed(), and latency_ms() at most `limit_ms`.
   bool fits(const space::Arch& arch, double limit_ms) const {
     return latency_ms(arch) <= limit_ms && allowed(arch);
@@ -78,27 +70,27 @@ class Problem {
   }
 
   /// Of the constraints, those that are sums over slots: the costs, and the most that they may be.
-  std::vector<std::pair<const space::SlotCosts*, double>> additive_constraints() const;
+  std::vector<std::pair<const space::SlotCosts*, double>> additive_constraints() const {
+    return limits_.additive();
+  }
   /// Null where latency is not additive.
   const space::SlotCosts* latency_costs() const { return latency_costs_; }
   /// Null where latency is not additive, or the space too entangled for exact walks.
   const space::SlotChain* chain() const { return chain_ ? &*chain_ : nullptr; }
   /// Of each transition of the chain(); infinity for those that need too much memory.
-  std::vector<double> transition_latency_ms() const;
+  std::vector<double> transition_latency_ms() const {
+    return limits_.without_forbidden(*chain_, chain_->costs(*latency_costs_));
+  }
 
  private:
-  bool within_memory(const space::Arch& arch) const;
   void require_feasible(const char* function, double limit_ms) const;
   std::optional<TimedArch> find_fastest() const;
 
   const space::Space* space_;
   const latency::LatencyModel* latency_;
   const accuracy::AccuracyPredictor* accuracy_;
-  Constraints constraints_;
+  CostLimits limits_;
   const space::SlotCosts* latency_costs_;
-  std::optional<space::SlotCosts> macs_;  // each if constrained
-  std::optional<space::SlotCosts> params_;
-  std::optional<space::SlotCosts> memory_mb_;  // at(): megabytes alive at once in the slot
   std::optional<space::SlotChain> chain_;
   std::optional<PathSampler> sampler_;  // refers to chain_
   std::optional<TimedArch> fastest_;

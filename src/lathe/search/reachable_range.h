@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 
 #include "lathe/latency/models/latency_model.h"
+#include "lathe/search/cost_limits.h"
 #include "lathe/search/repair.h"
 #include "lathe/space/space.h"
 
@@ -32,5 +35,15 @@ ReachableRange reachable_range(const space::Space& space, const latency::Latency
 /// Its fastest net alone, in half the time.
 TimedArch fastest_net(const space::Space& space, const latency::LatencyModel& latency,
                       const RangeOptions& options = {});
+
+/// The same two of the nets that keep `limits`, by the same descents, so that where a limit is in
+/// the way they are local optima. Nothing if no net was found that keeps them.
+std::optional<ReachableRange> range_within(const space::Space& space,
+                                           const latency::LatencyModel& latency,
+                                           const CostLimits& limits,
+                                           const RangeOptions& options = {});
+std::optional<TimedArch> fastest_within(const space::Space& space,
+                                        const std::function<double(const space::Arch&)>& latency_ms,
+                                        const CostLimits& limits, const RangeOptions& options = {});
 
 }  // namespace lathe::search

@@ -1,5 +1,8 @@
 #include "lathe/search/target_bounds.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -8,6 +11,7 @@
 
 #include "lathe/graph/counts.h"
 #include "lathe/search/budget_program.h"
+#include "lathe/space/min_sum.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/subspace.h"
 
@@ -22,27 +26,98 @@ space::SlotCosts macs_of(const space::Space& space) {
           }};
 }
 
-/// The net with the most multiply-accumulates within the limit; nothing if there is none.
-std::optional<space::Arch> most_macs_within(const space::Space& space,
-                                            const space::SlotCosts& latency, double limit_ms) {
-  const space::SlotChain chain(space);
-  const std::vector<double> latencies_ms = chain.costs(latency);
-  const double fastest_ms = chain.minimum(latency).second;
-  if (!(fastest_ms <= limit_ms)) {
-    return std::nullopt;
-  }
-  const std::vector<double> macs = chain.costs(macs_of(space));
-  BudgetProgram program(chain.trellis(), latencies_ms, limit_ms, kBins);
-  program.solve(std::vector<float>(macs.begin(), macs.end()));
-  const std::optional<space::Path> path = program.best(limit_ms);
-  return path ? chain.arch(*path) : chain.minimum(latency).first;
+/// What a path may have for its parameters: its multiply-accumulates less this share of them for a
+/// share of all parameters as large.
+std::vector<double> prices_of_params(const Constraints& constraints) {
+  return constraints.max_params ? std::vector<double>{0, 0.25, 0.5, 1, 2, 4}
+                                : std::vector<double>{0};
 }
+
+/// The net with the most multiply-accumulates within the limits; nothing if none was found.
+class MostMacs {
+ public:
+  MostMacs(const space::Space& space, const space::SlotCosts& latency,
+           const Constraints& constraints)
+      : limits_(space, constraints),
+        chain_(space),
+        latencies_ms_(limits_.without_forbidden(chain_, chain_.costs(latency))),
+        macs_(chain_.costs(macs_of(space))) {
+    if (constraints.max_params) {
+      const double share = static_cast<double>(graph::macs(space.graph(space.largest()))) /
+                           static_cast<double>(graph::params(space.graph(space.largest())));
+      for (const double params : chain_.costs(*limits_.additive().back().first)) {
+        params_in_macs_.push_back(share * params);
+      }
+    }
+  }
+
+  std::optional<space::Arch> within(double limit_ms) const {
+    const auto fastest = space::min_sum(chain_.trellis(), latencies_ms_);
+    if (!fastest || !(fastest->total <= limit_ms)) {
+      return std::nullopt;
+    }
+    // Bins beyond the slowest path would leave few for those that there are.
+    limit_ms = std::min(limit_ms, std::max(fastest->total, slowest_ms()));
+    BudgetProgram program(chain_.trellis(), latencies_ms_, limit_ms, kBins);
+    std::optional<space::Path> best;
+    try_path(fastest->path, best);
+    for (const double price : prices_of_params(limits_.constraints())) {
+      program.solve(scores(price));
+      try_all(program, limit_ms, best);
+    }
+    return best ? std::optional(chain_.arch(*best)) : std::nullopt;
+  }
+
+ private:
+  double slowest_ms() const {
+    std::vector<double> faster = latencies_ms_;
+    for (double& ms : faster) ms = std::isfinite(ms) ? -ms : ms;
+    return -space::min_sum(chain_.trellis(), faster)->total;
+  }
+
+  std::vector<float> scores(double price) const {
+    std::vector<float> scores;
+    for (std::size_t t = 0; t < macs_.size(); ++t) {
+      scores.push_back(static_cast<float>(macs_[t] - (price > 0 ? price * params_in_macs_[t] : 0)));
+    }
+    return scores;
+  }
+
+  /// Keeps the path if it is within the constraints and has more than the best. Whether it is.
+  bool try_path(const space::Path& path, std::optional<space::Path>& best) const {
+    if (!limits_.allow(chain_.arch(path))) {
+      return false;
+    }
+    if (!best || space::Trellis::total(path, macs_) > space::Trellis::total(*best, macs_)) {
+      best = path;
+    }
+    return true;
+  }
+
+  /// The best paths of this and of lower latencies, until one is within the constraints: the
+  /// scores of those after it are lower.
+  void try_all(const BudgetProgram& program, double limit_ms,
+               std::optional<space::Path>& best) const {
+    for (int bin = 0; bin < kBins; ++bin) {
+      const auto path = program.best(limit_ms - bin * program.bin_ms());
+      if (!path || try_path(*path, best)) {
+        return;
+      }
+    }
+  }
+
+  CostLimits limits_;
+  space::SlotChain chain_;
+  std::vector<double> latencies_ms_;  // of each transition, as the others
+  std::vector<double> macs_;
+  std::vector<double> params_in_macs_;  // where they are limited
+};
 
 }  // namespace
 
 std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> space,
                                           const latency::LatencyModel& latency, double fastest_ms,
-                                          double slowest_ms) {
+                                          double slowest_ms, const Constraints& constraints) {
   if (!(slowest_ms >= fastest_ms) || latency.space_name() != space->name()) {
     throw std::invalid_argument("[search::target_bounds] needs fastest_ms <= slowest_ms and a " +
                                 ("latency model of " + space->name()) + ", got " +
@@ -53,7 +128,7 @@ std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> sp
   if (costs == nullptr) {
     return std::nullopt;
   }
-  const std::optional<space::Arch> lowest = most_macs_within(*space, *costs, fastest_ms);
+  const auto lowest = MostMacs(*space, *costs, constraints).within(fastest_ms);
   if (!lowest) {
     return std::nullopt;
   }
@@ -62,9 +137,8 @@ std::optional<TargetBounds> target_bounds(std::shared_ptr<const space::Space> sp
     return costs->at(static_cast<std::size_t>(s), above->to_whole(arch));
   };
   const auto costs_above = space::SlotCosts::of_slots(*above, of_slot, costs->constant());
-  // There is one: the lowest net itself.
-  const space::Arch highest = *most_macs_within(*above, costs_above, slowest_ms);
-  return TargetBounds{.lowest = *lowest, .highest = above->to_whole(highest)};
+  const auto highest = MostMacs(*above, costs_above, constraints).within(slowest_ms);
+  return TargetBounds{.lowest = *lowest, .highest = highest ? above->to_whole(*highest) : *lowest};
 }
 
 }  // namespace lathe::search

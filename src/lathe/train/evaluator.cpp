@@ -134,8 +134,9 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
       for (const std::size_t i : members) {
         const c10::Device device = right[i].device();
         there = on_device(there, device, fastest_layout(device, nn::Precision::kFloat32));
-        right[i] += nets[i]
-                        .net->forward(*nets[i].binding, there.images)
+        const BoundNet& net = nets[i];
+        const nn::ForwardOptions options = net.options ? *net.options : nn::ForwardOptions{};
+        right[i] += net.net->forward(*net.binding, there.images, options)
                         .narrow(1, 0, set.num_classes())  // an auxiliary head's logits come after
                         .argmax(1)
                         .eq(there.labels)

@@ -27,6 +27,7 @@ struct EvaluatorOptions {
 struct BoundNet {
   const nn::Executor* net = nullptr;
   const nn::Binding* binding = nullptr;
+  const nn::ForwardOptions* options = nullptr;  ///< null: as they are by default
 };
 
 /// Each pass over a split serves any number of nets of one resolution: images are read at the size

@@ -1,0 +1,140 @@
+// Runs and their targets: limits beside latency, targets that were not trained for.
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
+#include "lathe/latency/models/stored_model.h"
+#include "lathe/run/answers.h"
+#include "lathe/run/specialize.h"
+#include "lathe/space/space_file.h"
+#include "run/pipeline_fixture.h"
+
+namespace lathe::run {
+namespace {
+
+TEST_F(PipelineTest, KeepsOtherLimitsThanLatency) {
+  options_.targets_ms = {1000};
+  options_.training.method.epochs = 0.4;
+  run_once();
+  const auto space = open_trained(temporary_ / "out").space;
+  const double least = static_cast<double>(graph::params(space->graph(space->smallest())));
+  const double most = static_cast<double>(graph::params(space->graph(space->largest())));
+  const auto within = [&](double params, const std::string& name) {
+    SpecializeOptions asked = options_;
+    asked.limits = [params](const space::Space&) {
+      return search::Constraints{.max_params = params};
+    };
+    const RunFolder folder = RunFolder::open(temporary_ / name, "[specialize]\n", true);
+    return specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [](const Progress&) {})
+        .targets;
+  };
+  const auto small = within(0.5 * (least + most), "small");
+  ASSERT_EQ(small.size(), 1U);
+  EXPECT_TRUE(small[0].feasible);
+  EXPECT_LE(static_cast<double>(small[0].params), 0.5 * (least + most));
+  const auto none = within(0.5 * least, "none");
+  ASSERT_EQ(none.size(), 1U);
+  EXPECT_FALSE(none[0].feasible) << "no net is so small";
+}
+
+TEST_F(PipelineTest, SpendsABudgetWithinOtherLimits) {
+  options_.targets_ms.clear();
+  options_.num_targets = 3;
+  options_.budget_s = 20;
+  double most = 0;
+  options_.limits = [&](const space::Space& space) {
+    most = 0.5 * static_cast<double>(graph::macs(space.graph(space.smallest())) +
+                                     graph::macs(space.graph(space.largest())));
+    return search::Constraints{.max_macs = most};
+  };
+  const RunResult result = run_once();
+  ASSERT_EQ(result.targets.size(), 3U);
+  for (const TargetResult& target : result.targets) {
+    EXPECT_TRUE(target.feasible);
+    EXPECT_LE(static_cast<double>(target.macs), most);
+  }
+  const Trained trained = open_trained(temporary_ / "out");
+  const graph::Graph largest =
+      trained.space->graph(trained.arch ? *trained.arch : trained.space->largest());
+  EXPECT_LE(static_cast<double>(graph::macs(largest)), most) << "trained what is no answer";
+}
+
+TEST_F(PipelineTest, TrainsNothingWhereNoNetIsWithinTheLimits) {
+  options_.targets_ms.clear();
+  options_.num_targets = 2;
+  options_.budget_s = 20;
+  options_.limits = [](const space::Space&) { return search::Constraints{.max_params = 10}; };
+  const RunResult result = run_once();
+  ASSERT_EQ(result.targets.size(), 2U);
+  EXPECT_FALSE(result.targets[0].feasible);
+  EXPECT_TRUE(std::isinf(result.targets[0].minimum_ms));
+  EXPECT_FALSE(std::filesystem::exists(out("train.json")));
+}
+
+TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
+  options_.targets_ms.clear();
+  options_.num_targets = 2;
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.training.method.epochs = 0.4;
+  run_once();
+  SpecializeOptions asked = options_;
+  asked.targets_ms = {1000};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::vector<std::string> said;
+  const RunResult again =
+      specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
+        if (p.stage == "train") said.push_back(p.message);
+      });
+  ASSERT_FALSE(said.empty());
+  EXPECT_EQ(said[0].rfind("trained for other targets: of the space's nets, which take ", 0), 0U)
+      << said[0];
+  ASSERT_EQ(again.targets.size(), 1U);
+  EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
+}
+
+TEST_F(PipelineTest, SaysHowFarATargetIsFromWhatWasTrained) {
+  measure_only();
+  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
+  const auto model = latency::load_latency_model(*whole, out("latency.json"));
+  const double low = model->predict_ms(whole->smallest());
+  const double high = model->predict_ms(whole->largest());
+  options_.targets_ms = {low + 0.2 * (high - low), low + 0.5 * (high - low)};
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.training.method.epochs = 1;
+  run_once();
+
+  SpecializeOptions asked = options_;
+  asked.dry_run = true;
+  asked.latency.model = out("latency.json");
+  asked.targets_ms = {low + 0.4 * (high - low), 2 * high};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::vector<std::string> said;
+  specialize(temporary_ / "out", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
+    if (p.stage == "train") said.push_back(p.message);
+  });
+  ASSERT_EQ(said.size(), 3U) << "one target is among those trained for";
+  const std::string name = target_name(2 * high);
+  EXPECT_EQ(said[1].rfind("target " + name + ": no net was trained for it: those trained take ", 0),
+            0U)
+      << said[1];
+  char guess[64];
+  std::snprintf(guess, sizeof guess, "the best guess has %.2f MMACs, ",
+                static_cast<double>(graph::macs(whole->graph(whole->largest()))) / 1e6);
+  EXPECT_NE(said[1].find(guess), std::string::npos) << said[1];
+  EXPECT_NE(said[1].find("times the largest trained net's"), std::string::npos) << said[1];
+  const std::filesystem::path arch = temporary_ / "again/beyond" / (name + ".json");
+  EXPECT_EQ(whole->from_json(read_json(arch), "arch"), whole->largest());
+  EXPECT_NE(said[2].find(" trained alone for the run's 1 epochs takes about "), std::string::npos)
+      << said[2];
+  EXPECT_NE(said[2].find("lathe train --method plain --space mbv3_28 --arch " + arch.string()),
+            std::string::npos)
+      << said[2];
+}
+
+}  // namespace
+}  // namespace lathe::run

@@ -2,17 +2,23 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 
 
+PATIENCE_MS = 5000  # with a runner whose command has been ended
+
+
 class Janitor:
     """Calls clean() when this program has ended, however it ended, and ends what it had started.
 
-    Lathe ends a runner by closing its standard input, and half a second later, or when Lathe itself
-    was killed, by a signal that no program can handle. So this is another process: the end of a
-    pipe tells it that the program is gone. Commands are run in its process group, not the runner's.
+    Lathe ends a runner by closing its standard input, and half a second later by a signal that no
+    program can handle; where Lathe itself was killed, there is the end of the input alone, which a
+    runner that waits for a command doesn't see. So this is another process: the end of a pipe tells
+    it that the program is gone, that of the input that nobody needs the command's answer. Commands
+    are run in its process group, not the runner's.
     """
 
     def __init__(self, clean):
@@ -45,10 +51,17 @@ class Janitor:
         os.setpgid(0, 0)
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        asked = os.dup(0)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        os.read(read_end, 1)
+        ends = select.poll()
+        for descriptor in (read_end, asked):
+            ends.register(descriptor, 0)  # their ends are told in any case
+        if read_end not in (descriptor for descriptor, _ in ends.poll()):
+            os.killpg(0, signal.SIGTERM)
+            ends.unregister(asked)
+            ends.poll(PATIENCE_MS)
         os.killpg(0, signal.SIGTERM)
         try:
             clean()

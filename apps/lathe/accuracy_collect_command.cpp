@@ -49,9 +49,9 @@ void forecast(const CollectCommand& command, const run::Trained& trained,
   };
   std::ranges::sort(archs, std::ranges::less(), macs);
   const space::Arch& middle = archs[archs.size() / 2];
-  const double middle_s =
-      run::evaluation_s(*trained.weights, evaluator, trained.graph(middle),
-                        std::min(command.validation_images, trained.dataset.validation.size()), threads);
+  const double middle_s = run::evaluation_s(
+      *trained.weights, evaluator, trained.graph(middle),
+      std::min(command.validation_images, trained.dataset.validation.size()), threads);
   double all_macs = 0;
   for (const space::Arch& arch : archs) {
     all_macs += macs(arch);
@@ -85,10 +85,10 @@ void execute(const CollectCommand& command) {
   const FileLock lock(command.out);
   ProgressReporter reporter;
   const auto start = std::chrono::steady_clock::now();
-  const auto samples = run::evaluate_subnets(
-      trained, evaluator, archs,
-      {.validation_images = command.validation_images, .threads = threads}, command.out,
-      [&](const Progress& progress) { reporter(progress); });
+  const auto samples =
+      run::evaluate_subnets(trained, evaluator, archs,
+                            {.validation_images = command.validation_images, .threads = threads},
+                            command.out, [&](const Progress& progress) { reporter(progress); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const auto [worst, best] =
       std::ranges::minmax(samples, std::ranges::less(), &accuracy::AccuracySample::accuracy);
@@ -130,7 +130,8 @@ void add_accuracy_collect_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of the subnets that are drawn")
       ->capture_default_str();
-  command->add_flag("--dry-run", options->dry_run, "try one subnet, say what all would take, and end");
+  command->add_flag("--dry-run", options->dry_run,
+                    "try one subnet, say what all would take, and end");
   command->add_flag("--json", options->json, "one line of JSON on standard output");
   command->callback([options] { execute(*options); });
 }

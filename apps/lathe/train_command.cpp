@@ -14,8 +14,8 @@
 #include "lathe/core/file.h"
 #include "lathe/core/pace.h"
 #include "lathe/graph/counts.h"
-#include "lathe/nn/threads.h"
 #include "lathe/measure/temporary_folder.h"
+#include "lathe/nn/threads.h"
 #include "lathe/run/cell_stage.h"
 #include "lathe/run/forecast.h"
 #include "lathe/run/net_file.h"
@@ -122,9 +122,9 @@ void forecast(const TrainCommand& command, const run::TrainJob& job, const std::
   if (command.json) {
     fmt::print("{}\n", result.dump(2));
   } else {
-    fmt::print("{:.4g} epochs, {} steps of {} images, about {} on this machine; nothing was written\n",
-               forecast.epochs, forecast.steps, job.train.batch_size,
-               clock_text(forecast.seconds));
+    fmt::print(
+        "{:.4g} epochs, {} steps of {} images, about {} on this machine; nothing was written\n",
+        forecast.epochs, forecast.steps, job.train.batch_size, clock_text(forecast.seconds));
   }
 }
 

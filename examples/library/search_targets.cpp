@@ -62,8 +62,7 @@ int main() {
   constexpr auto kKind = lathe::latency::SumModelKind::kRidge;
   const auto latency = lathe::latency::fit_sum_model(kKind, *space, device, samples);
   if (const auto error = lathe::latency::cross_validated_error(kKind, *space, samples, 5)) {
-    std::printf("latency model: %.2f%% off on nets that it was not fitted to\n",
-                100 * error->mape);
+    std::printf("latency model: %.2f%% off on nets that it was not fitted to\n", 100 * error->mape);
   }
 
   // All targets in one search; SearchOptions has strategies, limits and efforts.

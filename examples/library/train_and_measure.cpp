@@ -48,8 +48,8 @@ int run(const char* data_name, int steps, const std::filesystem::path& out) {
               100 * evaluator.validation_top1(supernet, net.graph, 1000));
 
   // Time it and write it, as it is handed over: on pixels, batch norm folded.
-  const lathe::graph::Net folded = lathe::graph::fold_batch_norm(lathe::graph::take_pixels(
-      net, data.normalization.mean, data.normalization.stddev));
+  const lathe::graph::Net folded = lathe::graph::fold_batch_norm(
+      lathe::graph::take_pixels(net, data.normalization.mean, data.normalization.stddev));
   const auto runner = lathe::measure::make_torch_runner(folded, {.threads = 1});
   const auto timings = runner->time({&folded, 1}, {.rounds = 5, .runs_per_round = 10});
   std::printf("%s, %s: median %.3f ms\n", runner->device().c_str(), runner->runtime().c_str(),

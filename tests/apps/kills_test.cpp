@@ -96,8 +96,9 @@ TEST_F(EndsTheSame, ASearchOfCellsWhenKilledAtAnyMoment) {
   when_killed_at_any_moment(
       {.arguments =
            [&](const auto& out) {
-             return train(out, "--method pc-darts --space darts_c8_l3 --shards 1 --epochs 4 "
-                               "--first-logits-epoch 0");
+             return train(out,
+                          "--method pc-darts --space darts_c8_l3 --shards 1 --epochs 4 "
+                          "--first-logits-epoch 0");
            },
        .prepare = nothing_before,
        .last_file = "result.json",
@@ -119,8 +120,8 @@ TEST_F(EndsTheSame, CollectingAccuraciesWhenKilledAtAnyMoment) {
   when_killed_at_any_moment(
       {.arguments =
            [&](const auto& out) {
-             return "accuracy collect --threads 1 --samples 40 --from " +
-                    quoted(trained.string()) + " --out " + quoted((out / "s.jsonl").string());
+             return "accuracy collect --threads 1 --samples 40 --from " + quoted(trained.string()) +
+                    " --out " + quoted((out / "s.jsonl").string());
            },
        .prepare = [](const auto& out) { std::filesystem::create_directories(out); },
        .last_file = "none",

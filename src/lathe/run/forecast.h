@@ -18,10 +18,10 @@ struct TrainingForecast {
   double seconds = 0;       ///< all steps; validation and checkpoints apart
 };
 
-/// Tries some steps in a copy of the weights, as measure_steps_per_s(), and plans the others: a step
-/// takes time in proportion to the multiply-accumulates of its passes. Of the method "aows", whose
-/// plan follows from what it observes, the plan of one that has observed nothing. With a budget the
-/// epochs are those that fit into it.
+/// Tries some steps in a copy of the weights, as measure_steps_per_s(), and plans the others: a
+/// step takes time in proportion to the multiply-accumulates of its passes. Of the method "aows",
+/// whose plan follows from what it observes, the plan of one that has observed nothing. With a
+/// budget the epochs are those that fit into it.
 /// @throws Error as train_stage().
 TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
                                    const RunFolder& folder);

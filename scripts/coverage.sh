@@ -12,9 +12,10 @@ command -v gcovr >/dev/null || {
   exit 1
 }
 cd "$root"
-cmake --preset coverage >"$root/build/coverage.log" 2>&1 || { tail -n 40 "$root/build/coverage.log" >&2; exit 1; }
-cmake --build --preset coverage ${LATHE_JOBS:+--parallel "$LATHE_JOBS"} >>"$root/build/coverage.log" 2>&1 ||
-  { grep -A 12 'error:' "$root/build/coverage.log" | head -n 60 >&2; exit 1; }
+mkdir -p "$build"
+cmake --preset coverage >"$build/build.log" 2>&1 || { tail -n 40 "$build/build.log" >&2; exit 1; }
+cmake --build --preset coverage ${LATHE_JOBS:+--parallel "$LATHE_JOBS"} >>"$build/build.log" 2>&1 ||
+  { grep -A 12 'error:' "$build/build.log" | head -n 60 >&2; exit 1; }
 find "$build" -name '*.gcda' -delete
 # The counters of tests that fail count as well; which ones they are is said at the end.
 status=0

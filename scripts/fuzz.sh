@@ -12,6 +12,7 @@ shift
 build=$root/build/fuzz
 binaries=$build/tests/fuzz
 
+mkdir -p "$build"
 (cd "$root" && cmake --preset fuzz && cmake --build --preset fuzz ${LATHE_JOBS:+--parallel "$LATHE_JOBS"}) \
   >"$build.log" 2>&1 || {
   tail -n 40 "$build.log" >&2

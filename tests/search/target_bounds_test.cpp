@@ -127,6 +127,18 @@ TEST(TargetBounds, AreNoneBelowTheFastestNetAndOneNetAboveTheSlowest) {
   ASSERT_TRUE(bounds);
   EXPECT_EQ(bounds->lowest, space->largest());
   EXPECT_EQ(bounds->highest, space->largest());
+  // Nor where the largest net is the slowest, wherever its latency falls between bins.
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Rng rng(seed);
+    latency::BlockCosts costs{.bias_ms = 0.1};
+    for (const space::Block& block : space->distinct_blocks()) {
+      const auto block_macs = static_cast<double>(graph::macs(space::lower({&block, 1})));
+      costs.coefficients_ms[block.key()] = 1e-5 * block_macs * (1 + 0.2 * rng.uniform());
+    }
+    const auto all = target_bounds(space, latency::BlockTable(*space, std::move(costs)), 1e5, 1e6);
+    ASSERT_TRUE(all);
+    EXPECT_EQ(all->lowest, space->largest()) << seed;
+  }
   EXPECT_EQ(
       text_thrown<std::invalid_argument>([&] { target_bounds(space, table, 2, 1); }).substr(0, 60),
       "[search::target_bounds] needs fastest_ms <= slowest_ms and a");

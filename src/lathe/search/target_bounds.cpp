@@ -56,6 +56,12 @@ class MostMacs {
     if (!fastest || !(fastest->total <= limit_ms)) {
       return std::nullopt;
     }
+    // None has more, and its latency need not fit into bins.
+    if (const space::Path most = of_most_macs();
+        space::Trellis::total(most, latencies_ms_) <= limit_ms &&
+        limits_.allow(chain_.arch(most))) {
+      return chain_.arch(most);
+    }
     // Bins beyond the slowest path would leave few for those that there are.
     limit_ms = std::min(limit_ms, std::max(fastest->total, slowest_ms()));
     BudgetProgram program(chain_.trellis(), latencies_ms_, limit_ms, kBins);
@@ -69,10 +75,17 @@ class MostMacs {
   }
 
  private:
+  /// The path with the largest sum of those that aren't forbidden, of which there is one.
+  space::Path largest_sum(const std::vector<double>& costs) const {
+    std::vector<double> negated = latencies_ms_;
+    for (std::size_t t = 0; t < costs.size(); ++t) {
+      negated[t] = std::isfinite(negated[t]) ? -costs[t] : negated[t];
+    }
+    return space::min_sum(chain_.trellis(), negated)->path;
+  }
+  space::Path of_most_macs() const { return largest_sum(macs_); }
   double slowest_ms() const {
-    std::vector<double> faster = latencies_ms_;
-    for (double& ms : faster) ms = std::isfinite(ms) ? -ms : ms;
-    return -space::min_sum(chain_.trellis(), faster)->total;
+    return space::Trellis::total(largest_sum(latencies_ms_), latencies_ms_);
   }
 
   std::vector<float> scores(double price) const {

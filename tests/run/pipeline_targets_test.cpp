@@ -67,10 +67,14 @@ TEST_F(PipelineTest, TrainsNothingWhereNoNetIsWithinTheLimits) {
   options_.num_targets = 2;
   options_.budget_s = 20;
   options_.limits = [](const space::Space&) { return search::Constraints{.max_params = 10}; };
-  const RunResult result = run_once();
+  std::string said;
+  const RunResult result = run(options_, open(), [&](const Progress& p) { said += p.message; });
   ASSERT_EQ(result.targets.size(), 2U);
   EXPECT_FALSE(result.targets[0].feasible);
   EXPECT_TRUE(std::isinf(result.targets[0].minimum_ms));
+  EXPECT_NE(said.find("no net is within the limits: the smallest has 0.0"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find(" M parameters (--max-params is 1e-05)"), std::string::npos) << said;
   EXPECT_FALSE(std::filesystem::exists(out("train.json")));
 }
 

@@ -12,6 +12,7 @@
 
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
+#include "lathe/graph/counts.h"
 #include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/beyond_training.h"
@@ -129,6 +130,28 @@ std::vector<double> medians_of(const std::vector<double>& targets_ms, const Devi
   return medians_ms;
 }
 
+namespace {
+
+/// What a net costs of all that is limited, beside the limits: `1.94 MMACs (--max-macs is 1), ...`.
+std::string cost_beside(const graph::Graph& net, const search::Constraints& constraints) {
+  std::string text;
+  const auto add = [&](double cost, double unit, const char* name, const char* option,
+                       const std::optional<double>& limit) {
+    if (limit) {
+      text += fmt::format("{}{:.3g} {} ({} is {:.3g})", text.empty() ? "" : ", ", cost / unit, name,
+                          option, *limit / unit);
+    }
+  };
+  const auto peak_bytes = static_cast<double>(graph::peak_memory_bytes(net));
+  add(static_cast<double>(graph::macs(net)), 1e6, "MMACs", "--max-macs", constraints.max_macs);
+  add(static_cast<double>(graph::params(net)), 1e6, "M parameters", "--max-params",
+      constraints.max_params);
+  add(peak_bytes / 1e6, 1, "MB", "--max-memory-mb", constraints.max_memory_mb);
+  return text;
+}
+
+}  // namespace
+
 search::Constraints constraints_of(const SpecializeOptions& options, const space::Space& space) {
   return options.limits ? options.limits(space::whole_of(space)) : options.search.constraints;
 }
@@ -151,7 +174,8 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
             within ? fmt::format("reachable{}: {:.3f} to {:.3f} ms (predicted)",
                                  limited ? " within the limits" : "", fastest_ms,
                                  range.slowest.predicted_ms)
-                   : "no net is within the limits"});
+                   : "no net is within the limits: the smallest has " +
+                         cost_beside(space.graph(space.smallest()), constraints)});
   Asked asked;
   for (const double target_ms : targets_of(options, range, folder)) {
     if (target_ms >= fastest_ms) {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What a sceptic does with the same time: `lathe run` with a budget T and K targets, against (a) the
 # K answers' nets trained alone, T/K each, and (b) the net of the fastest target trained alone for
-# all of T and used for every target. Test accuracies; Fashion-MNIST. Started again, it goes on.
+# all of T and used for every target. Test accuracies. Started again, it goes on.
 # usage: scripts/against_plain.sh OUT_FOLDER [MINUTES] [TARGETS] [SEEDS]
+# DATASET=cifar-10 is of another data set than Fashion-MNIST; of 28 or 32 pixels.
 # An idle machine is needed: time is what is compared. MINUTES x 3 for each seed.
 set -euo pipefail
 
@@ -13,17 +14,18 @@ out=${1:?usage: scripts/against_plain.sh OUT_FOLDER [MINUTES] [TARGETS] [SEEDS]}
 minutes=${2:-10}
 targets=${3:-5}
 seeds=${4:-1 2 3}
+dataset=${DATASET:-fashion-mnist}
 read -r -a options <<<"${LATHE_TRAIN_OPTIONS:-}"
 
 alone() { # FOLDER SECONDS ARCH SEED
-  [[ -e $1/result.json ]] || "$lathe" train --dataset fashion-mnist --space mbv3_28 --method plain \
+  [[ -e $1/result.json ]] || "$lathe" train --dataset "$dataset" --space mbv3_28 --method plain \
     --arch "$3" --budget "$2s" --seed "$4" --resume --out "$1" "${options[@]}" 2>>"$out/log"
 }
 
 mkdir -p "$out"
 for seed in $seeds; do
   run=$out/run-$seed
-  [[ -e $run/result.json ]] || "$lathe" run --dataset fashion-mnist --space mbv3_28 \
+  [[ -e $run/result.json ]] || "$lathe" run --dataset "$dataset" --space mbv3_28 \
     --budget "${minutes}m" --num-targets "$targets" --seed "$seed" --resume --out "$run" \
     "${options[@]}" 2>>"$out/log"
   nets=("$run"/nets/*ms)

@@ -22,7 +22,10 @@ import struct
 import sys
 import zipfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("import_once_for_all: needs NumPy; on Debian: apt-get install python3-numpy")
 
 # Channels of the stem, the first block and the stages; which of these have squeeze-and-excite, and
 # how many blocks; where the features come from, and their channels.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -21,6 +22,7 @@ constexpr std::array kCellOnly{"--second-order",   "--first-logits-epoch",
                                "--entropy-weight", "--perturbation",
                                "--auxiliary-skip", "--eigenvalue-growth",
                                "--max-skips"};
+constexpr std::array kSearchOnly{"--search-space", "--search-lr", "--search-batch-size"};
 
 /// Whether an option was given something else than it has anyway: a config file names all of them.
 bool is_set(const CLI::App& command, const char* name) {
@@ -157,16 +159,20 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
   };
   keep("--epochs", o.epochs, training.method.epochs);
   run::use_published_settings(job);
+  const double published_rate = o.learning_rate;
   keep("--first-logits-epoch", o.first_logits_epoch, given.first_logits_epoch);
   keep("--logits-lr", o.logits_learning_rate, given.logits_learning_rate);
-  keep("--batch-size", o.batch_size, training.train.batch_size);
-  keep("--lr", o.learning_rate, training.method.learning_rate);
-  keep("--momentum", o.optimizer.momentum, training.train.optimizer.momentum);
-  keep("--weight-decay", o.optimizer.weight_decay, training.train.optimizer.weight_decay);
-  keep("--clip-norm", o.optimizer.clip_norm, training.train.optimizer.clip_norm);
-  if (command.count("--lr") > 0 && o.final_learning_rate > 0) {
-    o.final_learning_rate *= o.learning_rate / given.learning_rate;
+  if (measures) {
+    o.batch_size = options.search_batch_size.value_or(o.batch_size);
+    o.learning_rate = options.search_lr.value_or(o.learning_rate);
+  } else {
+    keep("--batch-size", o.batch_size, training.train.batch_size);
+    keep("--lr", o.learning_rate, training.method.learning_rate);
+    keep("--momentum", o.optimizer.momentum, training.train.optimizer.momentum);
+    keep("--weight-decay", o.optimizer.weight_decay, training.train.optimizer.weight_decay);
+    keep("--clip-norm", o.optimizer.clip_norm, training.train.optimizer.clip_norm);
   }
+  o.final_learning_rate *= o.learning_rate / published_rate;
   o.shards = training.train.shards > 0 ? training.train.shards : train::SearchCellsOptions{}.shards;
   o.augment = training.train.augment;
   o.checkpoint_s = training.train.checkpoint_s;
@@ -189,12 +195,31 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
   return job;
 }
 
+void add_search_options(CLI::App& command, CellOptions& options, std::string& search_space) {
+  command.add_option("--search-space", search_space,
+                     "cells of the size that the search net has, e.g. darts_c8_l5; --space is of "
+                     "the nets (darts, pc-darts)");
+  command
+      .add_option(
+          "--search-lr", options.search_lr,
+          "peak of the search's learning rate (darts 0.025, pc-darts 0.1); --lr is the nets'")
+      ->check(positive);
+  command
+      .add_option("--search-batch-size", options.search_batch_size,
+                  "images a step of the search (darts 64, pc-darts 256); --batch-size is the nets'")
+      ->check(CLI::Range(1, 65536));
+}
+
 void refuse_cell_options(const CLI::App& command, const std::string& method) {
-  for (const char* option : kCellOnly) {
+  const auto refuse = [&](const char* option) {
     if (is_set(command, option)) {
       throw CLI::ValidationError(std::string(option) + " is for --method darts and pc-darts, not " +
                                  method);
     }
+  };
+  std::ranges::for_each(kCellOnly, refuse);
+  if (command.get_option_no_throw(kSearchOnly.front()) != nullptr) {
+    std::ranges::for_each(kSearchOnly, refuse);
   }
 }
 

@@ -108,9 +108,7 @@ void add_run_command(CLI::App& app) {
   add_time_options(*command, options->run, options->sample);
   add_training_options(*command, options->run.training, /*measures=*/true);
   add_cell_options(*command, options->cells);
-  command->add_option("--search-space", options->search_space,
-                      "cells of the size that the search net has, e.g. darts_c8_l5; --space is of "
-                      "the nets (darts, pc-darts)");
+  add_search_options(*command, options->cells, options->search_space);
   add_answer_options(*command, options->run, options->answer);
   command->callback([options, command] {
     if (run::searches_cells(options->run.training.method.name)) {

@@ -128,8 +128,9 @@ TEST_F(CellsTest, GoesOnWhereItWasAndRefusesOtherSettings) {
 TEST_F(CellsTest, RunsFromDataToNets) {
   const Outcome outcome =
       run_lathe("run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
-                " --batch-size 50 --train-threads 1 --shards 1 --epochs 1 --space darts_c8_l3" +
-                " --search-space darts_c8_l3 --from-scratch 0.3 --latency-samples 30 --json" +
+                " --batch-size 50 --search-batch-size 40 --search-lr 0.05 --train-threads 1" +
+                " --shards 1 --epochs 1 --space darts_c8_l3 --search-space darts_c8_l3 "
+                "--from-scratch 0.3 --latency-samples 30 --json" +
                 " --targets 0.001us,1000ms --out " + quoted(out("run")));
   const nlohmann::json result = json(outcome);
   ASSERT_EQ(result["targets"].size(), 2);
@@ -143,7 +144,10 @@ TEST_F(CellsTest, RunsFromDataToNets) {
       json(run_lathe("evaluate --threads 1 --json --split test --weights " +
                      quoted(dir + "/weights.safetensors") + data() + " --validation-size 100"));
   EXPECT_EQ(evaluated["top1"], net["test_accuracy"]);
-  EXPECT_TRUE(std::filesystem::exists(out("run") + "/search/cells.json"));
+  // The nets and the search have options of their own.
+  const nlohmann::json plan = read_json(out("run") + "/search/train.json");
+  EXPECT_EQ(plan.at("batch_size"), 40);
+  EXPECT_EQ(plan.at("learning_rate"), 0.05);
 }
 
 TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
@@ -153,6 +157,8 @@ TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
   fails("--method darts --latency-weight 1", 2, "need --latency MODEL");
   fails("--method darts --edges by-weight", 2, "--edges by-weight needs --method pc-darts");
   fails("--method deps --second-order", 2, "--second-order is for --method darts and pc-darts");
+  expect_says(run_lathe("run --search-lr 0.1" + data() + " --out " + quoted(out("z"))), 2,
+              "--search-lr is for --method darts and pc-darts, not deps");
   expect_says(run_lathe("train --method darts --space mbv3_28" + data() +
                         " --validation-size 100 --out " + quoted(out("z"))),
               1, "has no cells to search");

@@ -108,6 +108,8 @@ nlohmann::ordered_json description(const CellJob& job, const std::string& space,
           {"epochs", job.search.epochs},
           {"first_logits_epoch", job.search.first_logits_epoch},
           {"second_order", job.search.second_order},
+          {"batch_size", job.search.batch_size},
+          {"learning_rate", job.search.learning_rate},
           {"latency", job.macs ? "macs" : job.latency_file.string()},
           {"seed", job.seed}};
 }

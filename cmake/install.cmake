@@ -9,6 +9,10 @@ set(lathe_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lathe)
 if(TARGET lathe_cli)
   install(TARGETS lathe_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 endif()
+if(TARGET lathe_onnxruntime_runner)
+  install(TARGETS lathe_onnxruntime_runner RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+          COMPONENT program)
+endif()
 
 install(EXPORT lathe_targets NAMESPACE lathe:: FILE latheTargets.cmake
         DESTINATION ${lathe_package_dir} COMPONENT dev)

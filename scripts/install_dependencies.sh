@@ -31,6 +31,11 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 0
 fi
 
+# ONNX Runtime is in Debian from 13 on; where it is, nets are measured with it.
+if apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
+  packages+=(libonnxruntime-dev)
+fi
+
 missing=()
 for package in "${packages[@]}"; do
   is_installed "$package" || missing+=("$package")

@@ -17,8 +17,21 @@ namespace lathe::app {
 
 namespace {
 
+constexpr const char* kAuto = "auto";
 constexpr const char* kCommand = "command";
 constexpr const char* kOnnxRuntime = "onnxruntime";
+constexpr const char* kTorch = "torch";
+
+/// What --runner auto stands for. Measurements to go on with, and what only LibTorch's runner
+/// knows, decide before what ships does.
+std::string chosen_runner(const RunnerOptions& o, const std::string& known_runtime = "") {
+  if (o.runner != kAuto) {
+    return o.runner;
+  }
+  const bool torch = o.device != "cpu" || o.layout != kAuto ||
+                     (o.precision == measure::kFloat32 && known_runtime.starts_with(kTorch));
+  return torch || measure::onnxruntime_command().empty() ? kTorch : kOnnxRuntime;
+}
 
 /// A few random images. Integers take the same time whatever they stand for, so that ranges of a
 /// net that is only timed need no others, and nets of random weights have no others.
@@ -64,18 +77,28 @@ measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
           .retries = o.retries};
 }
 
-measure::OnnxRuntimeRunnerOptions onnxruntime_options(const RunnerOptions& o) {
-  return {.write_model = write_onnx(o),
-          .precision = o.precision,
-          .threads = o.threads,
-          .batch = o.batch};
+/// Of lathe-onnxruntime. @throws Error if it isn't there.
+measure::CommandRunnerOptions onnxruntime_options(const RunnerOptions& o) {
+  RunnerOptions as_command = o;
+  as_command.command = measure::onnxruntime_command();
+  as_command.protocol = 2;
+  if (as_command.command.empty()) {
+    throw Error(
+        "this build is without ONNX Runtime: install its C++ development files "
+        "(libonnxruntime-dev) and configure again, or use --runner command with "
+        "examples/runners/onnxruntime_node");
+  }
+  return command_options(as_command);
 }
 
 }  // namespace
 
 void add_runner_options(CLI::App& command, RunnerOptions& o) {
-  command.add_option("--runner", o.runner, "what runs the nets")
-      ->check(CLI::IsMember({"torch", kOnnxRuntime, kCommand}))
+  command
+      .add_option("--runner", o.runner,
+                  "what runs the nets: torch, LibTorch; onnxruntime; command, a program of yours; "
+                  "auto, ONNX Runtime where it is built in, else LibTorch")
+      ->check(one_of("runner", {kAuto, kTorch, kOnnxRuntime, kCommand}))
       ->capture_default_str();
   command
       .add_option("--device", o.device, "what the torch runner runs on: cpu, cuda or cuda:<number>")
@@ -107,10 +130,11 @@ void add_runner_options(CLI::App& command, RunnerOptions& o) {
                   "lines (docs/runners.md)")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
-  command.add_option("--timeout-s", o.timeout_s, "limit for one answer of --command")
+  command
+      .add_option("--timeout-s", o.timeout_s, "limit for one answer of --command or ONNX Runtime")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--retries", o.retries, "calls of --command after one that failed")
+  command.add_option("--retries", o.retries, "calls of either after one that failed")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
 }
@@ -133,7 +157,7 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
 }
 
 void check_runner(const RunnerOptions& o) {
-  const bool torch = o.runner != kCommand && o.runner != kOnnxRuntime;
+  const bool torch = chosen_runner(o) == kTorch;
   if (o.device != "cpu" && !torch) {  // those choose their own
     throw Error("--device: goes with --runner torch, got --runner " + o.runner);
   }
@@ -147,11 +171,12 @@ void check_runner(const RunnerOptions& o) {
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph::Net& probe,
                                              const std::string& known_runtime) {
   check_runner(o);
-  if (o.runner == kCommand) {
+  const std::string runner = chosen_runner(o, known_runtime);
+  if (runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(probe, command_options(o));
   }
-  if (o.runner == kOnnxRuntime) {
-    return measure::make_onnxruntime_runner(onnxruntime_options(o));
+  if (runner == kOnnxRuntime) {
+    return std::make_unique<measure::CommandRunner>(probe, onnxruntime_options(o));
   }
   measure::TorchRunnerOptions torch{.device = o.device, .threads = o.threads, .batch = o.batch};
   if (o.layout != "auto") {
@@ -168,11 +193,12 @@ std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& o,
   if (o.precision != measure::kFloat32) {
     throw Error("--precision: is of nets that Lathe writes; files of --onnx are timed as they are");
   }
-  if (o.runner == kCommand) {
+  const std::string runner = chosen_runner(o);
+  if (runner == kCommand) {
     return std::make_unique<measure::CommandRunner>(model, command_options(o));
   }
-  if (o.runner == kOnnxRuntime) {
-    return measure::make_onnxruntime_runner(onnxruntime_options(o));
+  if (runner == kOnnxRuntime) {
+    return std::make_unique<measure::CommandRunner>(model, onnxruntime_options(o));
   }
   throw Error(
       "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "

@@ -11,7 +11,7 @@
 namespace lathe::app {
 
 struct RunnerOptions {
-  std::string runner = "torch";
+  std::string runner = "auto";  ///< onnxruntime where it is built in, else torch
   std::string device = "cpu";
   int threads = 1;
   int batch = 1;

@@ -108,7 +108,7 @@ TEST_F(LatencyBenchmarkTest, TimesAModelFile) {
   ASSERT_EQ(nets.size(), 2U);
   EXPECT_FALSE(nets[0].contains("ratio_to_first"));
   EXPECT_EQ(nets[1].at("ratio_to_first"), 1);
-  expect_failure(run_lathe(command), 1,
+  expect_failure(run_lathe(command + "--runner torch"), 1,
                  "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "
                  "command --command ...");
 }
@@ -155,15 +155,25 @@ TEST_F(LatencyBenchmarkTest, MeasuresOverSsh) {
 }
 
 // Built where ONNX Runtime's C++ API is found; elsewhere it is said what to do.
-TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntimeInThisProcess) {
+TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntimeByDefault) {
   const Outcome outcome = run_lathe(benchmark("--json --runner onnxruntime"));
-  if (outcome.exit_code != 0) {
+  const auto runtime = [&](const std::string& options) {
+    const Outcome timed = run_lathe(benchmark("--json " + options));
+    EXPECT_EQ(timed.exit_code, 0) << timed.err;
+    return nlohmann::json::parse(timed.out).at("conditions").at("runtime").get<std::string>();
+  };
+  EXPECT_TRUE(runtime("--layout nchw").starts_with("torch"));
+  if (!std::filesystem::exists(std::filesystem::path(LATHE_PROGRAM).parent_path() /
+                               "lathe-onnxruntime")) {
     expect_failure(outcome, 1,
-                   "this build is without ONNX Runtime: install its C++ development files and "
-                   "configure again, or use --runner command with "
+                   "this build is without ONNX Runtime: install its C++ development files "
+                   "(libonnxruntime-dev) and configure again, or use --runner command with "
                    "examples/runners/onnxruntime_node");
+    EXPECT_TRUE(runtime("").starts_with("torch"));
     GTEST_SKIP() << "this build is without ONNX Runtime";
   }
+  EXPECT_TRUE(runtime("").starts_with("onnxruntime "));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const nlohmann::json report = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(report.at("conditions").at("runtime").get<std::string>().rfind("onnxruntime ", 0), 0U);
   EXPECT_EQ(report.at("count"), 12);
@@ -175,7 +185,8 @@ TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntimeInThisProcess) {
       "latency benchmark --sessions 2 --rounds 1 --pause-ms 0 --runner onnxruntime --onnx " +
       quoted(model));
   EXPECT_EQ(bad.exit_code, 1);
-  EXPECT_EQ(bad.err.rfind("lathe: " + model + ": ONNX Runtime: ", 0), 0U) << bad.err;
+  EXPECT_NE(bad.err.find("lathe-onnxruntime'`: " + model + ": ONNX Runtime: "), std::string::npos)
+      << bad.err;
 }
 
 TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntime) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/measure/runner_service.h"
 #include "measure/simulated_phone.h"
 
 namespace lathe::testing {
@@ -74,34 +75,22 @@ void spend(double ms) {
   }
 }
 
-class Phone {
+class Phone final : public measure::RunnerService {
  public:
   explicit Phone(std::uint64_t seed) : phone_({}, seed) {}
 
-  nlohmann::json answer(const nlohmann::json& request) {
-    const std::string what = request.at("request");
-    if (what == "hello") {
-      return {{"device", "simulated phone"}, {"runtime", "simulated 2"}};
-    }
-    const std::string model = request.at("model");
-    if (what == "load") {
-      models_[model] = load(model);
-    } else if (what == "unload") {
-      models_.erase(model);
-    } else {
-      return time(models_.at(model), request);
-    }
-    return nlohmann::json::object();
+  nlohmann::json hello(const Terms&) override {
+    return {{"device", "simulated phone"}, {"runtime", "simulated 2"}};
   }
-
- private:
-  nlohmann::json time(double ms, const nlohmann::json& request) {
-    const std::vector<double> all = phone_.session(ms, request.at("runs"));
-    const double most_ms = request.at("max_ms");
+  void load(const std::filesystem::path& model, const std::vector<std::int64_t>&) override {
+    models_[model] = testing::load(model);
+  }
+  nlohmann::json time(const std::filesystem::path& model, int, int runs, double max_ms) override {
+    const double ms = models_.at(model);
     std::vector<double> times_ms;
     double sum_ms = 0;
-    for (const double run_ms : all) {
-      if (times_ms.size() >= 2 && most_ms > 0 && sum_ms >= most_ms) break;
+    for (const double run_ms : phone_.session(ms, runs)) {
+      if (times_ms.size() >= 2 && max_ms > 0 && sum_ms >= max_ms) break;
       times_ms.push_back(run_ms);
       sum_ms += run_ms;
     }
@@ -109,9 +98,11 @@ class Phone {
     return {
         {"latencies_ms", times_ms}, {"energy_mj", 2.5 * ms}, {"conditions", {{"celsius", 36.5}}}};
   }
+  void unload(const std::filesystem::path& model) override { models_.erase(model); }
 
+ private:
   SimulatedPhone phone_;
-  std::map<std::string, double> models_;
+  std::map<std::filesystem::path, double> models_;
 };
 
 }  // namespace
@@ -119,16 +110,6 @@ class Phone {
 
 int main(int argc, char** argv) {
   lathe::testing::Phone phone(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1);
-  for (std::string line; std::getline(std::cin, line);) {
-    const nlohmann::json request = nlohmann::json::parse(line);
-    nlohmann::json answer;
-    try {
-      answer = phone.answer(request);
-    } catch (const std::exception& error) {
-      answer = {{"error", error.what()}};
-    }
-    answer["id"] = request.at("id");
-    std::cout << answer.dump() << std::endl;
-  }
+  lathe::measure::serve(phone, std::cin, std::cout);
   return 0;
 }

@@ -53,7 +53,7 @@ TEST(DoctorTest, LooksAtTheWholeMachineWhateverItLacks) {
   }
   for (const char* what :
        {"processor", "kernels", "clock", "memory", "disk", "LibTorch", "matrix product", "GPU",
-        "several processes", "Node.js", "fashion-mnist", "training"}) {
+        "several processes", "ONNX Runtime", "Node.js", "fashion-mnist", "training"}) {
     EXPECT_TRUE(found.contains(what)) << what;
   }
 }

@@ -19,6 +19,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/measure/device_names.h"
 #include "lathe/measure/machine.h"
+#include "lathe/measure/onnxruntime_runner.h"
 #include "lathe/measure/process.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/train_stage.h"
@@ -118,6 +119,18 @@ std::optional<std::string> first_line_of(const std::string& command) {
     return {};
   }
   return result.out.substr(0, result.out.find('\n'));
+}
+
+Finding onnx_runtime() {
+  if (!measure::onnxruntime_command().empty()) {
+    return {.what = "ONNX Runtime", .found = "is there: nets are measured with it by default"};
+  }
+  return {.what = "ONNX Runtime",
+          .state = State::kNote,
+          .found =
+              "this build is without it: nets are measured with LibTorch by default, whose "
+              "milliseconds are others",
+          .advice = "from Debian 13 on: apt-get install libonnxruntime-dev, and build again"};
 }
 
 Finding node_runtime() {
@@ -283,6 +296,7 @@ std::vector<Finding> examine(const DoctorOptions& options) {
   findings.push_back(judge_matrix_product(matrix_product_gflops()));
   findings.push_back(gpus());
   findings.push_back(processes());
+  findings.push_back(onnx_runtime());
   findings.push_back(node_runtime());
   for (const data::KnownDataset& known : data::known_datasets()) {
     findings.push_back(dataset(known, options.cache_dir));

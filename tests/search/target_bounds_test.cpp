@@ -54,14 +54,13 @@ TEST(TargetBounds, AreTheLargestNetsWithinTheTargets) {
         contains = contains && (!space->alive(bounds->lowest, static_cast<int>(d)) ||
                                 all[i].choices[d] >= bounds->lowest.choices[d]);
       }
-      // Nets within a few bins of the limit may be missed.
-      if (latencies_ms[i] <= fast_ms * 0.995) most_fast = std::max(most_fast, macs(*space, all[i]));
-      if (latencies_ms[i] <= slow_ms * 0.995 && contains) {
+      if (latencies_ms[i] <= fast_ms) most_fast = std::max(most_fast, macs(*space, all[i]));
+      if (latencies_ms[i] <= slow_ms && contains) {
         most_slow = std::max(most_slow, macs(*space, all[i]));
       }
     }
-    EXPECT_GE(macs(*space, bounds->lowest), most_fast) << space->name();
-    EXPECT_GE(macs(*space, bounds->highest), most_slow) << space->name();
+    EXPECT_EQ(macs(*space, bounds->lowest), most_fast) << space->name();
+    EXPECT_EQ(macs(*space, bounds->highest), most_slow) << space->name();
     for (std::size_t d = 0; d < bounds->lowest.choices.size(); ++d) {
       EXPECT_GE(bounds->highest.choices[d], bounds->lowest.choices[d]);
     }
@@ -111,7 +110,7 @@ TEST(TargetBounds, KeepOtherLimits) {
           most = std::max(most, macs(*space, all[i]));
         }
       }
-      EXPECT_GE(macs(*space, bounds->lowest), 0.4 * most) << space->name();
+      EXPECT_EQ(macs(*space, bounds->lowest), most) << space->name();
       EXPECT_EQ(macs(*space, bounds->highest), largest_between);
     }
     EXPECT_FALSE(target_bounds(space, table, fast_ms, slow_ms, {.max_macs = 1}));

@@ -22,14 +22,12 @@ struct TargetBounds {
 /// the most multiply-accumulates: the best guess at accuracy that needs no training
 /// (docs/worth_its_time.md says how good it is). Nets between them begin as the first and are no
 /// larger than the second, so that whoever trains them wastes no time on nets that answer nothing.
-/// Nets within a few thousandths of a limit may be missed (BudgetProgram). Milliseconds.
+/// Exact (ParetoFront) without constraints, in all spaces that come with Lathe; with them in spaces
+/// of thousands of nets, and else within a few ten-thousandths of a limit. Milliseconds; a second
+/// with constraints.
 ///
 /// Both keep `constraints`, and so do all nets between them, which have no more of anything than
-/// the larger one. Of the nets within a limit on latency those with the most multiply-accumulates
-/// less a price on parameters are looked at, of all lower latencies and a few prices. So a net with
-/// more of them that is slower than others may be missed where a constraint is in the way: in
-/// tests' spaces of a thousand nets, whose latencies are random, one of 0.41 times as many is
-/// found.
+/// the larger one.
 ///
 /// Nothing if no net was found within the fastest target and the constraints, or latency is no sum
 /// over slots.

@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "latency_models.h"
@@ -29,13 +32,13 @@ struct Net {
 std::vector<Net> read(const std::filesystem::path& path, std::string& name) {
   const auto of = latency::fingerprint_of_samples(path);
   name = of.space;
-  const auto space = space::open_space(of.space, {.in_channels = of.in_channels,
-                                                  .num_classes = of.num_classes,
-                                                  .input_size = of.input_size});
+  const auto space = space::open_space(
+      of.space,
+      {.in_channels = of.in_channels, .num_classes = of.num_classes, .input_size = of.input_size});
   std::vector<Net> nets;
   for (const auto& sample : latency::read_samples(path, *space).samples) {
-    nets.push_back({static_cast<double>(graph::macs(space->graph(sample.arch))) / 1e6,
-                    sample.median_ms});
+    nets.push_back(
+        {static_cast<double>(graph::macs(space->graph(sample.arch))) / 1e6, sample.median_ms});
   }
   if (nets.size() < kFewestNets) {
     throw Error(path.string() + ": needs at least " + std::to_string(kFewestNets) + " nets, has " +
@@ -62,7 +65,7 @@ void print_spread(const std::vector<Net>& nets) {
   }
 }
 
-/// A point a net, MACs to the right, latency upwards, both from 0.
+/// A dot a net, MACs to the right, latency upwards, both from 0.
 std::string scatter(const std::vector<Net>& nets) {
   double most_ms = 0;
   for (const Net& net : nets) most_ms = std::max(most_ms, net.ms);
@@ -83,19 +86,27 @@ std::string scatter(const std::vector<Net>& nets) {
                        x(mmacs), kHeight - kMargin + 18, mmacs);
     svg += fmt::format("<text x=\"{}\" y=\"{:.0f}\" text-anchor=\"end\">{:.2f}</text>\n",
                        kMargin - 6, y(ms) + 4, ms);
-    svg += fmt::format(
-        "<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>\n", kMargin,
-        kWidth - kMargin, y(ms), y(ms));
+    svg += fmt::format("<line x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ddd\"/>\n",
+                       kMargin, kWidth - kMargin, y(ms), y(ms));
   }
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">million MACs</text>\n",
                      kWidth / 2, kHeight - 12);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\">latency, ms (measured)</text>\n<g fill=\"#1f5fa8\" "
-                     "fill-opacity=\"0.25\">\n",
-                     kMargin, kMargin - 16);
-  for (const Net& net : nets) {
-    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"1.3\"/>\n", x(net.mmacs), y(net.ms));
+  svg +=
+      fmt::format("<text x=\"{}\" y=\"{}\">latency, ms (measured)</text>\n", kMargin, kMargin - 16);
+  // Thousands of nets are few pixels: the more nets one has, the darker it is.
+  std::map<std::pair<long, long>, int> nets_at;
+  for (const Net& net : nets) ++nets_at[{std::lround(x(net.mmacs)), std::lround(y(net.ms))}];
+  std::array<std::string, 3> paths;  // of 1, 2 to 3, and more nets
+  for (const auto& [at, count] : nets_at) {
+    paths[count == 1 ? 0 : count < 4 ? 1 : 2] += fmt::format("M{} {}h0", at.first, at.second);
   }
-  return svg + "</g>\n</svg>\n";
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    svg += fmt::format(
+        "<path d=\"{}\" stroke=\"#1f5fa8\" stroke-opacity=\"{}\" stroke-width=\"2\" "
+        "stroke-linecap=\"round\"/>\n",
+        paths[i], 0.3 + 0.3 * static_cast<double>(i));
+  }
+  return svg + "</svg>\n";
 }
 
 }  // namespace

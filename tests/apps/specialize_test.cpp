@@ -190,7 +190,7 @@ TEST_F(SpecializeTest, AnswersIn8Bits) {
 }
 
 TEST_F(SpecializeTest, RefusesIn8BitsWhatIsNot) {
-  expect_failure(specialize("--num-targets 2 --precision int8"), 1,
+  expect_failure(specialize("--num-targets 2 --runner torch --precision int8"), 1,
                  "--precision int8: the torch runner computes in float32; add --runner command "
                  "with --command ..., or --runner onnxruntime where it is built in");
   EXPECT_FALSE(std::filesystem::exists(again()));

@@ -31,15 +31,18 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 0
 fi
 
-# ONNX Runtime is in Debian from 13 on; where it is, nets are measured with it.
-if apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
-  packages+=(libonnxruntime-dev)
-fi
-
 missing=()
 for package in "${packages[@]}"; do
   is_installed "$package" || missing+=("$package")
 done
+
+# ONNX Runtime is in Debian from 13 on; where it is, nets are measured with it.
+wants_onnxruntime() {
+  apt-cache show libonnxruntime-dev >/dev/null 2>&1 && ! is_installed libonnxruntime-dev
+}
+if wants_onnxruntime; then
+  missing+=(libonnxruntime-dev)
+fi
 
 if ((${#missing[@]} > 0)); then
   as_root=(env DEBIAN_FRONTEND=noninteractive)
@@ -53,6 +56,10 @@ if ((${#missing[@]} > 0)); then
   echo "Installing Debian packages: ${missing[*]}"
   # A mirror that can't be reached is no reason to stop yet: the packages may come from another.
   "${as_root[@]}" apt-get update -q >"$log" 2>&1 || true
+  # A new system's lists were empty until now.
+  if [[ " ${missing[*]} " != *" libonnxruntime-dev "* ]] && wants_onnxruntime; then
+    missing+=(libonnxruntime-dev)
+  fi
   if ! "${as_root[@]}" apt-get install -qy --no-install-recommends "${missing[@]}" \
     >>"$log" 2>&1; then
     # apt stops at the first one that it can't have: one by one, all of those get their name.

@@ -9,6 +9,7 @@
 #include "lathe/core/file.h"
 #include "lathe/measure/process.h"
 #include "lathe/measure/runner.h"
+#include "lathe/measure/runner_service.h"
 #include "lathe/measure/worker_process.h"
 
 namespace lathe::measure {
@@ -25,16 +26,6 @@ std::string shortened(const std::string& text) { return text.substr(0, 200); }
 
 double since_ms(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-/// The line as a JSON object; nothing if it is none.
-std::optional<nlohmann::json> parsed(const std::string& line) {
-  try {
-    nlohmann::json answer = parse_json(line, "answer");
-    if (answer.is_object()) return answer;
-  } catch (const Error&) {  // the caller says it better
-  }
-  return {};
 }
 
 nlohmann::json shape_of(const ModelFile& model, int batch) {
@@ -96,7 +87,7 @@ class CallProtocol final : public RunnerProtocol {
     if (result.exit_code != 0) {
       throw Error("exit status " + std::to_string(result.exit_code) + complaint);
     }
-    const auto answer = parsed(last_line(result.out));
+    const auto answer = object_of_line(last_line(result.out));
     if (!answer) {
       throw Error("expected a last line of JSON with latencies_ms, got \"" +
                   shortened(last_line(result.out)) + "\"");
@@ -183,7 +174,7 @@ class WorkerProtocol final : public RunnerProtocol {
     const Clock::time_point start = Clock::now();
     for (;;) {
       const double left_s = std::max(0.0, options_.timeout_s - since_ms(start) / 1000);
-      const auto answer = parsed(worker_->next_line(left_s));
+      const auto answer = object_of_line(worker_->next_line(left_s));
       if (!answer || !answer->contains("id")) {
         continue;
       }

@@ -42,19 +42,28 @@ nlohmann::json fulfilled(RunnerService& service, const nlohmann::json& request) 
 
 }  // namespace
 
+std::optional<nlohmann::json> object_of_line(const std::string& line) {
+  try {
+    nlohmann::json object = parse_json(line, "line");
+    if (object.is_object()) return object;
+  } catch (const Error&) {  // the caller says it better
+  }
+  return {};
+}
+
 void serve(RunnerService& service, std::istream& in, std::ostream& out) {
   for (std::string line; std::getline(in, line);) {
-    const nlohmann::json request = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!request.is_object() || !request.contains("id")) {
+    const auto request = object_of_line(line);
+    if (!request || !request->contains("id")) {
       continue;
     }
     nlohmann::json answer;
     try {
-      answer = fulfilled(service, request);
+      answer = fulfilled(service, *request);
     } catch (const std::exception& error) {
       answer = {{"error", error.what()}};
     }
-    answer["id"] = request.at("id");
+    answer["id"] = request->at("id");
     out << answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
   }
 }

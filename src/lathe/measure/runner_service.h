@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iosfwd>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ class RunnerService {
                               double max_ms) = 0;
   virtual void unload(const std::filesystem::path& model) = 0;
 };
+
+/// A line as a JSON object; nothing if it is none, such as a library's log.
+std::optional<nlohmann::json> object_of_line(const std::string& line);
 
 /// Answers every line of `in` by one of `out` until it ends, as docs/runners.md says. A request
 /// that can't be fulfilled is answered by an error, a line without an "id" by nothing.

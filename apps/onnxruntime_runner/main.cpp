@@ -1,6 +1,5 @@
-// lathe-onnxruntime: times ONNX files on this CPU for `lathe ... --runner onnxruntime`, or from
-// another machine for `--runner command --protocol 2 --command 'ssh HOST lathe-onnxruntime'`, whose
-// files have to be where this one sees them. Requests and answers are those of docs/runners.md.
+// lathe-onnxruntime: times ONNX files on this CPU for `lathe ... --runner onnxruntime`. Requests
+// and answers are those of docs/runners.md, protocol 2.
 #include <cstdio>
 #include <iostream>
 

@@ -63,32 +63,32 @@ measure::WriteModel write_onnx(const RunnerOptions& o) {
   };
 }
 
-measure::CommandRunnerOptions command_options(const RunnerOptions& o) {
-  if (o.command.empty()) {
+/// Whether nets are run by a program: one of the user's, or lathe-onnxruntime.
+bool is_program(const std::string& runner) { return runner == kCommand || runner == kOnnxRuntime; }
+
+/// Of a runner that is_program(). @throws Error if there is none.
+std::string program_of(const RunnerOptions& o, const std::string& runner) {
+  if (runner == kCommand && o.command.empty()) {
     throw Error("--runner command: needs --command with the program to run (docs/runners.md)");
   }
-  return {.command = o.command,
-          .protocol = o.protocol,
+  if (runner == kOnnxRuntime && measure::onnxruntime_command().empty()) {
+    throw Error(
+        "--runner onnxruntime: this build is without ONNX Runtime: install its C++ development "
+        "files (libonnxruntime-dev) and configure again, or use --runner command with "
+        "examples/runners/onnxruntime_node");
+  }
+  return runner == kCommand ? o.command : measure::onnxruntime_command();
+}
+
+measure::CommandRunnerOptions program_options(const RunnerOptions& o, const std::string& runner) {
+  return {.command = program_of(o, runner),
+          .protocol = runner == kCommand ? o.protocol : 2,
           .write_model = write_onnx(o),
           .precision = o.precision,
           .threads = o.threads,
           .batch = o.batch,
           .timeout_s = o.timeout_s,
           .retries = o.retries};
-}
-
-/// Of lathe-onnxruntime. @throws Error if it isn't there.
-measure::CommandRunnerOptions onnxruntime_options(const RunnerOptions& o) {
-  RunnerOptions as_command = o;
-  as_command.command = measure::onnxruntime_command();
-  as_command.protocol = 2;
-  if (as_command.command.empty()) {
-    throw Error(
-        "this build is without ONNX Runtime: install its C++ development files "
-        "(libonnxruntime-dev) and configure again, or use --runner command with "
-        "examples/runners/onnxruntime_node");
-  }
-  return command_options(as_command);
 }
 
 }  // namespace
@@ -157,7 +157,8 @@ void add_timing_options(CLI::App& command, measure::TimingOptions& o) {
 }
 
 void check_runner(const RunnerOptions& o) {
-  const bool torch = chosen_runner(o) == kTorch;
+  const std::string runner = chosen_runner(o);
+  const bool torch = runner == kTorch;
   if (o.device != "cpu" && !torch) {  // those choose their own
     throw Error("--device: goes with --runner torch, got --runner " + o.runner);
   }
@@ -166,17 +167,17 @@ void check_runner(const RunnerOptions& o) {
         "--precision int8: the torch runner computes in float32; add --runner command with "
         "--command ..., or --runner onnxruntime where it is built in");
   }
+  if (is_program(runner)) {
+    program_of(o, runner);
+  }
 }
 
 std::unique_ptr<measure::Runner> make_runner(const RunnerOptions& o, const graph::Net& probe,
                                              const std::string& known_runtime) {
   check_runner(o);
   const std::string runner = chosen_runner(o, known_runtime);
-  if (runner == kCommand) {
-    return std::make_unique<measure::CommandRunner>(probe, command_options(o));
-  }
-  if (runner == kOnnxRuntime) {
-    return std::make_unique<measure::CommandRunner>(probe, onnxruntime_options(o));
+  if (is_program(runner)) {
+    return std::make_unique<measure::CommandRunner>(probe, program_options(o, runner));
   }
   measure::TorchRunnerOptions torch{.device = o.device, .threads = o.threads, .batch = o.batch};
   if (o.layout != "auto") {
@@ -194,11 +195,8 @@ std::unique_ptr<measure::ModelRunner> make_runner(const RunnerOptions& o,
     throw Error("--precision: is of nets that Lathe writes; files of --onnx are timed as they are");
   }
   const std::string runner = chosen_runner(o);
-  if (runner == kCommand) {
-    return std::make_unique<measure::CommandRunner>(model, command_options(o));
-  }
-  if (runner == kOnnxRuntime) {
-    return std::make_unique<measure::CommandRunner>(model, onnxruntime_options(o));
+  if (is_program(runner)) {
+    return std::make_unique<measure::CommandRunner>(model, program_options(o, runner));
   }
   throw Error(
       "--onnx: the torch runner takes archs only; add --runner onnxruntime, or --runner "

@@ -27,7 +27,7 @@ inline constexpr const char* kInt8 = "int8";
 
 void add_runner_options(CLI::App& command, RunnerOptions& options);
 
-/// @throws Error if they don't go together.
+/// @throws Error if they don't go together, or if the program that would run nets isn't there.
 void check_runner(const RunnerOptions& options);
 
 /// Adds --warmup, --rounds, --runs and --round-ms.

@@ -1,9 +1,10 @@
 // Runs the ONNX nets of a finished run, or one file, on a test set's files, without Lathe.
 //
 //   npm install --ignore-scripts --prefix examples/runners/onnxruntime_node
-//   node examples/use_a_net/onnx.mjs runs/quickstart [FOLDER WITH t10k-images-idx3-ubyte]
+//   node examples/use_a_net/onnx.mjs runs/quickstart [FOLDER]
 //   node examples/use_a_net/onnx.mjs model.onnx [FOLDER]
 //
+// FOLDER has t10k-images-idx3-ubyte and its labels, or CIFAR's binary files.
 // Pixels go in as they are, divided by 255: what else a net has to be told is in result.json, and in
 // the model's metadata_props. Fails unless every accuracy of a run is that of its result.json.
 import { existsSync, readFileSync } from 'node:fs';
@@ -23,27 +24,49 @@ function idx(folder, name, headerBytes) {
   return { sizes, values: bytes.subarray(headerBytes) };
 }
 
-async function accuracy(path, images, labels) {
+// Test images, each [channels, height, width] of bytes, and their labels.
+function testSet(folder) {
+  for (const [name, labelBytes] of [['test_batch.bin', 1], ['test.bin', 2]]) {
+    const path = join(folder, name);
+    if (!existsSync(path)) continue;
+    // CIFAR-10 and CIFAR-100: records of the label, of CIFAR-100 the fine one last, and the image.
+    const bytes = readFileSync(path);
+    const record = labelBytes + 3 * 32 * 32;
+    const starts = Array.from({ length: bytes.length / record }, (_, i) => i * record + labelBytes);
+    return {
+      shape: [3, 32, 32],
+      images: starts.map((start) => bytes.subarray(start, start + 3 * 32 * 32)),
+      labels: starts.map((start) => bytes[start - 1]),
+    };
+  }
+  const { sizes: [count, height, width], values } = idx(folder, 't10k-images-idx3-ubyte', 16);
+  const size = height * width;
+  return {
+    shape: [1, height, width],
+    images: Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size)),
+    labels: idx(folder, 't10k-labels-idx1-ubyte', 8).values,
+  };
+}
+
+async function accuracy(path, { shape, images, labels }) {
   const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1 });
-  const [count, height, width] = images.sizes;
-  const classes = (logits, i, n) => logits.subarray(i * n, (i + 1) * n);
   let right = 0;
-  for (let first = 0; first < count; first += 500) {
-    const n = Math.min(500, count - first);
-    const bytes = images.values.subarray(first * height * width, (first + n) * height * width);
-    const pixels = new ort.Tensor('float32', Float32Array.from(bytes, (b) => b / 255),
-      [n, 1, height, width]);
-    const { logits } = await session.run({ input: pixels });
-    for (let i = 0; i < n; ++i) {
-      const scores = classes(logits.data, i, logits.dims[1]);
-      if (scores.indexOf(Math.max(...scores)) === labels.values[first + i]) ++right;
+  for (let first = 0; first < images.length; first += 500) {
+    const batch = images.slice(first, first + 500);
+    const pixels = Float32Array.from(Buffer.concat(batch), (b) => b / 255);
+    const { logits } = await session.run(
+      { input: new ort.Tensor('float32', pixels, [batch.length, ...shape]) });
+    const classes = logits.dims[1];
+    for (let i = 0; i < batch.length; ++i) {
+      const scores = logits.data.subarray(i * classes, (i + 1) * classes);
+      if (scores.indexOf(Math.max(...scores)) === labels[first + i]) ++right;
     }
   }
-  return right / count;
+  return right / images.length;
 }
 
 // Whether every net of the run has the accuracy that result.json gives it.
-async function check(run, images, labels) {
+async function check(run, test) {
   const result = JSON.parse(readFileSync(join(run, 'result.json'), 'utf8'));
   if (result.input_range[0] !== 0 || result.input_range[1] !== 1 || result.input_layout !== 'NCHW') {
     throw new Error('this example feeds pixels in [0, 1]');
@@ -53,21 +76,20 @@ async function check(run, images, labels) {
   let same = true;
   for (const net of nets.filter((n) => n.feasible !== false)) {
     const path = join(run, net.dir, 'model.onnx');
-    const found = await accuracy(path, images, labels);
+    const found = await accuracy(path, test);
     same &&= found === net.test_accuracy;
-    console.log(`${path}: ${(100 * found).toFixed(2)}% of ${labels.values.length} test images, ` +
+    console.log(`${path}: ${(100 * found).toFixed(2)}% of ${test.labels.length} test images, ` +
       `result.json says ${(100 * net.test_accuracy).toFixed(2)}%`);
   }
   return same;
 }
 
 const [what, data = '/usr/share/datasets/fashion-mnist'] = process.argv.slice(2);
-const images = idx(data, 't10k-images-idx3-ubyte', 16);
-const labels = idx(data, 't10k-labels-idx1-ubyte', 8);
+const test = testSet(data);
 if (what.endsWith('.onnx')) {
-  const found = await accuracy(what, images, labels);
-  console.log(`${what}: ${(100 * found).toFixed(2)}% of ${labels.values.length} test images`);
-} else if (!await check(what, images, labels)) {
+  const found = await accuracy(what, test);
+  console.log(`${what}: ${(100 * found).toFixed(2)}% of ${test.labels.length} test images`);
+} else if (!await check(what, test)) {
   console.error('not what result.json says');
   process.exit(1);
 }

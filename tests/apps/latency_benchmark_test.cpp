@@ -166,7 +166,8 @@ TEST_F(LatencyBenchmarkTest, MeasuresWithOnnxRuntimeByDefault) {
   if (!std::filesystem::exists(std::filesystem::path(LATHE_PROGRAM).parent_path() /
                                "lathe-onnxruntime")) {
     expect_failure(outcome, 1,
-                   "this build is without ONNX Runtime: install its C++ development files "
+                   "--runner onnxruntime: this build is without ONNX Runtime: install its C++ "
+                   "development files "
                    "(libonnxruntime-dev) and configure again, or use --runner command with "
                    "examples/runners/onnxruntime_node");
     EXPECT_TRUE(runtime("").starts_with("torch"));

@@ -37,6 +37,13 @@ TEST_F(RunErrorsTest, MissingFiles) {
                  tiny_.data().string() + ": no such folder: expected the files of fashion-mnist");
 }
 
+TEST_F(RunErrorsTest, ARunnerWithoutItsProgramBeforeDataAreRead) {
+  std::filesystem::remove_all(tiny_.data());
+  expect_failure(tiny_.run("--runner command"), 1,
+                 "--runner command: needs --command with the program to run (docs/runners.md)");
+  EXPECT_FALSE(std::filesystem::exists(tiny_.out("config.toml")));
+}
+
 TEST_F(RunErrorsTest, DamagedFiles) {
   const std::string images = "train-images-idx3-ubyte";
   const std::string whole = read_file(tiny_.data() / images);

@@ -31,6 +31,20 @@ void write_hostile(const fs::path& folder) {
                         "{\"step\": 1e300, \"epoch\": 1e300, \"loss\": 1e308}\n{broken\n");
 }
 
+/// A run whose nets are used in 8 bits.
+void write_int8(const fs::path& folder) {
+  const lathe::testing::RunInFolder run(folder);
+  ordered_json result = run.result();
+  result["device"]["precision"] = "int8";
+  for (ordered_json& target : result["targets"]) {
+    if (!target["feasible"]) continue;
+    target["int8"] = {
+        {"validation_accuracy", 0.88}, {"test_accuracy", 0.87}, {"model", "model_int8.onnx"}};
+  }
+  lathe::write_json(folder / "result.json", result);
+  lathe::write_file_atomic(folder / "nets/0.1ms/model_int8.onnx", std::string(617, 'x'));
+}
+
 void write_cells(const fs::path& folder) {
   const auto space = lathe::space::open_space("darts_c16_l8");
   lathe::Rng rng(3);
@@ -58,6 +72,7 @@ void write_pages(const fs::path& out) {
   const lathe::testing::RunInFolder run(out / "run");
   const lathe::testing::RunInFolder other(out / "other");
   write_hostile(out / "hostile");
+  write_int8(out / "int8");
   write_cells(out / "cells");
   write_widths(out / "widths");
   fs::create_directories(out / "unfinished");
@@ -65,7 +80,7 @@ void write_pages(const fs::path& out) {
   ordered_json result = run.result();
   result["device"]["runtime"] = "another";
   lathe::write_json(out / "other/result.json", result);
-  for (const char* name : {"run", "hostile", "cells", "widths", "unfinished"}) {
+  for (const char* name : {"run", "hostile", "int8", "cells", "widths", "unfinished"}) {
     lathe::report::write_report(out / name);
   }
   lathe::write_file_atomic(out / "comparison.html",

@@ -157,6 +157,12 @@ try {
     );
     assert.ok((await page.pdf({ format: 'A4' })).length > 10000);
   });
+  await on('int8/report.html', {}, async (page) => {
+    const answer = await page.locator('.targets tbody tr').nth(1).innerText();
+    assert.match(answer, /87\.00%\s+float32 89\.00%\s+88\.00%/);
+    assert.match(answer, /617 B/);
+    assert.match(await page.locator('.use pre').innerText(), /nets\/0\.1ms\/model_int8\.onnx/);
+  });
   await on('cells/report.html', {}, async (page) => {
     assert.equal(await count(page, '.cell'), 2);
     assert.equal(await count(page, '.cell .op'), 16);

@@ -279,6 +279,8 @@ function figures(net, answer) {
     answer && ['90th percentile', ms(answer.p90Ms), 'is-measured'],
     ['Latency, predicted', ms(answer?.predictedMs ?? net?.predictedMs), 'is-predicted'],
     answer && ['Test top-1', percent(answer.test), 'is-measured'],
+    answer &&
+      answer.float32Test !== null && ['in float32', percent(answer.float32Test), 'is-measured'],
     ['Validation top-1', percent(answer?.validation ?? net?.validation), 'is-measured'],
     [
       'Top-1, predicted',

@@ -25,6 +25,10 @@ const files = (raw) =>
 
 function target(raw, nets) {
   const value = object(raw);
+  // Of a run in 8 bits, what is measured and handed over is the int8 net.
+  const int8 = object(value.int8);
+  const inInt8 = text(int8.model) !== null;
+  const used = inInt8 ? int8 : value;
   return {
     ms: num(value.target_ms),
     feasible: value.feasible !== false,
@@ -38,8 +42,10 @@ function target(raw, nets) {
     within: value.within_target === true,
     undecided: value.verdict === 'undecided',
     predictedAccuracy: num(value.predicted_accuracy),
-    validation: num(value.validation_accuracy),
-    test: num(value.test_accuracy),
+    validation: num(used.validation_accuracy),
+    test: num(used.test_accuracy),
+    float32Test: inInt8 ? num(value.test_accuracy) : null,
+    model: text(int8.model) ?? 'model.onnx',
     macs: num(value.macs),
     params: num(value.params),
     inputSize: num(value.input_size),
@@ -62,6 +68,8 @@ function trained(raw, nets) {
     params: num(value.params),
     validation: num(value.validation_top1),
     test: num(value.test_top1),
+    float32Test: null,
+    model: 'model.onnx',
     files: files(value.files),
     net: nets[num(value.net) ?? -1] ?? null,
   };

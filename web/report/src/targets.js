@@ -33,10 +33,12 @@ const over = (first, ...below) => [
   below.filter(Boolean).map((line) => h('small', {}, line)),
 ];
 
+const float32Text = (t) => (t.float32Test === null ? null : `float32 ${percent(t.float32Test)}`);
+
 function feasibleCells(t, choose) {
   const range = spreadText(t);
   const off = t.measuredMs !== null && t.predictedMs ? t.predictedMs / t.measuredMs - 1 : null;
-  const onnx = t.files.find((f) => f.name === 'model.onnx');
+  const onnx = t.files.find((f) => f.name === t.model);
   return [
     cell(
       1,
@@ -51,7 +53,7 @@ function feasibleCells(t, choose) {
       ),
     ),
     cell(3, over(ms(t.predictedMs), off === null ? null : `${signedPercent(off)} off`)),
-    cell(4, h('b', {}, percent(t.test))),
+    cell(4, over(h('b', {}, percent(t.test)), float32Text(t))),
     cell(5, percent(t.validation)),
     cell(6, percent(t.predictedAccuracy)),
     cell(7, count(t.macs)),
@@ -139,6 +141,10 @@ export function targetTable(run, choose) {
         run.answers.some(spreadText)
           ? ' Below a median: the least and the greatest of its sessions’, and the 90th ' +
               'percentile of all runs.'
+          : null,
+        run.answers.some(float32Text)
+          ? ' Latencies and accuracies are those of the nets in int8; below the test accuracy: the ' +
+              'same net’s in float32.'
           : null,
       ),
       h(

@@ -21,32 +21,33 @@ function expects(run, answer) {
 
 const onePerLine = (names) => JSON.stringify(names);
 
-function snippets(dir, e) {
+function snippets({ dir, model, float32Test }, e) {
   const shape = `1, ${e.channels}, ${e.size}, ${e.size}`;
   const file = (name) => JSON.stringify(`${dir ? `${dir}/` : ''}${name}`);
   const names = e.classes.length > 0 && e.classes.length <= 100 ? e.classes : null;
+  const inFloat32 = float32Test === null ? '' : ', in float32';
   const what = `float32 [N, ${e.channels}, ${e.size}, ${e.size}]: ${e.colors} pixels in [0, 1]`;
   return {
     'ONNX Runtime, Python': [
-      'model.onnx',
+      model,
       [
         'import numpy as np',
         'import onnxruntime',
         '',
         ...(names ? [`classes = ${onePerLine(names)}`] : []),
-        `session = onnxruntime.InferenceSession(${file('model.onnx')})`,
+        `session = onnxruntime.InferenceSession(${file(model)})`,
         `image = np.zeros((${shape}), np.float32)  # ${what}`,
         'logits, = session.run(["logits"], {"input": image})',
         names ? 'print(classes[logits[0].argmax()])' : 'print(logits[0].argmax())',
       ],
     ],
     'ONNX Runtime, JavaScript': [
-      'model.onnx',
+      model,
       [
         "import * as ort from 'onnxruntime-node';  // in a browser: onnxruntime-web",
         '',
         ...(names ? [`const classes = ${onePerLine(names)};`] : []),
-        `const session = await ort.InferenceSession.create(${file('model.onnx')});`,
+        `const session = await ort.InferenceSession.create(${file(model)});`,
         `// ${what}`,
         `const image = new ort.Tensor('float32', new Float32Array(${e.channels * e.size * e.size}), [${shape}]);`,
         'const { logits } = await session.run({ input: image });',
@@ -54,7 +55,7 @@ function snippets(dir, e) {
         names ? 'console.log(classes[best]);' : 'console.log(best);',
       ],
     ],
-    'TorchScript, C++': [
+    [`TorchScript, C++${inFloat32}`]: [
       'model.pt',
       [
         '#include <torch/script.h>',
@@ -66,7 +67,7 @@ function snippets(dir, e) {
         'std::int64_t best = logits.argmax(1).item<std::int64_t>();',
       ],
     ],
-    'TorchScript, Python': [
+    [`TorchScript, Python${inFloat32}`]: [
       'model.pt',
       [
         'import torch',
@@ -95,7 +96,7 @@ function preparation(run, e) {
 
 export function use(run, selection) {
   const all = (run.answers.length ? run.answers : run.trained).filter((a) =>
-    a.files.some((f) => f.name === 'model.onnx' || f.name === 'model.pt'),
+    a.files.some((f) => f.name === a.model || f.name === 'model.pt'),
   );
   if (all.length === 0) return null;
   const name = (a) => (a.targets ? a.targets.map((t) => ms(t.ms)).join(', ') : a.name);
@@ -104,7 +105,7 @@ export function use(run, selection) {
   const shown = h('div', { role: 'tabpanel' });
   const render = () => {
     const e = expects(run, answer);
-    const there = Object.entries(snippets(answer.dir, e)).filter(([, [file]]) =>
+    const there = Object.entries(snippets(answer, e)).filter(([, [file]]) =>
       answer.files.some((f) => f.name === file),
     );
     if (!there.some(([key]) => key === chosen)) chosen = there[0][0];

@@ -10,7 +10,7 @@
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/accuracy/width_scores.h"
 #include "lathe/core/error.h"
-#include "lathe/train/fit_accuracy_predictor.h"
+#include "lathe/train/predictors/fit_accuracy_predictor.h"
 
 namespace lathe::app {
 namespace {

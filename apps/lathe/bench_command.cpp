@@ -13,9 +13,9 @@
 #include "commands.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/train/cells/search_benchmark.h"
-#include "lathe/train/step_benchmark.h"
+#include "lathe/train/step/step_benchmark.h"
 #include "space_options.h"
 #include "train_device.h"
 

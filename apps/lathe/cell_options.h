@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "lathe/run/cell_stage.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/cell_stage.h"
+#include "lathe/run/stages/train_stage.h"
 
 namespace lathe::app {
 

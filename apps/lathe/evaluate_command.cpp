@@ -10,7 +10,7 @@
 #include "lathe/graph/counts.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/train/evaluator.h"
 #include "name_options.h"
 #include "train_device.h"

@@ -8,8 +8,8 @@
 #include "commands.h"
 #include "data_options.h"
 #include "lathe/core/error.h"
-#include "lathe/run/int8.h"
-#include "lathe/run/net_file.h"
+#include "lathe/run/answers/int8.h"
+#include "lathe/run/answers/net_file.h"
 #include "name_options.h"
 #include "trained_net.h"
 

@@ -9,7 +9,7 @@
 #include "lathe/core/error.h"
 #include "lathe/latency/fit/additive.h"
 #include "lathe/latency/models/block_table.h"
-#include "lathe/train/fit_latency_model.h"
+#include "lathe/train/predictors/fit_latency_model.h"
 #include "name_options.h"
 
 namespace lathe::app {

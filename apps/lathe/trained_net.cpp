@@ -4,8 +4,8 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/run/net_file.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/answers/net_file.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/train/evaluator.h"
 
 namespace lathe::app {

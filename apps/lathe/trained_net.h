@@ -9,7 +9,7 @@
 
 #include "lathe/data/dataset.h"
 #include "lathe/graph/fold.h"
-#include "lathe/run/net_input.h"
+#include "lathe/run/answers/net_input.h"
 #include "lathe/space/space.h"
 
 namespace lathe::app {

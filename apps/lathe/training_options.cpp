@@ -7,7 +7,7 @@
 
 #include "amount.h"
 #include "data_options.h"
-#include "lathe/run/cell_stage.h"
+#include "lathe/run/stages/cell_stage.h"
 #include "name_options.h"
 #include "train_device.h"
 

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/train_stage.h"
 
 namespace lathe::app {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "commands.h"
-#include "lathe/run/verify.h"
+#include "lathe/run/answers/verify.h"
 #include "runner_options.h"
 #include "terminal.h"
 

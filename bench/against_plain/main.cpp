@@ -11,7 +11,7 @@
 
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
-#include "lathe/run/answers.h"
+#include "lathe/run/answers/answers.h"
 
 namespace lathe::bench {
 namespace {
@@ -48,8 +48,9 @@ void read_seed(const std::filesystem::path& out, const std::string& seed,
 }
 
 void print(const std::map<std::size_t, Row>& rows) {
-  fmt::print("| target | measured ms | answer | (a) its net alone, T/K | (b) the first's net alone, "
-             "T |\n|---|---|---|---|---|\n");
+  fmt::print(
+      "| target | measured ms | answer | (a) its net alone, T/K | (b) the first's net alone, "
+      "T |\n|---|---|---|---|---|\n");
   for (const auto& [index, row] : rows) {
     fmt::print("| {} | {:.3f} | {:.2f} | {:.2f} | {:.2f} |\n", index + 1, mean(row.measured_ms),
                100 * mean(row.answer), 100 * mean(row.alone), 100 * mean(row.whole));

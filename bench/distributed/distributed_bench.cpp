@@ -21,7 +21,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/nn/threads.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/train/step_benchmark.h"
+#include "lathe/train/step/step_benchmark.h"
 
 namespace lathe::bench {
 namespace {

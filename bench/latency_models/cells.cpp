@@ -20,7 +20,7 @@
 #include "lathe/latency/fit/validation.h"
 #include "lathe/regress/cross_validation.h"
 #include "lathe/regress/ridge.h"
-#include "lathe/train/latency_perceptron.h"
+#include "lathe/train/predictors/latency_perceptron.h"
 
 namespace lathe::bench {
 namespace {

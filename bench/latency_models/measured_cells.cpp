@@ -15,7 +15,7 @@
 #include "lathe/latency/fit/calibrate.h"
 #include "lathe/space/same_net.h"
 #include "lathe/space/space_file.h"
-#include "lathe/train/fit_latency_model.h"
+#include "lathe/train/predictors/fit_latency_model.h"
 
 namespace lathe::bench {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/train/step_benchmark.h"
+#include "lathe/train/step/step_benchmark.h"
 #include "train_step.h"
 
 namespace lathe::bench {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "apps/tiny_run.h"
-#include "lathe/train/checkpoint.h"
+#include "lathe/train/records/checkpoint.h"
 
 namespace lathe {
 namespace {

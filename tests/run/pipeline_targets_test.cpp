@@ -7,7 +7,7 @@
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/models/stored_model.h"
-#include "lathe/run/answers.h"
+#include "lathe/run/answers/answers.h"
 #include "lathe/run/specialize.h"
 #include "lathe/space/space_file.h"
 #include "run/pipeline_fixture.h"

@@ -13,10 +13,10 @@
 #include "lathe/nn/device.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/train/evaluator.h"
-#include "lathe/train/step_benchmark.h"
+#include "lathe/train/records/train_state.h"
+#include "lathe/train/step/step_benchmark.h"
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/strategies/ofa.h"
-#include "lathe/train/train_state.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
 

@@ -19,7 +19,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/nn/threads.h"
-#include "lathe/train/step.h"
+#include "lathe/train/step/step.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
 

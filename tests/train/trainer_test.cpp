@@ -18,7 +18,7 @@
 #include "lathe/core/file.h"
 #include "lathe/nn/channel_sort.h"
 #include "lathe/nn/supernet.h"
-#include "lathe/train/loss.h"
+#include "lathe/train/step/loss.h"
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/strategies/grow.h"
 #include "train/pattern_images.h"

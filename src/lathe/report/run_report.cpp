@@ -23,7 +23,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kResult = "result.json";
 constexpr const char* kTrain = "train.json";
 constexpr const char* kConfig = "config.toml";
-constexpr const char* kNetFiles[] = {"model.onnx", "model.pt", "weights.safetensors", "arch.json"};
+constexpr const char* kNetFiles[] = {"model.onnx", "model_int8.onnx", "model.pt",
+                                     "weights.safetensors", "arch.json"};
 constexpr std::size_t kMostTargets = 1000;
 
 /// "run", "specialize" or "train", by the section of config.toml; else by the files.

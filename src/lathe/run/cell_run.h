@@ -3,10 +3,10 @@
 #pragma once
 
 #include "lathe/core/progress.h"
-#include "lathe/run/cell_stage.h"
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/run/stages/cell_stage.h"
 
 namespace lathe::run {
 

@@ -22,9 +22,9 @@
 #include "lathe/measure/onnxruntime_runner.h"
 #include "lathe/measure/process.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/space/space_file.h"
-#include "lathe/train/step_benchmark.h"
+#include "lathe/train/step/step_benchmark.h"
 
 namespace lathe::run {
 namespace {

@@ -12,10 +12,10 @@
 
 #include "lathe/measure/collect.h"
 #include "lathe/measure/runner.h"
-#include "lathe/run/int8.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/answers/int8.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/search/search_targets.h"
-#include "lathe/train/fit_perceptron.h"
+#include "lathe/train/predictors/fit_perceptron.h"
 
 namespace lathe::run {
 

@@ -12,9 +12,9 @@
 #include "lathe/latency/models/part_model.h"
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/plan_stage.h"
 #include "lathe/run/specialize.h"
-#include "lathe/run/train_stage.h"
+#include "lathe/run/stages/plan_stage.h"
+#include "lathe/run/stages/train_stage.h"
 
 namespace lathe::run {
 namespace {

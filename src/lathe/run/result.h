@@ -11,7 +11,7 @@
 #include "lathe/latency/models/block_table.h"
 #include "lathe/measure/reported.h"
 #include "lathe/measure/verdict.h"
-#include "lathe/run/net_input.h"
+#include "lathe/run/answers/net_input.h"
 
 namespace lathe::run {
 

@@ -15,8 +15,8 @@
 #include "lathe/graph/counts.h"
 #include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/beyond_training.h"
-#include "lathe/run/hand_over.h"
+#include "lathe/run/answers/beyond_training.h"
+#include "lathe/run/answers/hand_over.h"
 #include "lathe/search/reachable_range.h"
 #include "lathe/space/subspace.h"
 

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "lathe/core/progress.h"
-#include "lathe/run/accuracy_stage.h"
-#include "lathe/run/answers.h"
-#include "lathe/run/device_noise.h"
-#include "lathe/run/latency_stage.h"
+#include "lathe/run/answers/answers.h"
+#include "lathe/run/answers/device_noise.h"
 #include "lathe/run/options.h"
 #include "lathe/run/result.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/run/stages/accuracy_stage.h"
+#include "lathe/run/stages/latency_stage.h"
 
 namespace lathe::run {
 

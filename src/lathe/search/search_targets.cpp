@@ -7,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "lathe/search/all_targets.h"
+#include "lathe/search/all_targets/all_targets.h"
 #include "lathe/search/chain/chain_targets.h"
-#include "lathe/search/multi_target.h"
+#include "lathe/search/published/multi_target.h"
 
 namespace lathe::search {
 namespace {

@@ -10,7 +10,7 @@
 #include "lathe/data/dataset.h"
 #include "lathe/data/loader.h"
 #include "lathe/dist/shard_tree.h"
-#include "lathe/train/batch.h"
+#include "lathe/train/step/batch.h"
 
 namespace lathe::train {
 

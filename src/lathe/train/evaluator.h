@@ -11,7 +11,7 @@
 #include "lathe/nn/calibrate.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/nn/threads.h"
-#include "lathe/train/batch.h"
+#include "lathe/train/step/batch.h"
 
 namespace lathe::train {
 

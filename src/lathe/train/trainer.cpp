@@ -17,9 +17,9 @@
 #include "lathe/nn/channel_sort.h"
 #include "lathe/nn/grow.h"
 #include "lathe/train/batch_feed.h"
-#include "lathe/train/metrics.h"
-#include "lathe/train/step.h"
-#include "lathe/train/train_state.h"
+#include "lathe/train/records/metrics.h"
+#include "lathe/train/records/train_state.h"
+#include "lathe/train/step/step.h"
 
 namespace lathe::train {
 namespace {
@@ -183,8 +183,8 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
   for (const Pass& pass : passes) {
     nets.emplace_back(pass.drop_path > 0 ? space_.training_graph(pass.arch)
                                          : space_.graph(pass.arch));
-    const bool two_heads = nets.back().graph().output_shape().channels ==
-                           2 * dataset_.train.num_classes();
+    const bool two_heads =
+        nets.back().graph().output_shape().channels == 2 * dataset_.train.num_classes();
     step_passes.push_back({.net = &nets.back(),
                            .losses = pass.losses,
                            .dropout = pass.dropout,

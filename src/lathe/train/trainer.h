@@ -9,10 +9,10 @@
 #include "lathe/nn/shared_weights.h"
 #include "lathe/space/space.h"
 #include "lathe/train/evaluator.h"
-#include "lathe/train/gradient_reducer.h"
-#include "lathe/train/optimizer.h"
 #include "lathe/train/pace_watch.h"
-#include "lathe/train/step.h"
+#include "lathe/train/step/gradient_reducer.h"
+#include "lathe/train/step/optimizer.h"
+#include "lathe/train/step/step.h"
 #include "lathe/train/strategy.h"
 
 namespace lathe::train {

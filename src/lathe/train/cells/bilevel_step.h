@@ -7,11 +7,11 @@
 
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
-#include "lathe/train/batch.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "lathe/train/cells/search_cells.h"
 #include "lathe/train/cells/search_state.h"
-#include "lathe/train/step.h"
+#include "lathe/train/step/batch.h"
+#include "lathe/train/step/step.h"
 
 namespace lathe::train {
 

@@ -19,7 +19,7 @@
 #include "lathe/train/cells/bilevel_step.h"
 #include "lathe/train/cells/search_state.h"
 #include "lathe/train/evaluator.h"
-#include "lathe/train/metrics.h"
+#include "lathe/train/records/metrics.h"
 #include "lathe/train/schedule.h"
 #include "lathe/train/trainer.h"
 
@@ -160,9 +160,8 @@ nlohmann::json Run::settings() const {
 double Run::learning_rate(std::int64_t step) const {
   const double last = std::max(1.0, std::ceil(options_.epochs));
   const double part = static_cast<double>(epoch_of(step)) / last;
-  return options_.final_learning_rate +
-         (options_.learning_rate - options_.final_learning_rate) *
-             (1 + std::cos(std::numbers::pi * part)) / 2;
+  return options_.final_learning_rate + (options_.learning_rate - options_.final_learning_rate) *
+                                            (1 + std::cos(std::numbers::pi * part)) / 2;
 }
 
 /// What the goal's weight is a multiple of: the target, or the mean of cells drawn evenly.
@@ -194,14 +193,17 @@ void Run::train_step(std::int64_t step, BatchFeed& of_weights, BatchFeed& of_log
   };
   const std::vector<Batch> training = batches(of_weights);
   const std::vector<Batch> validation = batches(of_logits);
-  const double auxiliary =
-      options_.auxiliary_skip *
-      (1 - static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, total_steps_)));
+  const double auxiliary = options_.auxiliary_skip *
+                           (1 - static_cast<double>(step) /
+                                    static_cast<double>(std::max<std::int64_t>(1, total_steps_)));
   if (searches(step)) {
-    const BilevelStep::LogitsResult found = step_.train_logits(
-        {.step = step, .training = training, .validation = validation, .auxiliary = auxiliary,
-         .rate = rate, .reference = reference_},
-        state_);
+    const BilevelStep::LogitsResult found = step_.train_logits({.step = step,
+                                                                .training = training,
+                                                                .validation = validation,
+                                                                .auxiliary = auxiliary,
+                                                                .rate = rate,
+                                                                .reference = reference_},
+                                                               state_);
     state_.epoch.logits.add(found.loss, 0);
     state_.expected = found.expected;
     state_.entropy = found.entropy;
@@ -266,8 +268,7 @@ void Run::finish_epoch(std::int64_t steps_done) {
   if (options_.validation_images > 0) {
     record["top1"] = {{"search_net", validate()}};
   }
-  record["genotype"] =
-      space::genotype_to_text(cells.front(), cells.back());
+  record["genotype"] = space::genotype_to_text(cells.front(), cells.back());
   metrics_.append(record);
   state_.epoch = {};
 }
@@ -289,8 +290,7 @@ bool Run::goes_wrong(std::int64_t steps_done) {
   if (options_.eigenvalue_growth == 0 || !searches(steps_done - 1)) {
     return false;
   }
-  state_.eigenvalues.push_back(
-      step_.eigenvalue(first_images(), kEigenIterations, options_.seed));
+  state_.eigenvalues.push_back(step_.eigenvalue(first_images(), kEigenIterations, options_.seed));
   state_.history.push_back(mixer_.logits());
   const std::size_t count = state_.eigenvalues.size();
   if (count < 2 * kEigenWindow) {

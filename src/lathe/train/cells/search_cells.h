@@ -14,7 +14,7 @@
 #include "lathe/search/cells/expected_latency.h"
 #include "lathe/space/cell_search.h"
 #include "lathe/train/cells/cell_mixer.h"
-#include "lathe/train/optimizer.h"
+#include "lathe/train/step/optimizer.h"
 
 namespace lathe::train {
 
@@ -64,18 +64,18 @@ struct SearchCellsOptions {
 
 struct SearchedCells {
   search::CellLogits logits;
-  double reference = 0;       ///< of the latency goal, in its unit
-  double expected = 0;        ///< latency, likewise
-  double weight = 0;          ///< of the latency goal at the end
+  double reference = 0;  ///< of the latency goal, in its unit
+  double expected = 0;   ///< latency, likewise
+  double weight = 0;     ///< of the latency goal at the end
   bool stopped_early = false;
 };
 
 /// Searches with `weights` and `mixer` of the same net, which has auxiliary skips if the options
-/// give them weight. Each step trains the logits on a batch of one half of the training images, with
-/// the weights as they are or one step ahead, and then the weights on a batch of the other half.
-/// Goes on from the folder's checkpoint if there is one, bit for bit as if it had not stopped. At
-/// the end of every epoch a line of metrics is written: losses, learning rate, expected latency and
-/// its weight, entropy, the derived cells as text, validation top-1 of the search net.
+/// give them weight. Each step trains the logits on a batch of one half of the training images,
+/// with the weights as they are or one step ahead, and then the weights on a batch of the other
+/// half. Goes on from the folder's checkpoint if there is one, bit for bit as if it had not
+/// stopped. At the end of every epoch a line of metrics is written: losses, learning rate, expected
+/// latency and its weight, entropy, the derived cells as text, validation top-1 of the search net.
 ///
 /// The same result on the CPU whatever the number of threads is not promised: library convolutions
 /// and their gradients sum in an order that depends on it. With the same number it is.

@@ -4,8 +4,8 @@
 
 #include "lathe/core/file.h"
 #include "lathe/train/cells/search_cells.h"
-#include "lathe/train/checkpoint.h"
-#include "lathe/train/flat_parts.h"
+#include "lathe/train/records/checkpoint.h"
+#include "lathe/train/records/flat_parts.h"
 
 namespace lathe::train {
 namespace {

@@ -12,8 +12,8 @@
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_logits.h"
 #include "lathe/train/cells/cell_mixer.h"
-#include "lathe/train/optimizer.h"
-#include "lathe/train/train_state.h"
+#include "lathe/train/records/train_state.h"
+#include "lathe/train/step/optimizer.h"
 
 namespace lathe::train {
 
@@ -28,9 +28,9 @@ struct SearchState {
   CellMixer& mixer;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Optimizer> logits_optimizer;
-  double multiplier = 0;  ///< weight of the latency goal
-  double expected = 0;    ///< latency, at the last step
-  double entropy = 0;     ///< likewise
+  double multiplier = 0;                    ///< weight of the latency goal
+  double expected = 0;                      ///< latency, at the last step
+  double entropy = 0;                       ///< likewise
   std::vector<double> eigenvalues;          ///< by epoch
   std::vector<search::CellLogits> history;  ///< likewise
   bool stopped = false;

@@ -1,0 +1,34 @@
+// What training and evaluating nets would take, tried on this machine rather than guessed.
+#pragma once
+
+#include <cstdint>
+
+#include "lathe/graph/graph.h"
+#include "lathe/nn/shared_weights.h"
+#include "lathe/run/run_folder.h"
+#include "lathe/run/stages/train_stage.h"
+#include "lathe/train/evaluator.h"
+
+namespace lathe::run {
+
+struct TrainingForecast {
+  double epochs = 0;
+  std::int64_t steps = 0;
+  double first_step_s = 0;  ///< each of the first steps, which were tried
+  double seconds = 0;       ///< all steps; validation and checkpoints apart
+};
+
+/// Tries some steps in a copy of the weights, as measure_steps_per_s(), and plans the others: a
+/// step takes time in proportion to the multiply-accumulates of its passes. Of the method "aows",
+/// whose plan follows from what it observes, the plan of one that has observed nothing. With a
+/// budget the epochs are those that fit into it.
+/// @throws Error as train_stage().
+TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
+                                   const RunFolder& folder);
+
+/// Seconds that a net's accuracy on `validation_images` takes, where as many are evaluated side by
+/// side as there are threads: this one is, once on each.
+double evaluation_s(const nn::SharedWeights& weights, const train::Evaluator& evaluator,
+                    const graph::Graph& net, std::int64_t validation_images, int threads);
+
+}  // namespace lathe::run

@@ -1,0 +1,423 @@
+#include "lathe/run/stages/train_stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "lathe/core/error.h"
+#include "lathe/core/file.h"
+#include "lathe/dist/process_group.h"
+#include "lathe/latency/models/stored_model.h"
+#include "lathe/nn/device.h"
+#include "lathe/nn/supernet.h"
+#include "lathe/space/cell_family.h"
+#include "lathe/space/space_file.h"
+#include "lathe/space/subspace.h"
+#include "lathe/train/evaluator.h"
+#include "lathe/train/records/train_state.h"
+#include "lathe/train/schedule.h"
+#include "lathe/train/step/step.h"
+
+namespace lathe::run {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr double kSmallestEpochs = 0.01;
+constexpr int kCpuShards = 2;
+
+/// What to open as this run's space: a built-in name, or the folder's own copy of the file.
+std::string kept_space(const std::string& space, const RunFolder& folder) {
+  if (!space::is_space_file(space)) {
+    return space;
+  }
+  const std::filesystem::path kept = folder.space_file();
+  if (!folder.begun() || !std::filesystem::exists(kept)) {
+    write_json(kept, space::to_json(space::load_space_spec(space)));
+  } else if (std::filesystem::exists(space)) {
+    const std::string now = space::fingerprinted_name(space::load_space_spec(space));
+    const std::string before = space::fingerprinted_name(space::load_space_spec(kept));
+    if (now != before) {
+      throw Error(space + ": has changed: expected " + before + ", the space that the run in " +
+                  folder.root().string() + " began with, got " + now +
+                  "; restore it or use another --out");
+    }
+  }
+  return kept.string();
+}
+
+/// The same where several processes train: rank 0 keeps the copy, which others may not see.
+std::string kept_space(const std::string& space, const RunFolder& folder,
+                       dist::ProcessGroup& group) {
+  const nlohmann::json kept = group.from_rank_0([&] { return kept_space(space, folder); });
+  const auto path = kept.get<std::string>();
+  return space::is_space_file(space) && !std::filesystem::exists(path) ? space : path;
+}
+
+std::shared_ptr<const space::Space> open_for(const std::string& name,
+                                             const data::Dataset& dataset) {
+  return space::open_space(name, {.in_channels = dataset.train.channels(),
+                                  .num_classes = dataset.train.num_classes(),
+                                  .input_size = dataset.train.image_size()});
+}
+
+std::string space_of(const TrainJob& job, const data::Dataset& dataset) {
+  return job.space.empty() ? default_space(dataset.train.image_size()) : job.space;
+}
+
+/// What is not as it should be with the images, as a part of a sentence.
+std::string oddities(const data::Dataset& dataset) {
+  std::string text;
+  if (const std::int64_t skipped = dataset.train.source().num_unreadable(); skipped > 0) {
+    text += fmt::format(", {} unreadable files skipped", skipped);
+  }
+  if (dataset.enlarged > 0) {
+    text += fmt::format(", {} small images enlarged", dataset.enlarged);
+  }
+  return text;
+}
+
+const space::Space& trained_space(const Trained& trained) {
+  return trained.with_heads ? *trained.with_heads : *trained.space;
+}
+
+/// The weights that training begins with.
+std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
+  const nn::WeightOptions options{.seed = job.seed,
+                                  .zero_residual_gamma = trained.method == "bignas",
+                                  .replicas = train::shards_here(job.train.group, trained.shards),
+                                  .device = nn::open_device(job.device)};
+  if (!trained.arch) {
+    return std::make_unique<nn::Supernet>(trained.space, options);
+  }
+  return std::make_unique<nn::SharedWeights>(trained.space->name(),
+                                             trained_space(trained).graph(*trained.arch),
+                                             std::vector<int>{}, options);
+}
+
+/// Heads that nets have in training alone are split off the space.
+void split_heads(Trained& trained) {
+  if (space::has_cells(*trained.space) && space::cell_spec(*trained.space).auxiliary) {
+    trained.with_heads = trained.space;
+    trained.space = space::without_auxiliary_head(*trained.with_heads);
+  }
+}
+
+/// The net of `trained` taken out of another run.
+void take_weights(Trained& trained, const std::filesystem::path& from) {
+  const Trained source = open_trained(from);
+  if (source.space->name() != trained.space->name()) {
+    throw Error(from.string() + ": has nets of space " + source.space->name() + ", expected " +
+                trained.space->name() + "; use another --from or --space");
+  }
+  const train::Evaluator evaluator(source.dataset,
+                                   {.augment = source.augment, .seed = source.seed});
+  const graph::Net net = evaluator.extract(*source.weights, source.graph(*trained.arch));
+  trained.weights->load_state(net.weights, from.string());
+}
+
+/// What images are normalised with where `json`, a run's train.json, says it: weights that were
+/// trained elsewhere are not of this data set's own statistics.
+void take_normalization(data::Dataset& dataset, const nlohmann::json& json,
+                        const std::string& where) {
+  const auto said = json.find("normalization");
+  if (said == json.end()) {  // of an older version
+    return;
+  }
+  const data::Normalization normalization{
+      .mean = json_member<std::vector<float>>(*said, "mean", where),
+      .stddev = json_member<std::vector<float>>(*said, "stddev", where)};
+  const auto channels = static_cast<std::size_t>(dataset.train.channels());
+  const auto positive = [](float value) { return std::isfinite(value) && value > 0; };
+  if (normalization.mean.size() != channels || normalization.stddev.size() != channels ||
+      !std::ranges::all_of(normalization.stddev, positive)) {
+    throw Error(fmt::format("{}: \"normalization\": expected {} means and deviations > 0", where,
+                            channels));
+  }
+  dataset.normalization = normalization;
+}
+
+/// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
+/// clock: the others' answers mean nothing.
+double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOptions& options) {
+  constexpr std::int64_t kWarm = 5, kTimed = 25;
+  const std::unique_ptr<nn::SharedWeights> weights = new_weights(trained, job);
+  train::TrainOptions trial = options;
+  trial.folder = options.folder / "pace";
+  trial.validation_images = 0;
+  trial.step_s = {};
+  const std::int64_t per_epoch = trained.dataset.train.size() / options.batch_size;
+  const auto strategy = train::make_strategy(*trained.space, job.method, kWarm + kTimed, per_epoch,
+                                             trained.arch, job.seed);
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point warm{};
+  const auto note = [&](const Progress& progress) {
+    if (progress.done >= kWarm && warm == Clock::time_point{}) {
+      warm = Clock::now();
+    }
+  };
+  const bool writes = trial.group == nullptr || trial.group->rank() == 0;
+  if (writes) {
+    std::filesystem::remove_all(trial.folder);  // of a trial that was killed
+    std::filesystem::create_directories(trial.folder);
+  }
+  train::train(*weights, trained_space(trained), *strategy, trained.dataset, trial, note);
+  const std::chrono::duration<double> seconds = Clock::now() - warm;
+  if (writes) {
+    std::filesystem::remove_all(trial.folder);
+  }
+  // Progress comes every ten steps: the first report ends the warm-up.
+  return (kWarm + kTimed - 10) / seconds.count();
+}
+
+train::TrainOptions train_options(const Trained& trained, const TrainJob& job,
+                                  const RunFolder& folder) {
+  train::TrainOptions options = job.train;
+  options.folder = folder.root();
+  options.seed = job.seed;
+  options.threads = threads_of(job.threads);
+  options.shards = trained.shards;
+  return options;
+}
+
+/// As many as the job says; where it says nothing those of before, or what suits the device.
+int shards_of(const TrainJob& job, const RunFolder& folder, dist::ProcessGroup& group) {
+  if (job.train.shards > 0) {
+    return job.train.shards;
+  }
+  const nlohmann::json shards = group.from_rank_0([&]() -> nlohmann::json {
+    if (std::filesystem::exists(folder.training())) {
+      const nlohmann::json before = read_json(folder.training());
+      return before.contains("shards")
+                 ? json_member<int>(before, "shards", folder.training().string())
+                 : kCpuShards;  // of an older version
+    }
+    return nn::open_device(job.device).is_cpu() ? kCpuShards : group.world_size();
+  });
+  return shards.get<int>();
+}
+
+/// Epochs for the budget: of a run that goes on those of before, whatever its pace now.
+double resolved_epochs(const Trained& trained, const TrainJob& job,
+                       const train::TrainOptions& options, const RunFolder& folder,
+                       dist::ProcessGroup& group) {
+  const nlohmann::json before = group.from_rank_0([&]() -> nlohmann::json {
+    if (!std::filesystem::exists(folder.training())) {
+      return nullptr;
+    }
+    return json_member<double>(read_json(folder.training()), "epochs", folder.training().string());
+  });
+  if (!before.is_null()) {
+    return before.get<double>();
+  }
+  const double per_epoch = static_cast<double>(trained.dataset.train.size() / options.batch_size);
+  const double now =
+      std::max(kSmallestEpochs, job.budget_s * pace_of(trained, job, options) / per_epoch);
+  return group.from_rank_0([&]() -> nlohmann::json { return now; }).get<double>();
+}
+
+nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
+                                   const RunFolder& folder) {
+  const bool own = space::is_space_file(job.space);
+  nlohmann::ordered_json json{
+      {"version", kVersion},
+      {"method", trained.method},
+      {"space", own ? folder.space_file().filename().string() : space_of(job, trained.dataset)},
+      {"arch", nullptr},
+      {"dataset",
+       {{"name", job.dataset},
+        {"data_dir", job.data.data_dir.string()},
+        {"cache_dir", job.data.cache_dir.string()},
+        {"validation_size", trained.dataset.validation.size()},
+        {"image_size", trained.dataset.train.image_size()}}},
+      {"augment", data::to_json(job.train.augment)},
+      {"normalization",
+       {{"mean", trained.dataset.normalization.mean},
+        {"stddev", trained.dataset.normalization.stddev}}},
+      {"shards", trained.shards},
+      {"seed", trained.seed}};
+  if (trained.arch) {
+    json["arch"] = trained.space->to_json(*trained.arch);
+  } else if (dynamic_cast<const space::Subspace*>(trained.space.get()) != nullptr) {
+    json["within"] = {{"lowest", trained.space->to_json(trained.space->smallest())},
+                      {"highest", trained.space->to_json(trained.space->largest())}};
+  }
+  return json;
+}
+
+}  // namespace
+
+graph::Graph Trained::graph(const space::Arch& of) const {
+  if (arch && of != *arch) {
+    throw Error("the run trained one net alone, of arch " + space->to_json(*arch).dump() +
+                "; leave out --arch, or train a supernet (--method deps)");
+  }
+  return space->graph(of);
+}
+
+std::string default_space(int image_size) {
+  constexpr int kLargestSmallImage = 48;
+  return image_size <= kLargestSmallImage ? "mbv3_28" : "mbv3_photo";
+}
+
+int threads_of(int threads) {
+  return threads > 0 ? threads
+                     : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress) {
+  nn::open_device(job.device);  // known now whether it is there, not after the data are read
+  dist::ProcessGroup alone;
+  dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
+  Trained trained{.dataset = data::open_dataset(job.dataset, job.data),
+                  .method = job.method.name,
+                  .seed = job.seed,
+                  .shards = shards_of(job, folder, group),
+                  .augment = job.train.augment};
+  // Whether there are images enough is better known now than after minutes of measuring.
+  train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
+  trained.space =
+      open_for(kept_space(space_of(job, trained.dataset), folder, group), trained.dataset);
+  const bool supernet = train::trains_supernet(job.method.name);
+  if (supernet && !trained.space->weights_nest()) {
+    throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
+                "slicing; choose another --space, or train one net (--method plain)");
+  }
+  if (!supernet) {
+    trained.arch = job.arch_file.empty()
+                       ? trained.space->largest()
+                       : trained.space->from_json(read_json(job.arch_file), job.arch_file.string());
+  }
+  split_heads(trained);
+  trained.weights = new_weights(trained, job);
+  progress({"data", 0, 0,
+            fmt::format("{}: {} training, {} validation and {} test images of {} classes, "
+                        "{}x{}{}; space {} of 10^{:.1f} nets",
+                        trained.dataset.name, trained.dataset.train.size(),
+                        trained.dataset.validation.size(), trained.dataset.test.size(),
+                        trained.dataset.train.num_classes(), trained.dataset.train.image_size(),
+                        trained.dataset.train.image_size(), oddities(trained.dataset),
+                        trained.space->name(), trained.space->log10_num_nets())});
+  return trained;
+}
+
+void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds) {
+  if (bounds.lowest == bounds.highest) {
+    trained.arch = bounds.lowest;
+  } else {
+    trained.space = space::make_subspace(trained.space, bounds.lowest, bounds.highest);
+  }
+  trained.method = job.method.name;
+  trained.weights = new_weights(trained, job);
+}
+
+double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder) {
+  return pace_of(trained, job, train_options(trained, job, folder));
+}
+
+void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
+                 const ProgressFn& progress) {
+  const train::TrainOptions options = train_options(trained, job, folder);
+  const std::int64_t images = trained.dataset.train.size();
+  dist::ProcessGroup alone;
+  dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
+  group.from_rank_0([&]() -> nlohmann::json {  // whose weights are where all begin
+    if (!job.from.empty() && !std::filesystem::exists(train::checkpoint_path(folder.root()))) {
+      take_weights(trained, job.from);
+    }
+    return nullptr;
+  });
+  double epochs = job.method.epochs;
+  if (job.budget_s > 0) {
+    epochs = resolved_epochs(trained, job, options, folder, group);
+    progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
+  }
+  group.from_rank_0([&]() -> nlohmann::json {
+    nlohmann::ordered_json json = description(trained, job, folder);
+    json["epochs"] = epochs;
+    write_json(folder.training(), json);
+    return nullptr;
+  });
+  const auto of_file = job.latency_file.empty()
+                           ? nullptr
+                           : latency::load_latency_model(*trained.space, job.latency_file);
+  const auto strategy = train::make_strategy(
+      *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
+      images / options.batch_size, trained.arch, job.seed, of_file ? of_file.get() : job.latency);
+  const std::int64_t before = trained.dataset.train.source().num_unreadable();
+  train::train(*trained.weights, trained_space(trained), *strategy, trained.dataset, options,
+               progress);
+  if (const auto scores = strategy->width_scores(); scores && group.rank() == 0) {
+    scores->save(folder.root() / kScoresName);
+  }
+  if (const std::int64_t now = trained.dataset.train.source().num_unreadable(); now > before) {
+    progress({"data", 0, 0,
+              fmt::format("{} more unreadable files: in their place came others of their class",
+                          now - before)});
+  }
+}
+
+Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir,
+                     const std::string& device) {
+  nn::open_device(device);  // an error of the command line comes first
+  const std::filesystem::path path = folder / kTrainingName;
+  const std::filesystem::path checkpoint = train::checkpoint_path(folder);
+  if (!std::filesystem::exists(path) || !std::filesystem::exists(checkpoint)) {
+    throw Error(folder.string() + ": has no trained weights: expected " + path.filename().string() +
+                " and a checkpoint, as lathe train and lathe run leave them");
+  }
+  const std::string where = path.string();
+  const nlohmann::json json = read_json(path);
+  if (const auto method = json.find("method");
+      method != json.end() && (*method == "darts" || *method == "pc-darts")) {
+    throw Error(folder.string() +
+                ": is a search of cells, which has no net's weights; derive nets "
+                "from it with lathe derive, and train them with lathe train --method plain");
+  }
+  const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };
+  const nlohmann::json dataset = part("dataset"), augment = part("augment");
+  auto source = json_member<std::string>(dataset, "name", where);
+  std::filesystem::path dir = json_member<std::string>(dataset, "data_dir", where);
+  if (!data_dir.empty()) {
+    if (data::is_dataset_name(source)) {
+      dir = data_dir;
+    } else {
+      source = data_dir.string();
+    }
+  }
+  Trained trained{
+      .dataset = data::open_dataset(
+          source, {.data_dir = dir,
+                   .cache_dir = json_member<std::string>(dataset, "cache_dir", where),
+                   .validation_size = json_member<std::int64_t>(dataset, "validation_size", where),
+                   .image_size = json_member<int>(dataset, "image_size", where)}),
+      .method = json_member<std::string>(json, "method", where),
+      .seed = json_member<std::uint64_t>(json, "seed", where),
+      .augment = data::augment_options_from_json(augment, where)};
+  take_normalization(trained.dataset, json, where);
+  const auto name = json_member<std::string>(json, "space", where);
+  trained.space =
+      open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
+  if (const auto within = json.find("within"); within != json.end()) {
+    const auto bound = [&](const char* key) {
+      return trained.space->from_json(json_member<nlohmann::json>(*within, key, where), where);
+    };
+    trained.space = space::make_subspace(trained.space, bound("lowest"), bound("highest"));
+  }
+  split_heads(trained);
+  const nlohmann::json arch = part("arch");
+  if (!arch.is_null()) {
+    trained.arch = trained.space->from_json(arch, where);
+  }
+  TrainJob job;
+  job.device = device;
+  trained.weights = new_weights(trained, job);
+  train::load_trained(checkpoint, *trained.weights);
+  return trained;
+}
+
+}  // namespace lathe::run

@@ -7,7 +7,8 @@
 
 The first asks each run for the same targets in each way, which is a name and options of `lathe
 specialize`. The second asks on LibTorch, times these answers in the runtime that ships
-(--shipped "--runner onnxruntime"), asks there for what they took, and times all in turns.
+(--shipped "--runner onnxruntime"), asks there for what they took, and times all in turns: accuracies
+are then compared at equal latency.
 Runs are folders of `lathe run` or `lathe train`. Test accuracies chose nothing. An idle machine is
 needed; started again, it goes on with what is in OUT.
 """
@@ -77,10 +78,10 @@ def ways(options):
            "seconds"], rows)
 
 
-def benchmark(file, models, options):
+def benchmark(file, paths, options):
     """Medians of model files in the shipped runtime, timed in turns."""
     if not file.exists():
-        out = lathe(["latency", "benchmark", "--onnx", *map(str, models), "--json",
+        out = lathe(["latency", "benchmark", "--onnx", *map(str, paths), "--json",
                      *shlex.split(options.shipped)], file.with_suffix(".log"))
         file.write_text(out)
     report = json.loads(file.read_text())
@@ -91,8 +92,18 @@ def models(folder, answers):
     return [folder / t["dir"] / "model.onnx" for t in answers]
 
 
+def at_latency(front, ms):
+    """Accuracy of a front [(ms, accuracy)...] at `ms`, between its neighbours; None outside it."""
+    front = sorted(front)
+    for (ms0, accuracy0), (ms1, accuracy1) in zip(front, front[1:]):
+        if ms0 <= ms <= ms1:
+            share = (ms - ms0) / (ms1 - ms0) if ms1 > ms0 else 1
+            return accuracy0 + share * (accuracy1 - accuracy0)
+    return None
+
+
 def runtimes(options):
-    """A row for each run and answer, and the mean difference."""
+    """A row for each answer, each beside the other way's front at the latency that it takes."""
     rows, differences = [], []
     for i, run in enumerate(options.runs):
         here = options.out / str(i)
@@ -105,23 +116,23 @@ def runtimes(options):
         shipped, _ = specialize(here / "shipped", run,
                                 ["--targets", ",".join(map(str, asked)),
                                  *shlex.split(options.shipped)])
+        shipped = [t for t in shipped if "same_as_ms" not in t]
         timed = benchmark(here / "all.json", models(here / "torch", torch) +
                           models(here / "shipped", shipped), options)
-        first = sorted(zip(timed, torch), key=lambda pair: pair[0])
-        by_target = {t["target_ms"]: (ms, t) for ms, t in zip(timed[len(torch):], shipped)}
-        for target, (ms, answer) in zip(asked, first):
-            if target not in by_target:
-                continue
-            other_ms, other = by_target[target]
-            differences.append(100 * (other["test_accuracy"] - answer["test_accuracy"]))
-            rows.append([str(i + 1), f"{answer['target_ms']}", f"{ms:.3f}",
-                         f"{100 * answer['test_accuracy']:.2f}", f"{other_ms:.3f}",
-                         f"{100 * other['test_accuracy']:.2f}", f"{differences[-1]:+.2f}"])
-    table(["run", "target in LibTorch, ms", "its answer, shipped ms", "test %",
-           "answer of the shipped runtime, ms", "test %", "difference"], rows)
+        points = [(ms, 100 * t["test_accuracy"]) for ms, t in zip(timed, torch + shipped)]
+        fronts = {"LibTorch": points[:len(torch)], "shipped": points[len(torch):]}
+        for way, front in fronts.items():
+            other = fronts["shipped" if way == "LibTorch" else "LibTorch"]
+            for ms, accuracy in sorted(set(front)):
+                there = at_latency(other, ms)
+                if there is not None:
+                    differences.append(accuracy - there if way == "shipped" else there - accuracy)
+                rows.append([str(i + 1), way, f"{ms:.3f}", f"{accuracy:.2f}",
+                             "" if there is None else f"{there:.2f}"])
+    table(["run", "searched on", "shipped ms", "test %", "the other's at that latency"], rows)
     spread = statistics.stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else 0
-    print(f"\nmean difference {statistics.mean(differences):+.2f} points, "
-          f"standard error {spread:.2f}, {len(differences)} answers")
+    print(f"\nsearched on the shipped runtime instead of LibTorch: {statistics.mean(differences):+.2f} "
+          f"points at equal latency, standard error {spread:.2f}, {len(differences)} comparisons")
 
 
 def main():

@@ -4,7 +4,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/genotype.h"
 
 namespace lathe::app {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "lathe/data/augment.h"
+#include "lathe/data/augment/augment.h"
 #include "lathe/data/dataset.h"
 
 namespace lathe::app {

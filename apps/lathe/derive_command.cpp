@@ -17,8 +17,8 @@
 #include "lathe/run/stages/cell_stage.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/derive.h"
-#include "lathe/space/cell_family.h"
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/cell_family.h"
+#include "lathe/space/families/genotype.h"
 #include "space_options.h"
 
 namespace lathe::app {

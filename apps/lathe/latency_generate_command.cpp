@@ -13,7 +13,7 @@
 #include "lathe/latency/samples/sample_plan.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/measure/temporary_folder.h"
+#include "lathe/measure/runners/temporary_folder.h"
 #include "runner_options.h"
 #include "space_options.h"
 #include "terminal.h"

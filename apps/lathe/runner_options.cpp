@@ -7,9 +7,9 @@
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/deploy/onnx.h"
-#include "lathe/measure/command_runner.h"
-#include "lathe/measure/onnxruntime_runner.h"
-#include "lathe/measure/torch_runner.h"
+#include "lathe/measure/runners/command_runner.h"
+#include "lathe/measure/runners/onnxruntime_runner.h"
+#include "lathe/measure/runners/torch_runner.h"
 #include "lathe/nn/threads.h"
 #include "name_options.h"
 

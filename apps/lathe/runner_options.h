@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 
 namespace lathe::app {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "lathe/measure/runner_service.h"
+#include "lathe/measure/runners/runner_service.h"
 
 namespace lathe::app {
 

@@ -1,4 +1,4 @@
-#include "lathe/nn/kernels/batch_norm_act.h"
+#include "lathe/nn/kernels/norm/batch_norm_act.h"
 
 #include "compare.h"
 

@@ -1,4 +1,4 @@
-#include "lathe/nn/kernels/depthwise_conv.h"
+#include "lathe/nn/kernels/convolution/depthwise_conv.h"
 
 #include "compare.h"
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "compare.h"
-#include "lathe/nn/kernels/batch_norm_act.h"
-#include "lathe/nn/kernels/depthwise_conv.h"
+#include "lathe/nn/kernels/convolution/depthwise_conv.h"
+#include "lathe/nn/kernels/norm/batch_norm_act.h"
 
 namespace lathe::bench {
 namespace {

@@ -1,5 +1,5 @@
 // One edge of a net that is searched: all of its operations, mixed.
-#include "lathe/nn/kernels/mixed_ops.h"
+#include "lathe/nn/kernels/mixing/mixed_ops.h"
 
 #include <cmath>
 #include <utility>

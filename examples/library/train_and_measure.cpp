@@ -9,7 +9,7 @@
 #include "lathe/deploy/onnx.h"
 #include "lathe/graph/fold.h"
 #include "lathe/graph/pixel_input.h"
-#include "lathe/measure/torch_runner.h"
+#include "lathe/measure/runners/torch_runner.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/space/builtin_spaces.h"
 #include "lathe/train/evaluator.h"

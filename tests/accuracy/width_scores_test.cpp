@@ -13,7 +13,7 @@
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
 #include "lathe/core/statistics.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/chain_family.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::accuracy {

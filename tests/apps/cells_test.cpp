@@ -8,7 +8,7 @@
 #include "apps/tiny_run.h"
 #include "lathe/core/file.h"
 #include "lathe/search/cells/cell_logits.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 
 namespace lathe {
 namespace {

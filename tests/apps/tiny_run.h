@@ -9,7 +9,7 @@
 #include "lathe/latency/models/block_table.h"
 #include "lathe/measure/collect.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/measure/torch_runner.h"
+#include "lathe/measure/runners/torch_runner.h"
 #include "lathe/space/space_file.h"
 #include "run/stage_fixtures.h"
 

@@ -1,4 +1,4 @@
-#include "lathe/data/cifar.h"
+#include "lathe/data/files/cifar.h"
 
 #include <array>
 

@@ -1,5 +1,5 @@
 // Genotypes as Python files have them.
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/genotype.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "lathe/data/idx.h"
+#include "lathe/data/files/idx.h"
 
 #include "fuzz/hostile_file.h"
 

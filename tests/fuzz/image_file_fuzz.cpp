@@ -1,4 +1,4 @@
-#include "lathe/data/image_file.h"
+#include "lathe/data/files/image_file.h"
 
 #include "fuzz/hostile_file.h"
 

@@ -1,7 +1,7 @@
 #include "lathe/latency/models/ofa_tables.h"
 
 #include "fuzz/hostile_file.h"
-#include "lathe/space/mobile_family.h"
+#include "lathe/space/families/mobile_family.h"
 
 namespace {
 

@@ -24,7 +24,7 @@
 #include "lathe/latency/models/perceptron_model.h"
 #include "lathe/latency/samples/block_log.h"
 #include "lathe/search/cells/cell_logits.h"
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/genotype.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::testing {

@@ -13,7 +13,7 @@
 #include "lathe/latency/fit/operators.h"
 #include "lathe/latency/samples/sample_plan.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/chain_family.h"
 #include "space_fixtures/tiny_space.h"
 
 namespace lathe::latency {

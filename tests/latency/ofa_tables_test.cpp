@@ -9,7 +9,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/mobile_family.h"
+#include "lathe/space/families/mobile_family.h"
 #include "published_data.h"
 
 namespace lathe::latency {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "lathe/graph/fold.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 
 namespace lathe::testing {
 

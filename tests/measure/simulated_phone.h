@@ -6,7 +6,7 @@
 
 #include "lathe/core/random.h"
 #include "lathe/graph/graph.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 
 namespace lathe::testing {
 
@@ -29,12 +29,12 @@ PhoneLayer phone_pool(const graph::Shape& in);
 double phone_ms(const std::vector<PhoneLayer>& layers);
 
 struct PhoneNoise {
-  double drift = 0.01;           ///< of the whole device, over hundreds of sessions
-  double drift_memory = 0.99;    ///< correlation of the drift of a session and the next
-  double session = 0.008;        ///< of each session
-  double run = 0.02;             ///< of each run
-  double spike_chance = 0.03;    ///< that a run takes half as long again
-  double burst_chance = 0.02;    ///< that a session begins a burst, of three sessions
+  double drift = 0.01;         ///< of the whole device, over hundreds of sessions
+  double drift_memory = 0.99;  ///< correlation of the drift of a session and the next
+  double session = 0.008;      ///< of each session
+  double run = 0.02;           ///< of each run
+  double spike_chance = 0.03;  ///< that a run takes half as long again
+  double burst_chance = 0.02;  ///< that a session begins a burst, of three sessions
   double burst = 1.6;
 };
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/measure/runner_service.h"
+#include "lathe/measure/runners/runner_service.h"
 #include "measure/simulated_phone.h"
 
 namespace lathe::testing {

@@ -18,7 +18,7 @@
 #include "deploy/nets.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/cell_search.h"
+#include "lathe/space/families/cell_search.h"
 #include "naive_executor.h"
 #include "net_fixtures.h"
 #include "nn/small_space.h"
@@ -241,10 +241,9 @@ TEST(Executor, DropsPathsOfWholeImagesAtTheRateThatIsGiven) {
   const at::Tensor x = at::ones({1000, 2, 3, 3});
   EXPECT_TRUE(at::equal(executor.forward(binding, x, {.training = true}), x));
   EXPECT_TRUE(at::equal(executor.forward(binding, x, {.drop_path = 0.25}), x));
-  const at::Tensor y = executor.forward(binding, x,
-                                        {.training = true,
-                                         .drop_path = 0.25,
-                                         .generator = at::detail::createCPUGenerator(1)});
+  const at::Tensor y = executor.forward(
+      binding, x,
+      {.training = true, .drop_path = 0.25, .generator = at::detail::createCPUGenerator(1)});
   const at::Tensor sums = y.sum({1, 2, 3});
   const at::Tensor kept = sums.gt(0);
   EXPECT_NEAR(kept.to(at::kDouble).mean().item<double>(), 0.75, 0.05);

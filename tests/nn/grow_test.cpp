@@ -11,8 +11,8 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/nn/executor.h"
-#include "lathe/space/bottleneck_family.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/bottleneck_family.h"
+#include "lathe/space/families/chain_family.h"
 #include "nn/small_space.h"
 #include "nn/supernet_state.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "lathe/space/mobile_family.h"
+#include "lathe/space/families/mobile_family.h"
 
 namespace lathe::testing {
 

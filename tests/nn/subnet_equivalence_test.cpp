@@ -15,9 +15,9 @@
 #include "lathe/deploy/onnx.h"
 #include "lathe/deploy/torchscript.h"
 #include "lathe/nn/executor.h"
-#include "lathe/space/bottleneck_family.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/bottleneck_family.h"
+#include "lathe/space/families/chain_family.h"
 #include "nn/supernet_state.h"
 #include "space/tiny_spaces.h"
 

@@ -16,8 +16,8 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/nn/executor.h"
-#include "lathe/space/bottleneck_family.h"
 #include "lathe/space/builtin_spaces.h"
+#include "lathe/space/families/bottleneck_family.h"
 #include "nn/small_space.h"
 #include "nn/supernet_state.h"
 

@@ -9,7 +9,7 @@
 #include "core/temporary_folder.h"
 #include "latency/table_by_macs.h"
 #include "lathe/measure/collect.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/train/evaluator.h"

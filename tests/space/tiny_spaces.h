@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "lathe/space/bottleneck_family.h"
-#include "lathe/space/chain_family.h"
-#include "lathe/space/mobile_family.h"
+#include "lathe/space/families/bottleneck_family.h"
+#include "lathe/space/families/chain_family.h"
+#include "lathe/space/families/mobile_family.h"
 
 namespace lathe::testing {
 

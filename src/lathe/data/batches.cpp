@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "lathe/data/color.h"
-#include "lathe/data/image_file.h"
-#include "lathe/data/mixing.h"
-#include "lathe/data/trivial_augment.h"
+#include "lathe/data/augment/color.h"
+#include "lathe/data/augment/mixing.h"
+#include "lathe/data/augment/trivial_augment.h"
+#include "lathe/data/files/image_file.h"
 
 namespace lathe::data {
 namespace {

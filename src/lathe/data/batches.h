@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "lathe/data/augment.h"
+#include "lathe/data/augment/augment.h"
 #include "lathe/data/image_set.h"
 
 namespace lathe::data {

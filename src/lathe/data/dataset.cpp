@@ -8,7 +8,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/data/batches.h"
-#include "lathe/data/folder_formats.h"
+#include "lathe/data/files/folder_formats.h"
 
 namespace lathe::data {
 namespace {

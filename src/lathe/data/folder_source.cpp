@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include "lathe/data/resize.h"
+#include "lathe/data/augment/resize.h"
 
 namespace lathe::data {
 namespace {

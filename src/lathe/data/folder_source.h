@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/data/image_file.h"
+#include "lathe/data/files/image_file.h"
 #include "lathe/data/image_source.h"
 
 namespace lathe::data {

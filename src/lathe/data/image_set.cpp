@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "lathe/core/random.h"
-#include "lathe/data/image_file.h"
+#include "lathe/data/files/image_file.h"
 
 namespace lathe::data {
 namespace {

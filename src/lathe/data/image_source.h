@@ -6,7 +6,7 @@
 #include <string>
 
 #include "lathe/core/random.h"
-#include "lathe/data/augment.h"
+#include "lathe/data/augment/augment.h"
 
 namespace lathe::data {
 

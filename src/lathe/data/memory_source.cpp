@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "lathe/data/resize.h"
+#include "lathe/data/augment/resize.h"
 
 namespace lathe::data {
 namespace {

@@ -4,7 +4,7 @@
 #include "lathe/core/progress.h"
 #include "lathe/latency/samples/block_log.h"
 #include "lathe/latency/samples/sample.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 #include "lathe/space/space.h"
 
 namespace lathe::measure {

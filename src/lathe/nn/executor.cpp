@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
-#include "lathe/nn/kernels/batch_norm_act.h"
-#include "lathe/nn/kernels/depthwise_conv.h"
-#include "lathe/nn/kernels/mixed_ops.h"
-#include "lathe/nn/kernels/mixed_sum.h"
-#include "lathe/nn/kernels/pointwise_conv.h"
+#include "lathe/nn/kernels/convolution/depthwise_conv.h"
+#include "lathe/nn/kernels/convolution/pointwise_conv.h"
+#include "lathe/nn/kernels/mixing/mixed_ops.h"
+#include "lathe/nn/kernels/mixing/mixed_sum.h"
+#include "lathe/nn/kernels/norm/batch_norm_act.h"
 #include "lathe/nn/kernels/scale_channels.h"
 #include "lathe/nn/kernels/squeeze_excite.h"
 

@@ -12,7 +12,7 @@
 #include "lathe/graph/graph.h"
 #include "lathe/nn/binding.h"
 #include "lathe/nn/fusion.h"
-#include "lathe/nn/kernels/normalised.h"
+#include "lathe/nn/kernels/norm/normalised.h"
 #include "lathe/nn/precision.h"
 
 namespace lathe::nn {

@@ -20,7 +20,7 @@
 #include "lathe/run/stages/latency_stage.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/derive.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 
 namespace lathe::run {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "lathe/measure/collect.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 #include "lathe/run/answers/int8.h"
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/search/search_targets.h"
@@ -59,7 +59,7 @@ struct SpecializeOptions {
   /// What a run may take beside time, of runners that say so; infinity: whatever it takes.
   double max_energy_mj = std::numeric_limits<double>::infinity();
   double max_device_memory_mb = std::numeric_limits<double>::infinity();
-  int candidates = 10;             ///< of each target, evaluated on the validation images
+  int candidates = 4;              ///< of each target, evaluated on the validation images
   double fine_tune_epochs = 0;     ///< of each answer alone
   double from_scratch_epochs = 0;  ///< of each answer's arch alone, from random weights
   /// Of a session's runs what a target is about: 0.5 is the median, 0.9 a tenth from the slowest.

@@ -21,9 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What a budget pays for, evaluated for each target.
-constexpr int kCandidatesOfAPlan = 4;
-
 void check(const RunOptions& o) {
   if (!train::trains_supernet(o.training.method.name)) {
     throw std::invalid_argument("[run::run] method " + o.training.method.name +
@@ -84,9 +81,6 @@ void Stages::plan(const std::vector<double>& feasible_ms) {
                      trained_.dataset.train.size() / options_.training.train.batch_size);
   if (decided_.bounds) {
     narrow(trained_, job_, *decided_.bounds);
-  }
-  if (decided_.plan) {
-    options_.candidates = kCandidatesOfAPlan;
   }
 }
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "lathe/graph/activation_name.h"
-#include "lathe/space/channels.h"
+#include "lathe/space/families/channels.h"
 
 namespace lathe::space {
 namespace {

@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include "lathe/space/bottleneck_family.h"
-#include "lathe/space/cell_family.h"
-#include "lathe/space/chain_family.h"
-#include "lathe/space/mobile_family.h"
+#include "lathe/space/families/bottleneck_family.h"
+#include "lathe/space/families/cell_family.h"
+#include "lathe/space/families/chain_family.h"
+#include "lathe/space/families/mobile_family.h"
 #include "lathe/space/space.h"
 
 namespace lathe::space {

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "lathe/nn/kernels/batch_norm_act.h"
-#include "lathe/nn/kernels/normalised.h"
+#include "lathe/nn/kernels/norm/batch_norm_act.h"
+#include "lathe/nn/kernels/norm/normalised.h"
 
 namespace lathe::nn::test {
 

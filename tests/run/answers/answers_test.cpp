@@ -222,13 +222,15 @@ TEST_F(AnswersTest, IsHandedOverAsItWasMadeAndMeasuredAnew) {
   EXPECT_EQ(nlohmann::json(to_json(hand_over(anew, found[0]))), nlohmann::json(to_json(result)));
   EXPECT_EQ(runner.timings(), 3U);
   std::filesystem::remove(folder_.net("1ms") / "target.json");
-  EXPECT_FALSE(hand_over(anew, found[0]).within_target);
+  EXPECT_EQ(hand_over(anew, found[0]).verdict, measure::Verdict::kAbove);
   // One of a version whose nets took no pixels is made anew.
   nlohmann::json old = read_json(folder_.net("1ms") / "target.json");
   old.erase("input_size");
   write_json(folder_.net("1ms") / "target.json", old);
   EXPECT_EQ(hand_over(anew, found[0]).input_size, testing::kSyntheticSide);
-  EXPECT_EQ(runner.timings(), 9U);
+  // Sessions so much slower than those that judged take more than three to turn the verdict.
+  EXPECT_GT(runner.timings(), 9U);
+  EXPECT_LE(runner.timings(), 3 + 2 * (kMostSessions - judged));
   write_file_atomic(folder_.net("1ms") / "target.json", "{\"target_ms\": 1.0}");
   EXPECT_EQ(text_thrown<Error>([&] { hand_over(anew, found[0]); }),
             (folder_.net("1ms") / "target.json").string() +
@@ -244,7 +246,7 @@ TEST_F(AnswersTest, OneNetForSeveralTargetsIsMeasuredOnce) {
   const Workshop anew = shop_on(runner);
   const TargetResult first = hand_over(anew, found[0]);
   const TargetResult second = hand_over(anew, found[1], {first});
-  EXPECT_EQ(runner.timings(), 3U);
+  EXPECT_EQ(runner.timings(), kMostSessions - found[0].winner.judged_ms.size());
   EXPECT_FALSE(first.within_target);
   EXPECT_TRUE(second.within_target);
   EXPECT_EQ(second.measured_ms, first.measured_ms);

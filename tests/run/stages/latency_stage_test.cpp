@@ -13,7 +13,7 @@
 #include "lathe/latency/models/block_table.h"
 #include "lathe/latency/samples/sample.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/measure/torch_runner.h"
+#include "lathe/measure/runners/torch_runner.h"
 #include "lathe/report/latency_record.h"
 #include "lathe/report/run_files.h"
 #include "run/stage_fixtures.h"

@@ -8,7 +8,7 @@
 
 #include "core/temporary_folder.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 #include "search/cells/small_perceptron.h"
 #include "search/synthetic_models.h"
 
@@ -40,9 +40,8 @@ std::vector<Part> undominated(std::vector<Part> parts) {
   });
   std::vector<Part> kept;
   for (const Part& part : parts) {
-    if (std::none_of(kept.begin(), kept.end(), [&](const Part& k) {
-          return k.ms <= part.ms && k.skips <= part.skips;
-        })) {
+    if (std::none_of(kept.begin(), kept.end(),
+                     [&](const Part& k) { return k.ms <= part.ms && k.skips <= part.skips; })) {
       kept.push_back(part);
     }
   }
@@ -91,12 +90,14 @@ TEST(DeriveWithin, IsTheBestOfAllCellsOfASum) {
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     const CellLatency latency(*space, lathe::testing::AdditiveLatency(*space, seed));
     const CellLogits logits = random_logits(1, seed + 20);
-    const DerivedNet free = derive_within(*space, logits, latency, std::vector{kInfinity},
-                                          {.max_skips = -1})[0];
-    const std::vector<double> targets{free.minimum_ms, free.minimum_ms * 1.01,
+    const DerivedNet free =
+        derive_within(*space, logits, latency, std::vector{kInfinity}, {.max_skips = -1})[0];
+    const std::vector<double> targets{free.minimum_ms,
+                                      free.minimum_ms * 1.01,
                                       0.6 * free.minimum_ms + 0.4 * free.latency_ms,
                                       0.3 * free.minimum_ms + 0.7 * free.latency_ms,
-                                      free.latency_ms, kInfinity};
+                                      free.latency_ms,
+                                      kInfinity};
     for (const int max_skips : {-1, 2, 0}) {
       const std::vector<DerivedNet> nets =
           derive_within(*space, logits, latency, targets, {.max_skips = max_skips});
@@ -147,8 +148,8 @@ TEST(DeriveWithin, NamesTheFastestWhereNoneIsFastEnough) {
 
 TEST(DeriveWithin, OfAPerceptronLooksAtNetsBestFirst) {
   const auto space = space::make_space("darts_c4_l1", {.input_size = 8});
-  const CellLatency latency(
-      *space, latency::PerceptronModel(*space, small_perceptron(*space, 3), nullptr));
+  const CellLatency latency(*space,
+                            latency::PerceptronModel(*space, small_perceptron(*space, 3), nullptr));
   const CellLogits logits = random_logits(1, 5);
   const DerivedNet free =
       derive_within(*space, logits, latency, std::vector{kInfinity}, {.max_skips = -1})[0];
@@ -188,8 +189,9 @@ TEST(DeriveWithin, SaysWhatIsWrong) {
   EXPECT_EQ(thrown(CellLogits::zero(2, false), {}), "[search::derive_within] needs a target");
   EXPECT_EQ(thrown(CellLogits::zero(2, false), {-1.0}),
             "[search::derive_within] targets must be > 0, got -1.000000");
-  EXPECT_EQ(thrown(CellLogits::zero(1, false), {1.0}),
-            "[search::derive_within] the space has 2 kinds of cells, the logits 1 and the latency 2");
+  EXPECT_EQ(
+      thrown(CellLogits::zero(1, false), {1.0}),
+      "[search::derive_within] the space has 2 kinds of cells, the logits 1 and the latency 2");
 }
 
 }  // namespace

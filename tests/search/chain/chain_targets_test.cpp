@@ -14,7 +14,7 @@
 #include "lathe/graph/counts.h"
 #include "lathe/search/chain/greedy_shrink.h"
 #include "lathe/search/chain/uniform_widths.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/chain_family.h"
 #include "search/synthetic_models.h"
 #include "space_fixtures/tiny_space.h"
 

@@ -12,7 +12,7 @@
 #include "lathe/core/random.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
-#include "lathe/space/cell_search.h"
+#include "lathe/space/families/cell_search.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "net_fixtures.h"
 
@@ -143,8 +143,7 @@ TEST(SecondOrderGradient, IsThatOfTheUnrolledStepOnANet) {
                          .validation_by_both = [&] { add(others, false, true); }},
                         step);
   EXPECT_TRUE(at::equal(weights.parameters().values(), before));
-  const at::Tensor found =
-      mixer.parameters().part(mixer.parameters().grads(), "ops.0").clone();
+  const at::Tensor found = mixer.parameters().part(mixer.parameters().grads(), "ops.0").clone();
   mixer.parameters().grads().zero_();
   add(others, true, true);
   const at::Tensor first_order = mixer.parameters().part(mixer.parameters().grads(), "ops.0");
@@ -158,7 +157,8 @@ TEST(SecondOrderGradient, IsThatOfTheUnrolledStepOnANet) {
 
 TEST(SecondOrderGradient, IsThatOfTheUnrolledStepInDoublePrecision) {
   // A mixture of three smooth operations, computed in double.
-  nn::Parameters weights({{.name = "w", .shape = {3, 5}}, {.name = "b", .shape = {3}, .decays = false}});
+  nn::Parameters weights(
+      {{.name = "w", .shape = {3, 5}}, {.name = "b", .shape = {3}, .decays = false}});
   nn::Parameters logits({{.name = "a", .shape = {3}}});
   at::manual_seed(7);
   weights.values().copy_(at::randn({18}));
@@ -167,8 +167,8 @@ TEST(SecondOrderGradient, IsThatOfTheUnrolledStepInDoublePrecision) {
   const auto loss = [](const at::Tensor& w, const at::Tensor& b, const at::Tensor& a,
                        const at::Tensor& in) {
     const at::Tensor z = in.matmul(w.to(at::kDouble).t()) + b.to(at::kDouble);
-    const at::Tensor ops = at::stack({z.select(1, 0).tanh(), z.select(1, 1).sigmoid(),
-                                      z.select(1, 2).sin()});
+    const at::Tensor ops =
+        at::stack({z.select(1, 0).tanh(), z.select(1, 1).sigmoid(), z.select(1, 2).sin()});
     const at::Tensor y = at::softmax(a.to(at::kDouble), 0).matmul(ops);
     return (y - in.select(1, 0).cos()).square().mean();
   };
@@ -206,8 +206,8 @@ TEST(DominantEigenvalue, OfAQuadraticIsItsMatrixs) {
                                                                       2.0F, 0.0F, 1.0F, 0.0F,  //
                                                                       1.0F, 1.0F, 1.0F, 5.0F})
                                                               .view({4, 4})));
-    const at::Tensor matrix = rotation.matmul(at::diag(at::tensor({largest, 2.0F, -1.0F, 0.5F})))
-                                  .matmul(rotation.t());
+    const at::Tensor matrix =
+        rotation.matmul(at::diag(at::tensor({largest, 2.0F, -1.0F, 0.5F}))).matmul(rotation.t());
     const double found = dominant_eigenvalue(
         x, [&] { (x.leaf("x").dot(matrix.mv(x.leaf("x"))) * 0.5).backward(); }, 25, 3);
     EXPECT_NEAR(found, largest, 0.02 * std::abs(largest));

@@ -10,7 +10,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/chain_family.h"
+#include "lathe/space/families/chain_family.h"
 
 namespace lathe::train {
 namespace {

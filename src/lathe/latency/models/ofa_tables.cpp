@@ -12,7 +12,7 @@
 #include "lathe/core/error.h"
 #include "lathe/latency/models/ofa_table_file.h"
 #include "lathe/space/builtin_spaces.h"
-#include "lathe/space/channels.h"
+#include "lathe/space/families/channels.h"
 
 namespace lathe::latency {
 namespace {

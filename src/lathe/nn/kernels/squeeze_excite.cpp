@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "lathe/nn/kernels/channel_loops.h"
-#include "lathe/nn/kernels/normalised_autograd.h"
-#include "lathe/nn/kernels/normalised_rows.h"
+#include "lathe/nn/kernels/norm/normalised_autograd.h"
+#include "lathe/nn/kernels/norm/normalised_rows.h"
 
 namespace lathe::nn {
 namespace {

@@ -1,7 +1,7 @@
 // A whole squeeze-and-excite block as one operation.
 #pragma once
 
-#include "lathe/nn/kernels/normalised.h"
+#include "lathe/nn/kernels/norm/normalised.h"
 
 namespace lathe::nn {
 

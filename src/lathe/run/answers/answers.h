@@ -9,7 +9,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/graph/fold.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 #include "lathe/run/answers/device_noise.h"
 #include "lathe/run/answers/winners.h"
 #include "lathe/run/options.h"

@@ -7,34 +7,37 @@
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
+#include "lathe/measure/verdict.h"
 #include "lathe/run/answers/certificate.h"
 #include "lathe/run/answers/int8.h"
 #include "lathe/run/answers/net_file.h"
+#include "lathe/run/answers/winners.h"
 #include "lathe/space/subspace.h"
 
 namespace lathe::run {
 namespace {
 
-constexpr int kSessions = 3;
+constexpr int kSessions = 3;  // of what is handed over, at least
 constexpr const char* kInt8Model = "model_int8.onnx";
 
 struct Anew {
-  double p90_ms = 0;  ///< of all runs
-  std::vector<double> session_ms;
+  double p90_ms = 0;               ///< of all runs
+  std::vector<double> session_ms;  ///< and those that judged the candidate
   measure::Reported reported;
 };
 
-Anew measured_anew(const Workshop& shop, const graph::Net& net) {
-  std::vector<double> times_ms, session_ms;
+Anew measured_anew(const Workshop& shop, const graph::Net& net, const Answer& answer) {
+  std::vector<double> times_ms;
   std::vector<measure::Reported> reported;
-  for (int session = 0; session < kSessions; ++session) {
-    shop.runner.renew();
-    const measure::Timing timed = time_session(shop.runner, net, shop.options);
-    const std::vector<double> some = timed.times_ms();
-    reported.push_back(timed.reported);
-    times_ms.insert(times_ms.end(), some.begin(), some.end());
-    session_ms.push_back(quantile(some, shop.options.quantile));
-  }
+  std::vector<double> session_ms =
+      more_sessions(answer.winner.judged_ms, answer.target_ms, answer.winner.alpha, [&] {
+        shop.runner.renew();
+        const measure::Timing timed = time_session(shop.runner, net, shop.options);
+        const std::vector<double> some = timed.times_ms();
+        reported.push_back(timed.reported);
+        times_ms.insert(times_ms.end(), some.begin(), some.end());
+        return quantile(some, shop.options.quantile);
+      });
   return {quantile(times_ms, 0.9), std::move(session_ms), measure::together(reported)};
 }
 
@@ -52,6 +55,20 @@ Int8Result save_int8(const Workshop& shop, const Answer& answer, const Described
 }
 
 }  // namespace
+
+std::vector<double> more_sessions(std::vector<double> judged_ms, double target_ms, double alpha,
+                                  const std::function<double()>& session) {
+  measure::LimitEvidence evidence;
+  for (const double ms : judged_ms) {
+    evidence.observe(ms <= target_ms);
+  }
+  const auto undecided = [&] { return evidence.verdict(alpha) == measure::Verdict::kUndecided; };
+  for (int i = 0; i < kSessions || (undecided() && evidence.sessions() < kMostSessions); ++i) {
+    judged_ms.push_back(session());
+    evidence.observe(judged_ms.back() <= target_ms);
+  }
+  return judged_ms;
+}
 
 TargetResult hand_over(const Workshop& shop, const Answer& answer,
                        const std::vector<TargetResult>& before) {
@@ -76,12 +93,10 @@ TargetResult hand_over(const Workshop& shop, const Answer& answer,
   if (same != before.end()) {
     result = *same;
   } else {
-    const Anew anew = measured_anew(shop, on_pixels(answer.net, input));
-    std::vector<double> session_ms = answer.winner.judged_ms;
-    session_ms.insert(session_ms.end(), anew.session_ms.begin(), anew.session_ms.end());
+    Anew anew = measured_anew(shop, on_pixels(answer.net, input), answer);
     result = {.predicted_ms = candidate.predicted_ms,
               .measured_p90_ms = anew.p90_ms,
-              .session_ms = std::move(session_ms),
+              .session_ms = std::move(anew.session_ms),
               .reported = anew.reported,
               .within_limits = limit_share(anew.reported, shop.options) <= 1,
               .predicted_accuracy = candidate.predicted_accuracy,

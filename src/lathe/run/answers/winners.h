@@ -38,11 +38,14 @@ struct Session {
 };
 using SessionFn = std::function<Session(const space::Arch&)>;
 
+/// Sessions that judge a candidate, at most, before it is left undecided.
+inline constexpr int kMostSessions = 40;
+
 struct WinnerOptions {
   int attempts = 12;        ///< candidates measured per target before giving up
   double alpha = 0.05;      ///< the chance that any target's verdict is wrong
   double deviation = 0.01;  ///< of a net's sessions on this device, relative
-  int most_sessions = 40;   ///< that judge a candidate, before it is left undecided
+  int most_sessions = kMostSessions;
   /// Called before each turn of judging sessions.
   std::function<void()> renew = [] {};
   /// Whether the device is slower right now than it is otherwise. Asked when a session that helps

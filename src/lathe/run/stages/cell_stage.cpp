@@ -12,7 +12,7 @@
 #include "lathe/latency/models/stored_model.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/stages/train_stage.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/schedule.h"
 

@@ -13,7 +13,7 @@
 #include "lathe/latency/samples/block_log.h"
 #include "lathe/latency/samples/sample_plan.h"
 #include "lathe/measure/random_net.h"
-#include "lathe/measure/torch_runner.h"
+#include "lathe/measure/runners/torch_runner.h"
 #include "lathe/train/predictors/fit_latency_model.h"
 
 namespace lathe::run {

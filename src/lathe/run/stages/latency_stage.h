@@ -6,7 +6,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/latency/models/stored_model.h"
-#include "lathe/measure/runner.h"
+#include "lathe/measure/runners/runner.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/space/space.h"

@@ -15,7 +15,7 @@
 #include "lathe/latency/models/stored_model.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/supernet.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 #include "lathe/space/subspace.h"
 #include "lathe/train/evaluator.h"

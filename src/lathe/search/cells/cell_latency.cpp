@@ -8,8 +8,8 @@
 #include "lathe/latency/models/linear_model.h"
 #include "lathe/latency/models/perceptron_model.h"
 #include "lathe/space/block.h"
-#include "lathe/space/cell_family.h"
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/cell_family.h"
+#include "lathe/space/families/genotype.h"
 
 namespace lathe::search {
 namespace {
@@ -59,10 +59,11 @@ void CellLatency::add_sum(const space::Space& space, const space::SlotCosts& cos
     const int kind = (s - 1) / kInputs;
     const int index = (s - 1) % kInputs;
     space.for_each_assignment(s, [&](const space::Arch& arch) {
-      const space::CellInput input = space::cells_of(
-          space, arch)[static_cast<std::size_t>(kind)].at(static_cast<std::size_t>(index));
-      const int bit = kind * space::kCellBits +
-                      space::cell_edge(index / 2, input.source) * 8 + input.op;
+      const space::CellInput input =
+          space::cells_of(space, arch)[static_cast<std::size_t>(kind)].at(
+              static_cast<std::size_t>(index));
+      const int bit =
+          kind * space::kCellBits + space::cell_edge(index / 2, input.source) * 8 + input.op;
       weights_[static_cast<std::size_t>(bit)] = costs.at(static_cast<std::size_t>(s), arch);
     });
   }

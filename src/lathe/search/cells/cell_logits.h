@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/genotype.h"
 
 namespace lathe::search {
 

@@ -11,7 +11,7 @@
 #include "lathe/regress/ridge.h"
 #include "lathe/search/chain/k_best.h"
 #include "lathe/search/chain/pareto_front.h"
-#include "lathe/space/cell_family.h"
+#include "lathe/space/families/cell_family.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/slot_costs.h"
 
@@ -36,8 +36,8 @@ struct SlotInput {
 SlotInput input_of(const space::Space& space, int s, const space::Arch& arch) {
   const int kind = (s - 1) / kInputs;
   const int index = (s - 1) % kInputs;
-  const space::CellInput input = space::cells_of(
-      space, arch)[static_cast<std::size_t>(kind)].at(static_cast<std::size_t>(index));
+  const space::CellInput input = space::cells_of(space, arch)[static_cast<std::size_t>(kind)].at(
+      static_cast<std::size_t>(index));
   return {kind, input, space::cell_edge(index / 2, input.source)};
 }
 
@@ -50,9 +50,8 @@ class Derivation {
     lost_ = chain_.costs(costs([&](const SlotInput& at) {
       return 1 - strengths[CellLogits::op_index(at.kind, at.edge, at.input.op)];
     }));
-    skips_ = chain_.costs(costs([&](const SlotInput& at) {
-      return at.kind == 0 && at.input.op == kSkip ? 1.0 : 0.0;
-    }));
+    skips_ = chain_.costs(costs(
+        [&](const SlotInput& at) { return at.kind == 0 && at.input.op == kSkip ? 1.0 : 0.0; }));
     if (options.max_skips >= 0) {
       limits_.push_back({skips_, static_cast<double>(options.max_skips)});
     }
@@ -232,7 +231,8 @@ class Derivation {
 }  // namespace
 
 std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogits& logits,
-                                      const CellLatency& latency, std::span<const double> targets_ms,
+                                      const CellLatency& latency,
+                                      std::span<const double> targets_ms,
                                       const DeriveOptions& options) {
   const auto require = [](bool holds, const std::string& what) {
     if (!holds) {
@@ -247,8 +247,7 @@ std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogit
   const int kinds = space.encoding_size() / space::kCellBits;
   require(logits.kinds == kinds && latency.kinds() == kinds,
           "the space has " + std::to_string(kinds) + " kinds of cells, the logits " +
-              std::to_string(logits.kinds) + " and the latency " +
-              std::to_string(latency.kinds()));
+              std::to_string(logits.kinds) + " and the latency " + std::to_string(latency.kinds()));
   return Derivation(space, logits, latency, options).run(targets_ms);
 }
 

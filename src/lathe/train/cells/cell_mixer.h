@@ -14,7 +14,7 @@
 #include "lathe/nn/binding.h"
 #include "lathe/nn/parameters.h"
 #include "lathe/search/cells/cell_logits.h"
-#include "lathe/space/cell_search.h"
+#include "lathe/space/families/cell_search.h"
 
 namespace lathe::train {
 
@@ -41,8 +41,8 @@ class CellMixer {
   /// Adds `scale` times derivatives by the logits to the gradients of replica 0.
   void add_gradient(const search::CellLogits& by, double scale);
 
-  /// Adds to a binding of the search net what its sums are mixed by, with gradients to the logits of
-  /// that replica. Auxiliary skips get the weight `auxiliary`.
+  /// Adds to a binding of the search net what its sums are mixed by, with gradients to the logits
+  /// of that replica. Auxiliary skips get the weight `auxiliary`.
   void mix(nn::Binding& binding, int replica, double auxiliary = 0) const;
   /// The same without gradients; `perturbation` is added to the softmaxes (SmoothDARTS).
   void mix_fixed(nn::Binding& binding, double auxiliary = 0,

@@ -6,7 +6,7 @@
 
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
-#include "lathe/space/cell_search.h"
+#include "lathe/space/families/cell_search.h"
 #include "lathe/train/cells/bilevel_step.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "lathe/train/cells/search_cells.h"

@@ -14,7 +14,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/search/cells/derive.h"
-#include "lathe/space/genotype.h"
+#include "lathe/space/families/genotype.h"
 #include "lathe/train/batch_feed.h"
 #include "lathe/train/cells/bilevel_step.h"
 #include "lathe/train/cells/search_state.h"

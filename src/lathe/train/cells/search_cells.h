@@ -12,7 +12,7 @@
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/expected_latency.h"
-#include "lathe/space/cell_search.h"
+#include "lathe/space/families/cell_search.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "lathe/train/step/optimizer.h"
 

@@ -58,16 +58,16 @@ Int8Result save_int8(const Workshop& shop, const Answer& answer, const Described
 
 std::vector<double> more_sessions(std::vector<double> judged_ms, double target_ms, double alpha,
                                   const std::function<double()>& session) {
-  measure::LimitEvidence evidence;
-  for (const double ms : judged_ms) {
-    evidence.observe(ms <= target_ms);
+  TargetResult so_far{.target_ms = target_ms, .session_ms = std::move(judged_ms), .alpha = alpha};
+  const auto undecided = [&] {
+    judge(so_far);
+    return so_far.verdict == measure::Verdict::kUndecided;
+  };
+  for (int i = 0; i < kSessions || (undecided() && std::ssize(so_far.session_ms) < kMostSessions);
+       ++i) {
+    so_far.session_ms.push_back(session());
   }
-  const auto undecided = [&] { return evidence.verdict(alpha) == measure::Verdict::kUndecided; };
-  for (int i = 0; i < kSessions || (undecided() && evidence.sessions() < kMostSessions); ++i) {
-    judged_ms.push_back(session());
-    evidence.observe(judged_ms.back() <= target_ms);
-  }
-  return judged_ms;
+  return so_far.session_ms;
 }
 
 TargetResult hand_over(const Workshop& shop, const Answer& answer,

@@ -29,7 +29,8 @@ def lathe(arguments, log):
     with open(log, "a") as errors:
         done = subprocess.run([LATHE, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True)
     if done.returncode:
-        sys.exit(f"compare_answers: lathe {shlex.join(arguments)} failed; its log is {log}")
+        last = (log.read_text().splitlines() or ["no word"])[-1]
+        sys.exit(f"compare_answers: {last}; all of it is in {log}")
     return done.stdout
 
 
@@ -151,6 +152,8 @@ def main():
             command.add_argument("--num-targets", type=int, default=5)
             command.add_argument("--shipped", default="--runner onnxruntime")
     options = parser.parse_args()
+    if not os.access(LATHE, os.X_OK):
+        sys.exit(f"compare_answers: {LATHE} is no program: scripts/build.sh lathe_cli builds it")
     options.out.mkdir(parents=True, exist_ok=True)
     options.verb(options)
 

@@ -9,16 +9,19 @@ set(LATHE_PRECOMPILED_program ${LATHE_PRECOMPILED_torch} <fmt/format.h> <CLI/CLI
 set(LATHE_PRECOMPILED_test ${LATHE_PRECOMPILED_library} <gtest/gtest.h>)
 set(LATHE_PRECOMPILED_torch_test ${LATHE_PRECOMPILED_torch} <gtest/gtest.h>)
 
-# Those of the program are compiled with little optimisation, as it is.
-set(LATHE_PRECOMPILED_program_OPTIONS $<$<CONFIG:Release>:-O1>)
+# Those of the program and of tests are compiled with little optimisation, as they are.
+foreach(kind program test torch_test)
+  set(LATHE_PRECOMPILED_${kind}_OPTIONS $<$<CONFIG:Release>:-O1>)
+endforeach()
 
 # What those headers need; flags and definitions must be those of the targets that use them.
 set(LATHE_PRECOMPILED_torch_LIBRARIES ${TORCH_LIBRARIES})
-set(LATHE_PRECOMPILED_program_LIBRARIES ${TORCH_LIBRARIES} CLI11::CLI11 fmt::fmt-header-only)
+set(LATHE_PRECOMPILED_program_LIBRARIES ${TORCH_LIBRARIES} CLI11::CLI11 fmt::fmt)
 set(LATHE_PRECOMPILED_test_LIBRARIES GTest::gtest)
 set(LATHE_PRECOMPILED_torch_test_LIBRARIES ${TORCH_LIBRARIES} GTest::gtest)
 
 function(lathe_precompile target kind)
+  target_compile_options(${target} PRIVATE ${LATHE_PRECOMPILED_${kind}_OPTIONS})
   if(CMAKE_DISABLE_PRECOMPILE_HEADERS)
     return()
   endif()

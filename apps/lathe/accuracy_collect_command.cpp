@@ -19,6 +19,7 @@
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/search/even_sample.h"
 #include "lathe/train/evaluator.h"
+#include "name_options.h"
 #include "terminal.h"
 #include "train_device.h"
 
@@ -33,13 +34,18 @@ struct CollectCommand {
   std::filesystem::path data_dir;
   std::filesystem::path out;
   int samples = 0;
-  std::int64_t validation_images = 5000;
+  std::string split = "validation";
+  std::int64_t images = 5000;
   std::string device = "cpu";
   int threads = 0;
   std::uint64_t seed = 0;
   bool dry_run = false;
   bool json = false;
 };
+
+const data::ImageSet& split_of(const CollectCommand& command, const run::Trained& trained) {
+  return command.split == "test" ? trained.dataset.test : trained.dataset.validation;
+}
 
 /// --dry-run: what evaluating `archs` would take, of which a middling one is tried.
 void forecast(const CollectCommand& command, const run::Trained& trained,
@@ -49,9 +55,9 @@ void forecast(const CollectCommand& command, const run::Trained& trained,
   };
   std::ranges::sort(archs, std::ranges::less(), macs);
   const space::Arch& middle = archs[archs.size() / 2];
-  const double middle_s = run::evaluation_s(
-      *trained.weights, evaluator, trained.graph(middle),
-      std::min(command.validation_images, trained.dataset.validation.size()), threads);
+  const double middle_s =
+      run::evaluation_s(*trained.weights, evaluator, trained.graph(middle),
+                        std::min(command.images, split_of(command, trained).size()), threads);
   double all_macs = 0;
   for (const space::Arch& arch : archs) {
     all_macs += macs(arch);
@@ -85,10 +91,10 @@ void execute(const CollectCommand& command) {
   const FileLock lock(command.out);
   ProgressReporter reporter;
   const auto start = std::chrono::steady_clock::now();
-  const auto samples =
-      run::evaluate_subnets(trained, evaluator, archs,
-                            {.validation_images = command.validation_images, .threads = threads},
-                            command.out, [&](const Progress& progress) { reporter(progress); });
+  const auto samples = run::evaluate_subnets(
+      trained, evaluator, archs,
+      {.on_test = command.split == "test", .images = command.images, .threads = threads},
+      command.out, [&](const Progress& progress) { reporter(progress); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const auto [worst, best] =
       std::ranges::minmax(samples, std::ranges::less(), &accuracy::AccuracySample::accuracy);
@@ -118,8 +124,14 @@ void add_accuracy_collect_command(CLI::App& app) {
   command->add_option("--out", options->out, "JSON lines; goes on with a file that is there")
       ->required();
   command
-      ->add_option("--validation-images", options->validation_images,
-                   "for each subnet, always the same ones; at most as many as there are")
+      ->add_option("--split", options->split,
+                   "the images; those of test tell how well a predictor does, and are not to be "
+                   "fitted to")
+      ->check(one_of("split", {"validation", "test"}))
+      ->capture_default_str();
+  command
+      ->add_option("--images", options->images,
+                   "of them for each subnet, always the same ones; at most as many as there are")
       ->check(CLI::Range(1, 100000000))
       ->capture_default_str();
   command->add_option("--data-dir", options->data_dir,

@@ -59,6 +59,47 @@ TEST_F(AccuracySampleTest, WritesAndContinues) {
   EXPECT_EQ(difference(conditions_of_samples(path_), conditions_for(space_)), std::nullopt);
 }
 
+TEST_F(AccuracySampleTest, KeepsSoftAccuracies) {
+  const std::vector<AccuracySample> samples{{space_.smallest(), 0.25, 0.125},
+                                            {space_.largest(), 0.5}};
+  SampleLog log(path_, space_, conditions_for(space_));
+  for (const AccuracySample& sample : samples) log.append(sample);
+  EXPECT_EQ(read_samples(path_, space_).samples, samples);
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] {
+              log.append({space_.largest(), 0.5, -0.5});
+            }),
+            "[accuracy::SampleLog::append] accuracy must be a fraction in [0, 1], got -0.500000");
+  std::string text = read_file(path_);
+  text.replace(text.find("0.125"), 5, "\"low\"");
+  write_file_atomic(path_, text);
+  EXPECT_NE(text_thrown<Error>([&] {
+              read_samples(path_, space_);
+            }).find(path_.string() + ":2: \"soft_accuracy\": "),
+            std::string::npos);
+}
+
+TEST(SmoothedAccuracies, AreThoseOfTheLineFromSoftOnes) {
+  // Accuracies of 0.2 + soft, off by what sums to nothing and doesn't depend on it.
+  const std::vector<double> soft{0.4, 0.5, 0.6, 0.7}, off{0.01, -0.01, -0.01, 0.01};
+  std::vector<AccuracySample> samples;
+  for (std::size_t i = 0; i < soft.size(); ++i) {
+    samples.push_back({{}, 0.2 + soft[i] + off[i], soft[i]});
+  }
+  const std::vector<double> smoothed = smoothed_accuracies(samples);
+  for (std::size_t i = 0; i < soft.size(); ++i) {
+    EXPECT_NEAR(smoothed[i], 0.2 + soft[i], 1e-12);
+  }
+  EXPECT_TRUE(smoothed_accuracies({}).empty());
+}
+
+TEST(SmoothedAccuracies, AreAsMeasuredWhereSoftOnesSayNothing) {
+  const auto of = [](std::vector<AccuracySample> samples) { return smoothed_accuracies(samples); };
+  const std::vector<double> measured{0.5, 0.6, 0.9};
+  EXPECT_EQ(of({{{}, 0.5, 0.4}, {{}, 0.6}, {{}, 0.9, 0.8}}), measured) << "one has none";
+  EXPECT_EQ(of({{{}, 0.5, 0.4}, {{}, 0.6, 0.4}, {{}, 0.9, 0.4}}), measured) << "all alike";
+  EXPECT_EQ(of({{{}, 0.5, 0.8}, {{}, 0.6, 0.6}, {{}, 0.9, 0.4}}), measured) << "the other way";
+}
+
 TEST_F(AccuracySampleTest, BeginsNoFileBeforeTheFirstSample) {
   const SampleLog log(path_, space_, conditions_for(space_));
   EXPECT_FALSE(std::filesystem::exists(path_));

@@ -135,7 +135,7 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   const std::string collect = "accuracy collect --from " + run +
                               " --threads 1 --json --samples 12 --out " + file("s.jsonl");
-  const std::string images = " --validation-images 80";
+  const std::string images = " --images 80";
   const Outcome dry = run_lathe(collect + images + " --dry-run");
   ASSERT_EQ(dry.exit_code, 0) << dry.err;
   EXPECT_GT(nlohmann::json::parse(dry.out).at("seconds"), 0);
@@ -154,7 +154,7 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
   write_file_atomic(dir_ / "s.jsonl", all.substr(0, all.size() / 2));
   EXPECT_EQ(run_lathe(collect + images).exit_code, 0);
   EXPECT_EQ(read_file(dir_ / "s.jsonl"), all);
-  expect_failure(run_lathe(collect + " --validation-images 50"), 1,
+  expect_failure(run_lathe(collect + " --images 50"), 1,
                  path("s.jsonl") +
                      ": evaluated under other conditions: validation_images: 80 against 50; name "
                      "another file");
@@ -166,6 +166,18 @@ TEST_F(AccuracyTest, CollectsFromATrainedRun) {
   const Outcome fit =
       run_lathe("accuracy fit --samples " + file("s.jsonl") + " --out " + file("m"));
   EXPECT_EQ(fit.exit_code, 0) << fit.err;
+
+  // The test images are others.
+  expect_failure(run_lathe(collect + images + " --split test"), 1,
+                 path("s.jsonl") + ": evaluated under other conditions: dataset: \"" +
+                     conditions.dataset + "\" against \"" + conditions.dataset +
+                     " (test)\"; name another file");
+  const Outcome test = run_lathe("accuracy collect --from " + run +
+                                 " --threads 1 --samples 12 --split test --out " + file("t.jsonl"));
+  ASSERT_EQ(test.exit_code, 0) << test.err;
+  EXPECT_EQ(run_lathe("accuracy validate --model " + file("m") + " --samples " + file("t.jsonl"))
+                .exit_code,
+            0);
   EXPECT_EQ(run_lathe("accuracy validate --model " + file("m") + " --samples " + file("s.jsonl"))
                 .exit_code,
             0);

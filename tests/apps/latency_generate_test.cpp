@@ -50,12 +50,6 @@ TEST(LatencyGenerateTest, RefusesOtherConditionsAndForeignTables) {
                      ".blocks.jsonl with its measurements does not; name another file");
 }
 
-std::string quick_samples(int samples, const std::filesystem::path& out) {
-  return "latency generate --space mbv3_28 --layout nchw --warmup 1 --rounds 2 --runs 2 --group 3 "
-         "--samples " +
-         std::to_string(samples) + " --out " + quoted(out.string());
-}
-
 TEST(LatencyGenerateTest, ADryRunSaysWhatItWouldTakeAndWritesNothing) {
   const TemporaryFolder temporary;
   const std::filesystem::path out = temporary / "out";

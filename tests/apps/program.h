@@ -68,6 +68,13 @@ inline std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+/// Measures so many nets into `out` in a second or two.
+inline std::string quick_samples(int samples, const std::filesystem::path& out) {
+  return "latency generate --space mbv3_28 --layout nchw --warmup 1 --rounds 2 --runs 2 --group 3 "
+         "--samples " +
+         std::to_string(samples) + " --out " + quoted(out.string());
+}
+
 /// Expects `outcome` to be a failure whose last line on standard error is "lathe: <text>", and
 /// the only one unless `after_progress`.
 inline void expect_failure(const Outcome& outcome, int exit_code, const std::string& text,

@@ -20,12 +20,6 @@ constexpr std::chrono::seconds kPatience{300};
 /// Files may not grow beyond 1 KiB, as on a full disk.
 const std::string kFullDisk = "ulimit -f 2; ";
 
-std::string quick_samples(int samples, const std::filesystem::path& out) {
-  return "latency generate --space mbv3_28 --layout nchw --warmup 1 --rounds 2 --runs 2 --group 3 "
-         "--samples " +
-         std::to_string(samples) + " --out " + quoted(out.string());
-}
-
 /// A file system of `options` mounted at `folder`, that the program alone sees, for run_lathe().
 std::string mounted(const std::filesystem::path& folder, const std::string& options) {
   return "exec unshare -m sh -c 'mount -t tmpfs -o " + options + " none " + folder.string() +

@@ -129,6 +129,27 @@ TEST(TorchScript, VerifyFindsAnotherNetsWeights) {
             std::string::npos);
 }
 
+TEST(TorchScript, VerifyForgivesWhatSinglePrecisionLoses) {
+  const TemporaryFolder folder;
+  // x / 2 as the difference of x + 10,000 and x / 2 + 10,000, which have three digits behind the
+  // point.
+  graph::Graph g({1, 4, 4});
+  g.conv(g.conv(0, "offset", {.out_channels = 2, .bias = true}), "difference", {.out_channels = 1});
+  export_torchscript({g,
+                      {{"offset.weight", {{2, 1, 1, 1}, {1.0F, 0.5F}}},
+                       {"offset.bias", {{2}, {1e4F, 1e4F}}},
+                       {"difference.weight", {{1, 2, 1, 1}, {1.0F, -1.0F}}}}},
+                     folder / "net.pt");
+  const auto times = [](float factor) {
+    return [factor](FloatTensor input) {
+      for (float& value : input.values) value *= factor;
+      return input;
+    };
+  };
+  EXPECT_GT(verify_torchscript(g, folder / "net.pt", times(0.5F)), 1e-4);
+  EXPECT_THROW(verify_torchscript(g, folder / "net.pt", times(0.51F)), Error);
+}
+
 TEST(TorchScript, VerifyRejectsBadOptions) {
   const graph::Graph g({1, 1, 1});
   const auto identity = [](const FloatTensor& input) { return input; };

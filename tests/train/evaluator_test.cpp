@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -45,8 +46,44 @@ TEST(Evaluator, CountsRightAnswers) {
     EXPECT_DOUBLE_EQ(top1(4), 0.75);
     EXPECT_DOUBLE_EQ(top1(1000), 0.6);
     EXPECT_EQ(text_thrown<std::invalid_argument>([&] { top1(0); }),
-              "[train::Evaluator::top1] needs at least one image");
+              "[train::Evaluator::scores] needs at least one image");
   }
+}
+
+TEST(Evaluator, CountsSoftlyByTheMargin) {
+  data::Dataset dataset{.name = "pixels",
+                        .train = pixels({0, 255}, {0, 1}),
+                        .validation = {},
+                        .test = {},
+                        .normalization = {.mean = {0.0F}, .stddev = {1.0F}}};
+  dataset.validation = data::ImageArray{.channels = 1,
+                                        .height = 1,
+                                        .width = 1,
+                                        .num_classes = 3,
+                                        .pixels = {0, 255, 51, 204},
+                                        .labels = {0, 1, 1, 2}};
+  graph::Graph graph({1, 1, 1});
+  graph.linear(0, "fc", 3, true);
+  const nn::Executor net(graph);
+  // Logits 1 - x, x and 0.5 of a pixel x.
+  const nn::Binding binding =
+      nn::bind({graph, {{"fc.weight", {{3, 1}, {-1, 1, 0}}}, {"fc.bias", {{3}, {1, 0, 0.5F}}}}});
+  const std::vector<double> margins{0.5, 0.5, 0.2 - 0.8, 0.5 - 0.8};
+  double expected = 0;
+  for (const double margin : margins) expected += 1 / (1 + std::exp(-2 * margin)) / 4;
+  for (const std::int64_t batch_size : {1, 3, 4}) {
+    const Evaluator evaluator(dataset, {.batch_size = batch_size, .augment = {.crop_padding = 0}});
+    const BoundNet bound{&net, &binding};
+    const std::vector<Score> scores = evaluator.scores({&bound, 1}, dataset.validation);
+    ASSERT_EQ(scores.size(), 1U);
+    EXPECT_DOUBLE_EQ(scores[0].top1, 0.5);
+    EXPECT_NEAR(scores[0].soft_top1, expected, 1e-6);
+  }
+  // Of a net that has diverged nothing is right.
+  const nn::Binding diverged =
+      nn::bind({graph, {{"fc.weight", {{3, 1}, {0, 0, 0}}}, {"fc.bias", {{3}, {NAN, NAN, NAN}}}}});
+  const BoundNet bound{&net, &diverged};
+  EXPECT_EQ(Evaluator(dataset, {}).scores({&bound, 1}, dataset.validation)[0].soft_top1, 0.0);
 }
 
 TEST(Evaluator, RecalibratesOnTheSameAugmentedImagesEachTime) {

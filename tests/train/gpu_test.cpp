@@ -19,16 +19,14 @@
 #include "lathe/train/strategies/ofa.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
+#include "train/stopped.h"
 
 namespace lathe::train {
 namespace {
 
 using lathe::testing::pattern_space;
+using lathe::testing::Stopped;
 using lathe::testing::TemporaryFolder;
-
-struct Stopped : std::runtime_error {
-  Stopped() : std::runtime_error("stopped") {}
-};
 
 class GpuTraining : public ::testing::Test {
  protected:

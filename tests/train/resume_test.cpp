@@ -19,20 +19,18 @@
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/trainer.h"
 #include "train/pattern_images.h"
+#include "train/stopped.h"
 
 namespace lathe::train {
 namespace {
 
 namespace fs = std::filesystem;
+using lathe::testing::Stopped;
 using lathe::testing::TemporaryFolder;
 using lathe::testing::text_thrown;
 
 constexpr std::int64_t kImages = 128;  // 16 steps an epoch, 4 epochs, sorted before step 32
 constexpr std::int64_t kNever = 1000;
-
-struct Stopped : std::runtime_error {
-  Stopped() : std::runtime_error("stopped") {}
-};
 
 /// No file of this process may grow beyond `bytes` while it lives.
 class FileSizeLimit {

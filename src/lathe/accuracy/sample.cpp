@@ -1,16 +1,29 @@
 #include "lathe/accuracy/sample.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 
 #include "lathe/core/error.h"
+#include "lathe/regress/line.h"
 
 namespace lathe::accuracy {
 namespace {
 
 constexpr const char* kConditions = "conditions";
 
+constexpr const char* kSoftAccuracy = "soft_accuracy";
+
 bool plausible(double accuracy) { return accuracy >= 0 && accuracy <= 1; }
+
+double fraction(const nlohmann::json& line, const char* key, const std::string& where) {
+  const auto value = json_member<double>(line, key, where);
+  if (!plausible(value)) {
+    throw Error(where + ": \"" + key + "\": must be a fraction in [0, 1], got " +
+                line.at(key).dump());
+  }
+  return value;
+}
 
 std::string line_name(const std::filesystem::path& path, std::size_t line) {
   return path.string() + ":" + std::to_string(line + 1);
@@ -38,10 +51,9 @@ AccuracySamples parse(const std::vector<nlohmann::json>& lines, const space::Spa
     }
     AccuracySample sample{
         .arch = space.from_json(json_member<nlohmann::json>(lines[i], "arch", where), where),
-        .accuracy = json_member<double>(lines[i], "accuracy", where)};
-    if (!plausible(sample.accuracy)) {
-      throw Error(where + ": \"accuracy\": must be a fraction in [0, 1], got " +
-                  lines[i].at("accuracy").dump());
+        .accuracy = fraction(lines[i], "accuracy", where)};
+    if (lines[i].contains(kSoftAccuracy)) {
+      sample.soft_accuracy = fraction(lines[i], kSoftAccuracy, where);
     }
     result.samples.push_back(std::move(sample));
   }
@@ -74,6 +86,25 @@ Conditions conditions_from_json(const nlohmann::json& json, const std::string& w
 
 std::optional<std::string> difference(const Conditions& a, const Conditions& b) {
   return json_difference(to_json(a), to_json(b));
+}
+
+std::vector<double> smoothed_accuracies(std::span<const AccuracySample> samples) {
+  std::vector<double> soft;
+  std::vector<double> accuracies;
+  for (const AccuracySample& sample : samples) {
+    accuracies.push_back(sample.accuracy);
+    if (sample.soft_accuracy) {
+      soft.push_back(*sample.soft_accuracy);
+    }
+  }
+  if (soft.empty() || soft.size() < accuracies.size()) {
+    return accuracies;
+  }
+  const regress::Line line = regress::fit_line(soft, accuracies);
+  if (line.slope > 0) {
+    std::ranges::transform(soft, accuracies.begin(), [&](double x) { return line.at(x); });
+  }
+  return accuracies;
 }
 
 AccuracySamples read_samples(const std::filesystem::path& path, const space::Space& space) {
@@ -111,16 +142,23 @@ SampleLog::SampleLog(const std::filesystem::path& path, const space::Space& spac
 }
 
 void SampleLog::append(const AccuracySample& sample) {
-  if (!plausible(sample.accuracy)) {
-    throw std::invalid_argument(
-        "[accuracy::SampleLog::append] accuracy must be a fraction in [0, 1], got " +
-        std::to_string(sample.accuracy));
+  for (const double accuracy : {sample.accuracy, sample.soft_accuracy.value_or(0.0)}) {
+    if (!plausible(accuracy)) {
+      throw std::invalid_argument(
+          "[accuracy::SampleLog::append] accuracy must be a fraction in [0, 1], got " +
+          std::to_string(accuracy));
+    }
   }
   if (!begun_) {
     lines_.append({{kConditions, to_json(conditions_)}});
     begun_ = true;
   }
-  lines_.append({{"arch", space_->to_json(sample.arch)}, {"accuracy", sample.accuracy}});
+  nlohmann::ordered_json line{{"arch", space_->to_json(sample.arch)},
+                              {"accuracy", sample.accuracy}};
+  if (sample.soft_accuracy) {
+    line[kSoftAccuracy] = *sample.soft_accuracy;
+  }
+  lines_.append(line);
   samples_.push_back(sample);
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace lathe::accuracy {
 struct AccuracySample {
   space::Arch arch;
   double accuracy = 0.0;  ///< top-1 as a fraction
+  /// The same with a soft count, which tells nets apart better: smoothed_accuracies(). In [0, 1];
+  /// older files have none.
+  std::optional<double> soft_accuracy = {};
   bool operator==(const AccuracySample&) const = default;
 };
 
@@ -42,6 +46,11 @@ struct AccuracySamples {
   bool unfinished = false;  ///< a last line without its end was left out
 };
 
+/// The accuracies of the samples without most of the chance of which images they were counted on:
+/// the line of least squares from soft accuracies to accuracies, at each sample's soft accuracy.
+/// Accuracies as they are where a sample has no soft one, or more of it means less accuracy.
+std::vector<double> smoothed_accuracies(std::span<const AccuracySample> samples);
+
 /// Reads a file that SampleLog wrote; an unfinished last line is left out.
 /// @throws Error naming the file, and the line where there is one: it is missing or empty, has no
 /// conditions or several, is of another space or task, an arch is none of the space, or an accuracy
@@ -51,8 +60,9 @@ AccuracySamples read_samples(const std::filesystem::path& path, const space::Spa
 /// What a sample file was evaluated under, to find its space by. @throws Error naming the file.
 Conditions conditions_of_samples(const std::filesystem::path& path);
 
-/// JSON lines: `{"conditions": {...}}`, then `{"arch": {...}, "accuracy": 0.91}` for each sample,
-/// never rewritten. A crash loses at most the line that was being written.
+/// JSON lines: `{"conditions": {...}}`, then `{"arch": {...}, "accuracy": 0.91, "soft_accuracy":
+/// 0.88}` for each sample, the last where it is known; never rewritten. A crash loses at most the
+/// line that was being written.
 class SampleLog {
  public:
   /// Continues the file at `path`, or begins it with the first sample. `space` must outlive this.
@@ -66,7 +76,7 @@ class SampleLog {
   /// Those already in the file and those appended since.
   const std::vector<AccuracySample>& samples() const { return samples_; }
 
-  /// @throws std::invalid_argument if the accuracy is outside [0, 1]; Error if the file can't be
+  /// @throws std::invalid_argument if an accuracy is outside [0, 1]; Error if the file can't be
   /// written.
   void append(const AccuracySample& sample);
 

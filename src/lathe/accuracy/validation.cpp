@@ -8,6 +8,7 @@
 #include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
 #include "lathe/regress/cross_validation.h"
+#include "lathe/regress/line.h"
 #include "lathe/space/same_net.h"
 
 namespace lathe::accuracy {
@@ -20,24 +21,6 @@ std::vector<double> accuracies_of(std::span<const AccuracySample> samples) {
   }
   return accuracies;
 }
-
-/// y = mean_y + slope * (x - mean_x), by least squares.
-struct Line {
-  double mean_x = 0.0;
-  double mean_y = 0.0;
-  double slope = 0.0;
-
-  Line(std::span<const double> x, std::span<const double> y) : mean_x(mean(x)), mean_y(mean(y)) {
-    double xx = 0.0;
-    double xy = 0.0;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      xx += (x[i] - mean_x) * (x[i] - mean_x);
-      xy += (x[i] - mean_x) * (y[i] - mean_y);
-    }
-    slope = xx > 0 ? xy / xx : 0.0;
-  }
-  double at(double x) const { return mean_y + slope * (x - mean_x); }
-};
 
 }  // namespace
 
@@ -97,8 +80,8 @@ std::optional<PredictorBaselines> cross_validated_baselines(
       });
   const auto by_macs =
       regress::out_of_fold(std::span(folds), [&](std::span<const std::size_t> train) {
-        return [&, line = Line(regress::at_indices(log_macs, train),
-                               regress::at_indices(measured, train))](std::size_t i) {
+        return [&, line = regress::fit_line(regress::at_indices(log_macs, train),
+                                            regress::at_indices(measured, train))](std::size_t i) {
           return line.at(log_macs[i]);
         };
       });

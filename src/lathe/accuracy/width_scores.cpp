@@ -8,6 +8,7 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
+#include "lathe/regress/line.h"
 #include "lathe/space/slot_chain.h"
 
 namespace lathe::accuracy {
@@ -267,10 +268,9 @@ std::vector<float> WidthScores::choice_effects(std::span<const space::Arch> arch
 
 WidthScores WidthScores::calibrated(std::span<const AccuracySample> samples) const {
   std::vector<double> better;  // the error, negated
-  std::vector<double> accuracies;
+  const std::vector<double> accuracies = smoothed_accuracies(samples);
   for (const AccuracySample& sample : samples) {
     better.push_back(-error(sample.arch));
-    accuracies.push_back(sample.accuracy);
   }
   if (samples.size() < kMinSamples ||
       *std::ranges::min_element(better) == *std::ranges::max_element(better)) {
@@ -279,18 +279,10 @@ WidthScores WidthScores::calibrated(std::span<const AccuracySample> samples) con
         "errors, got " +
         std::to_string(samples.size()));
   }
-  const double mean_better = mean(better);
-  const double mean_accuracy = mean(accuracies);
-  double covariance = 0;
-  double variance = 0;
-  for (std::size_t i = 0; i < better.size(); ++i) {
-    covariance += (better[i] - mean_better) * (accuracies[i] - mean_accuracy);
-    variance += (better[i] - mean_better) * (better[i] - mean_better);
-  }
-  ScoreCalibration line{.slope = std::max(0.0, covariance / variance),
+  ScoreCalibration line{.slope = std::max(0.0, regress::fit_line(better, accuracies).slope),
                         .samples = static_cast<std::int64_t>(samples.size()),
                         .kendall_tau = lathe::kendall_tau(better, accuracies)};
-  line.intercept = mean_accuracy - line.slope * mean_better;
+  line.intercept = mean(accuracies) - line.slope * mean(better);
   double squares = 0;
   for (std::size_t i = 0; i < better.size(); ++i) {
     const double residual = accuracies[i] - line.intercept - line.slope * better[i];

@@ -20,6 +20,10 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
+/// The side of the map that a layer with this stride makes of one, padded so that stride 1 keeps
+/// it.
+constexpr int strided(int side, int stride) { return (side - 1) / stride + 1; }
+
 enum class Op {
   kInput,
   kConv,       ///< parameters `<name>.weight` [out, in / groups, k, k], `<name>.bias` [out]
@@ -39,10 +43,10 @@ enum class Op {
   // Of nets that are searched or trained, which no export knows.
   kSlice,     ///< the channels from `offset` on, as many as the output has
   kShuffle,   ///< channels regrouped: [groups, n] becomes [n, groups]
-  kMixedSum,  ///< the sum of its inputs, each times its number in `<name>.mixing` [inputs], which is
-              ///< given with each run and belongs to no net
-  kDropPath,  ///< zero for whole images at random, at a rate that is given with each run, and scaled
-              ///< up for the others; the identity unless training
+  kMixedSum,  ///< the sum of its inputs, each times its number in `<name>.mixing` [inputs], which
+              ///< is given with each run and belongs to no net
+  kDropPath,  ///< zero for whole images at random, at a rate that is given with each run, and
+              ///< scaled up for the others; the identity unless training
 };
 
 enum class Activation { kNone, kRelu, kRelu6, kHSwish, kHSigmoid };
@@ -62,9 +66,9 @@ struct Node {
   bool bias = false;       ///< conv and linear
   bool ceil_mode = false;  ///< pooling
   Activation activation = Activation::kNone;
-  double eps = 1e-5;    ///< batch norm
-  bool affine = true;   ///< batch norm: with weight and bias
-  double rate = 0.0;    ///< dropout and drop-path
+  double eps = 1e-5;   ///< batch norm
+  bool affine = true;  ///< batch norm: with weight and bias
+  double rate = 0.0;   ///< dropout and drop-path
   bool operator==(const Node&) const = default;
 };
 

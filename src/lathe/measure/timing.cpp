@@ -15,10 +15,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kSettledWithin = 0.02;
 
-double since_ms(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 double time_once_ms(const Runnable& run) {
   const Clock::time_point before = Clock::now();
   run();
@@ -79,6 +75,10 @@ std::vector<double> time_turn(const Runnable& run, const TimingOptions& o) {
 }
 
 }  // namespace
+
+double since_ms(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 std::vector<double> Timing::times_ms() const {
   std::vector<double> all;

@@ -1,6 +1,7 @@
 // Timing that can be believed: warm-up, many repetitions in turns, the median.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "lathe/measure/reported.h"
 
 namespace lathe::measure {
+
+double since_ms(std::chrono::steady_clock::time_point start);
 
 /// Something that can be run again and again.
 using Runnable = std::function<void()>;

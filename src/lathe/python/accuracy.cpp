@@ -23,7 +23,7 @@ std::vector<double> predict(const AccuracyPredictor& self, const std::vector<Arc
   return accuracies;
 }
 
-py::dict read_samples(const space::Space& space, const std::filesystem::path& path) {
+py::dict accuracy_samples(const space::Space& space, const std::filesystem::path& path) {
   const accuracy::AccuracySamples read = accuracy::read_samples(path, space);
   std::vector<Arch> archs;
   std::vector<double> accuracies;
@@ -77,7 +77,7 @@ void add_accuracy(py::module_& module) {
       },
       py::arg("space"), py::arg("path"),
       "A predictor that Lathe wrote or a published one (.safetensors), or width scores (.json).");
-  module.def("read_accuracy_samples", &read_samples, py::arg("space"), py::arg("path"),
+  module.def("read_accuracy_samples", &accuracy_samples, py::arg("space"), py::arg("path"),
              "Evaluated subnets of a file: archs, accuracy (fractions), the conditions that they "
              "were evaluated under, and whether an unfinished last line was left out.");
 }

@@ -123,7 +123,7 @@ LatencyModel for_part(const LatencyModel& self, const std::shared_ptr<space::Sub
           std::make_shared<LatencyModel>(self)};
 }
 
-py::dict read_samples(const space::Space& space, const std::filesystem::path& path) {
+py::dict latency_samples(const space::Space& space, const std::filesystem::path& path) {
   const latency::LatencySamples read = latency::read_samples(path, space);
   std::vector<Arch> archs;
   std::vector<double> median_ms;
@@ -237,7 +237,7 @@ fingerprint: a dictionary of what was measured: device, runtime, precision, batc
 
 Each part of the nets is predicted by a model fitted to the others. None if there are too few nets
 for that.)");
-  module.def("read_latency_samples", &read_samples, py::arg("space"), py::arg("path"),
+  module.def("read_latency_samples", &latency_samples, py::arg("space"), py::arg("path"),
              "Measured nets of a file: archs, median_ms and p90_ms (corrected for the machine's "
              "drift where an anchor net was measured beside), repeats, the fingerprint, and "
              "whether an unfinished last line was left out.");

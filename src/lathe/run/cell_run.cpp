@@ -18,6 +18,7 @@
 #include "lathe/run/specialize.h"
 #include "lathe/run/stages/fine_tune_stage.h"
 #include "lathe/run/stages/latency_stage.h"
+#include "lathe/run/stages/train_stage.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/derive.h"
 #include "lathe/space/families/cell_family.h"
@@ -66,9 +67,7 @@ void CellRun::open() {
   const data::ImageSet& images = trained_.dataset.train;
   const std::string name =
       job.space.empty() ? default_cell_net_space(images.image_size()) : job.space;
-  trained_.space = space::open_space(name, {.in_channels = images.channels(),
-                                            .num_classes = images.num_classes(),
-                                            .input_size = images.image_size()});
+  trained_.space = open_space_for(name, trained_.dataset);
   require_cells(*trained_.space);
   trained_.method = options_.search.method;
   trained_.seed = job.seed;

@@ -279,7 +279,7 @@ std::optional<ScaledChain> scaled_chain(const std::string& name) {
                                                                : std::nullopt;
 }
 
-std::string list_of(const Choices& sizes) {
+std::string sizes_text(const Choices& sizes) {
   std::string text;
   for (double size : sizes) {
     text += (text.empty() ? "" : ", ") + std::to_string(static_cast<int>(size));
@@ -296,7 +296,7 @@ void keep_resolutions(const std::vector<int>& wanted, const std::string& space,
     }
     if (std::ranges::find(resolutions, size) == resolutions.end()) {
       throw Error("resolution " + std::to_string(size) + " is none of space " + space + ": " +
-                  list_of(resolutions));
+                  sizes_text(resolutions));
     }
   }
   std::erase_if(resolutions,

@@ -1,13 +1,6 @@
 #include "lathe/space/min_sum.h"
 
-#include <limits>
-
 namespace lathe::space {
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 std::vector<double> suffix_minima(const Trellis& trellis, std::span<const double> costs) {
   trellis.require_one_each(costs.size(), "space::suffix_minima", "costs");

@@ -72,7 +72,7 @@ std::vector<double> read_resolutions(const JsonFields& file) {
                                  : std::vector<double>();
 }
 
-ordered_json list_of(const std::vector<double>& values) {
+ordered_json json_list(const std::vector<double>& values) {
   ordered_json list = ordered_json::array();
   for (double value : values) {
     list.push_back(json_number(value));
@@ -92,7 +92,7 @@ ordered_json header(const char* family, const std::string& name, const Task& tas
 /// An empty list is not written: the input size is the task's.
 void add_resolutions(ordered_json& file, const std::vector<double>& resolutions) {
   if (!resolutions.empty()) {
-    file["resolutions"] = list_of(resolutions);
+    file["resolutions"] = json_list(resolutions);
   }
 }
 
@@ -154,9 +154,9 @@ ordered_json to_json(const MobileStage& stage) {
           {"stride", stage.stride},
           {"activation", graph::activation_name(stage.activation)},
           {"squeeze_excite", stage.squeeze_excite},
-          {"depths", list_of(stage.depths)},
-          {"kernels", list_of(stage.kernels)},
-          {"expansions", list_of(stage.expansions)},
+          {"depths", json_list(stage.depths)},
+          {"kernels", json_list(stage.kernels)},
+          {"expansions", json_list(stage.expansions)},
           {"expansion_follows_depth", stage.expansion_follows_depth}};
 }
 
@@ -213,9 +213,9 @@ ordered_json file_of(const BottleneckSpec& spec) {
     file["stages"].push_back(
         {{"channels", stage.channels}, {"stride", stage.stride}, {"base_depth", stage.base_depth}});
   }
-  file["extra_depths"] = list_of(spec.extra_depths);
-  file["expansions"] = list_of(spec.expansions);
-  file["widths"] = list_of(spec.widths);
+  file["extra_depths"] = json_list(spec.extra_depths);
+  file["expansions"] = json_list(spec.expansions);
+  file["widths"] = json_list(spec.widths);
   file["dropout"] = spec.dropout;
   add_resolutions(file, spec.resolutions);
   return file;
@@ -267,7 +267,7 @@ ordered_json file_of(const ChainSpec& spec) {
   for (const ChainLayer& layer : spec.layers) {
     ordered_json& fields = file["layers"].emplace_back(ordered_json::object());
     if (!layer.widths.empty()) {
-      fields["widths"] = list_of(layer.widths);
+      fields["widths"] = json_list(layer.widths);
     }
     fields.update({{"stride", layer.stride},
                    {"kind", kChainLayerKinds.at(static_cast<std::size_t>(layer.kind))},

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Transition {
 
 /// One transition for each step, from the first state to the last.
 using Path = std::vector<std::uint32_t>;
+
+/// As a cost: of what can't be reached or taken.
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// States are numbered over all layers, transitions over all steps, both in order: what belongs to
 /// them (costs, marginals) is one flat array, and a transition's number is greater than that of any

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -36,6 +37,25 @@ std::map<int, std::vector<std::size_t>> by_input_size(
   }
   return groups;
 }
+
+/// Sums over images; on the device of a net, since reading a number waits for it.
+struct Sums {
+  at::Tensor right;  // int64
+  at::Tensor soft;   // double
+
+  explicit Sums(c10::Device device)
+      : right(at::zeros({}, at::TensorOptions(at::kLong).device(device))),
+        soft(at::zeros({}, at::TensorOptions(at::kDouble).device(device))) {}
+
+  void add(const at::Tensor& logits, const at::Tensor& labels) {
+    const at::Tensor index = labels.unsqueeze(1);
+    const at::Tensor others = logits.scatter(1, index, -std::numeric_limits<double>::infinity());
+    const at::Tensor margin = logits.gather(1, index).squeeze(1) - others.amax(1);
+    right += logits.argmax(1).eq(labels).sum();
+    // A net that has diverged says NaN, which is not right.
+    soft += at::sigmoid(2 * margin).nan_to_num(0.0).sum(at::kDouble);
+  }
+};
 
 }  // namespace
 
@@ -107,17 +127,17 @@ graph::Net Evaluator::extract(const nn::SharedWeights& weights, const graph::Gra
   return nn::to_net(graph, calibrated(weights, net));
 }
 
-std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::ImageSet& set,
-                                    std::int64_t limit) const {
+std::vector<Score> Evaluator::scores(std::span<const BoundNet> nets, const data::ImageSet& set,
+                                     std::int64_t limit) const {
   const c10::NoGradGuard no_grad;
   nn::allow_tf32(false);
   const std::int64_t count = limit < 0 ? set.size() : std::min(limit, set.size());
   if (count == 0) {
-    throw std::invalid_argument("[train::Evaluator::top1] needs at least one image");
+    throw std::invalid_argument("[train::Evaluator::scores] needs at least one image");
   }
-  std::vector<at::Tensor> right;  // on the nets' device: reading a count waits for it
+  std::vector<Sums> sums;
   for (const BoundNet& net : nets) {
-    right.push_back(at::zeros({}, at::TensorOptions(at::kLong).device(device_of(*net.binding))));
+    sums.emplace_back(device_of(*net.binding));
   }
   const auto sizes = by_input_size(
       nets.size(), [&](std::size_t i) -> const nn::Executor& { return *nets[i].net; });
@@ -132,35 +152,36 @@ std::vector<double> Evaluator::top1(std::span<const BoundNet> nets, const data::
     each_batch(images, batches, std::nullopt, [&](const Batch& batch) {
       Batch there = batch;
       for (const std::size_t i : members) {
-        const c10::Device device = right[i].device();
+        const c10::Device device = sums[i].right.device();
         there = on_device(there, device, fastest_layout(device, nn::Precision::kFloat32));
         const BoundNet& net = nets[i];
         const nn::ForwardOptions options = net.options ? *net.options : nn::ForwardOptions{};
-        right[i] += net.net->forward(*net.binding, there.images, options)
-                        .narrow(1, 0, set.num_classes())  // an auxiliary head's logits come after
-                        .argmax(1)
-                        .eq(there.labels)
-                        .sum();
+        const at::Tensor logits = net.net->forward(*net.binding, there.images, options);
+        // An auxiliary head's logits come after.
+        sums[i].add(logits.narrow(1, 0, set.num_classes()), there.labels);
       }
     });
   }
-  std::vector<double> shares;
-  for (const at::Tensor& n : right) {
-    shares.push_back(static_cast<double>(n.item<std::int64_t>()) / static_cast<double>(count));
+  std::vector<Score> found;
+  for (const Sums& sum : sums) {
+    found.push_back(
+        {static_cast<double>(sum.right.item<std::int64_t>()) / static_cast<double>(count),
+         sum.soft.item<double>() / static_cast<double>(count)});
   }
-  return shares;
+  return found;
 }
 
 double Evaluator::top1(const nn::Executor& net, const nn::Binding& binding,
                        const data::ImageSet& set, std::int64_t limit) const {
   const BoundNet bound{&net, &binding};
-  return top1(std::span(&bound, 1), set, limit).front();
+  return scores(std::span(&bound, 1), set, limit).front().top1;
 }
 
-std::vector<double> Evaluator::validation_top1(const nn::SharedWeights& weights,
-                                               std::span<const graph::Graph> nets,
-                                               std::int64_t limit, nn::Workers* workers) const {
-  std::vector<double> found(nets.size());
+std::vector<Score> Evaluator::calibrated_scores(const nn::SharedWeights& weights,
+                                                std::span<const graph::Graph> nets,
+                                                const data::ImageSet& set, std::int64_t limit,
+                                                nn::Workers* workers) const {
+  std::vector<Score> found(nets.size());
   const auto evaluate = [&](std::size_t begin, std::size_t end) {
     std::vector<nn::Executor> executors;
     for (std::size_t i = begin; i < end; ++i) {
@@ -171,7 +192,7 @@ std::vector<double> Evaluator::validation_top1(const nn::SharedWeights& weights,
     for (std::size_t i = 0; i < executors.size(); ++i) {
       bound.push_back({&executors[i], &bindings[i]});
     }
-    const std::vector<double> part = top1(bound, dataset_.validation, limit);
+    const std::vector<Score> part = scores(bound, set, limit);
     std::copy(part.begin(), part.end(), found.begin() + static_cast<std::ptrdiff_t>(begin));
   };
   if (workers == nullptr) {
@@ -186,6 +207,16 @@ std::vector<double> Evaluator::validation_top1(const nn::SharedWeights& weights,
       evaluate(begin, end);
     }
   });
+  return found;
+}
+
+std::vector<double> Evaluator::validation_top1(const nn::SharedWeights& weights,
+                                               std::span<const graph::Graph> nets,
+                                               std::int64_t limit, nn::Workers* workers) const {
+  std::vector<double> found;
+  for (const Score& score : calibrated_scores(weights, nets, dataset_.validation, limit, workers)) {
+    found.push_back(score.top1);
+  }
   return found;
 }
 

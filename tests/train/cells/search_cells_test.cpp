@@ -16,17 +16,15 @@
 #include "lathe/train/trainer.h"
 #include "search/synthetic_models.h"
 #include "train/pattern_images.h"
+#include "train/stopped.h"
 
 namespace lathe::train {
 namespace {
 
 using lathe::testing::pattern_dataset;
+using lathe::testing::Stopped;
 using lathe::testing::TemporaryFolder;
 using lathe::testing::text_thrown;
-
-struct Stopped : std::runtime_error {
-  Stopped() : std::runtime_error("stopped") {}
-};
 
 class SearchCells : public ::testing::Test {
  protected:
@@ -36,10 +34,11 @@ class SearchCells : public ::testing::Test {
         space_(space::make_cell_space(spec())) {}
 
   static space::CellSpec spec() {
-    return {.name = "tiny",
-            .task = {.in_channels = 1, .num_classes = 4, .input_size = lathe::testing::kPatternSize},
-            .init_channels = 4,
-            .cells = 3};
+    return {
+        .name = "tiny",
+        .task = {.in_channels = 1, .num_classes = 4, .input_size = lathe::testing::kPatternSize},
+        .init_channels = 4,
+        .cells = 3};
   }
 
   SearchCellsOptions options() const {

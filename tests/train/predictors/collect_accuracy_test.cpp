@@ -43,10 +43,10 @@ class CollectAccuracyTest : public ::testing::Test {
     return collect_accuracy(
         archs_,
         [&](std::span<const space::Arch> some) {
-          std::vector<double> found;
+          std::vector<Score> found;
           for (const space::Arch& arch : some) {
             evaluated_.push_back(arch);
-            found.push_back(accuracy_of(arch));
+            found.push_back({accuracy_of(arch), accuracy_of(arch) / 3});
           }
           most_at_once_ = std::max(most_at_once_, some.size());
           return found;
@@ -68,7 +68,8 @@ TEST_F(CollectAccuracyTest, EvaluatesEachInOrder) {
   EXPECT_EQ(evaluated_, archs_);
   ASSERT_EQ(samples.size(), archs_.size());
   for (std::size_t i = 0; i < archs_.size(); ++i) {
-    EXPECT_EQ(samples[i], (accuracy::AccuracySample{archs_[i], accuracy_of(archs_[i])}));
+    EXPECT_EQ(samples[i], (accuracy::AccuracySample{archs_[i], accuracy_of(archs_[i]),
+                                                    accuracy_of(archs_[i]) / 3}));
   }
   EXPECT_EQ(accuracy::read_samples(dir_ / "s.jsonl", space_).samples, samples);
   ASSERT_EQ(progress_.size(), 11U);
@@ -124,7 +125,7 @@ TEST_F(CollectAccuracyTest, KeepsWhatWasEvaluatedBeforeAFailure) {
   int calls = 0;
   const auto failing = [&](std::span<const space::Arch> some) {
     if (++calls == 3) throw Error("out of luck");
-    return std::vector<double>(some.size(), 0.5);
+    return std::vector<Score>(some.size(), {0.5, 0.5});
   };
   EXPECT_EQ(text_thrown<Error>(
                 [&] { collect_accuracy(archs_, failing, 2, file, [](const Progress&) {}); }),

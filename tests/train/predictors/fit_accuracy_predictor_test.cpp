@@ -34,7 +34,7 @@ std::vector<AccuracySample> samples_of(const space::Space& space, std::size_t ne
                                        std::size_t times, AccuracyOf accuracy_of) {
   std::vector<AccuracySample> samples;
   for (const space::Arch& arch : lathe::testing::distinct_archs(space, nets, 3)) {
-    samples.insert(samples.end(), times, {arch, accuracy_of(arch)});
+    samples.insert(samples.end(), times, {.arch = arch, .accuracy = accuracy_of(arch)});
   }
   return samples;
 }
@@ -88,6 +88,25 @@ TEST(FitAccuracyPredictorTest, CrossValidationIsFitsWithoutEachPart) {
   for (const AccuracySample& sample : samples) measured.push_back(sample.accuracy);
   EXPECT_EQ(fit.rmse, root_mean_square_error(held_out, measured));
   EXPECT_EQ(fit.kendall_tau, kendall_tau(held_out, measured));
+}
+
+TEST(FitAccuracyPredictorTest, LearnsSmoothedAccuracies) {
+  const TinySpace space;
+  const auto lawful = lawful_samples(space, 80);
+  Rng rng(1);
+  std::vector<AccuracySample> counted = lawful, both = lawful;
+  for (std::size_t i = 0; i < lawful.size(); ++i) {
+    both[i].accuracy = counted[i].accuracy = lawful[i].accuracy + 0.02 * rng.normal();
+    both[i].soft_accuracy = lawful[i].accuracy - 0.1;
+  }
+  const auto by_counts = fit_accuracy_predictor(space, counted, small());
+  const auto by_both = fit_accuracy_predictor(space, both, small());
+  const auto error = [&](const accuracy::PredictorFit& fit) {
+    return predictor_error(accuracy::PerceptronPredictor(space, fit), lawful);
+  };
+  EXPECT_LT(error(by_both).rmse, 0.5 * error(by_counts).rmse);
+  EXPECT_GT(by_both.kendall_tau, by_counts.kendall_tau + 0.1);
+  EXPECT_GT(by_both.rmse, 0.015) << "against accuracies as they were counted";
 }
 
 TEST(FitAccuracyPredictorTest, NothingIsLearnedByHeart) {

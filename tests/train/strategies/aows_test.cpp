@@ -17,10 +17,12 @@
 #include "lathe/train/trainer.h"
 #include "space/tiny_spaces.h"
 #include "train/pattern_images.h"
+#include "train/stopped.h"
 
 namespace lathe::train {
 namespace {
 
+using lathe::testing::Stopped;
 using lathe::testing::text_thrown;
 using space::Arch;
 
@@ -210,10 +212,6 @@ TEST_F(AowsTest, GoesOnFromItsState) {
   EXPECT_EQ(text_thrown<Error>([&] { whole->restore(other); }),
             "state of aows in the checkpoint: is of 1 targets, expected 2");
 }
-
-struct Stopped : std::runtime_error {
-  Stopped() : std::runtime_error("stopped") {}
-};
 
 TEST_F(AowsTest, ATrainingThatStoppedEndsWithTheSameBytes) {
   const data::Dataset dataset = testing::pattern_dataset(64);  // 8 steps an epoch

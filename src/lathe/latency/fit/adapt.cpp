@@ -15,7 +15,7 @@
 namespace lathe::latency {
 namespace {
 
-constexpr int kFolds = 5;
+constexpr int kAdaptFolds = 5;
 
 using Samples = std::span<const LatencySample>;
 
@@ -69,10 +69,10 @@ double left_out_error(std::span<const regress::Fold> folds, Samples samples, Fit
 /// None where a fold less would not be enough for the ridge.
 std::vector<regress::Fold> folds_for_ridge(const space::Space& space, Samples samples) {
   const std::vector<std::size_t> nets = number_nets(space, samples);
-  if (regress::num_groups(nets) < std::size_t{kFolds}) {
+  if (regress::num_groups(nets) < std::size_t{kAdaptFolds}) {
     return {};
   }
-  std::vector<regress::Fold> folds = regress::grouped_folds(nets, kFolds);
+  std::vector<regress::Fold> folds = regress::grouped_folds(nets, kAdaptFolds);
   const bool enough = std::ranges::all_of(
       folds, [](const regress::Fold& fold) { return fold.train.size() >= kMinRidgeSamples; });
   return enough ? folds : std::vector<regress::Fold>();

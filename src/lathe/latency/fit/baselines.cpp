@@ -19,7 +19,7 @@
 namespace lathe::latency {
 namespace {
 
-constexpr int kFolds = 10;
+constexpr int kBaselineFolds = 10;
 
 /// The constant of least relative error: the median weighted by 1 / latency.
 double best_constant(std::vector<double> values) {
@@ -153,7 +153,7 @@ BaselineErrors cross_validated_baselines(const space::Space& space,
                                 std::to_string(regress::num_groups(nets)));
   }
   const Table table(space, validation);
-  const auto folds = regress::grouped_folds(nets, kFolds);
+  const auto folds = regress::grouped_folds(nets, kBaselineFolds);
   const auto predictions =
       regress::out_of_fold(std::span(folds), [&](std::span<const std::size_t> train) {
         return [&, baselines = Baselines(table, train)](std::size_t i) {

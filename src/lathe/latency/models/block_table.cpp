@@ -14,9 +14,8 @@ namespace {
 
 using space::Block;
 
-constexpr int kVersion = 1;
-constexpr int kVersionWithInputSizes = 2;
-constexpr const char* kUnit = "ms";
+constexpr int kTableVersion = 1;
+constexpr int kTableVersionWithInputSizes = 2;
 
 void require_equal(const std::string& what, const nlohmann::json& got,
                    const nlohmann::json& expected, const std::string& where) {
@@ -83,7 +82,7 @@ void read_coefficients(const nlohmann::json& json, int version, const space::Spa
   const std::set<std::string> known = keys_of(space);
   costs.coefficients_ms = coefficients_from_json(object_member(json, "coefficients_ms", where),
                                                  known, costs.fitted, space, where);
-  if (version < kVersionWithInputSizes) {
+  if (version < kTableVersionWithInputSizes) {
     return;
   }
   const std::set<std::string> given = keys_in(costs.coefficients_ms);
@@ -100,10 +99,10 @@ BlockCosts costs_from_json(const nlohmann::json& json, const space::Space& space
   require_equal("format", json_member<std::string>(json, "format", where), BlockTable::kFormat,
                 where);
   const int version = json_member<int>(json, "version", where);
-  if (version != kVersion && version != kVersionWithInputSizes) {
+  if (version != kTableVersion && version != kTableVersionWithInputSizes) {
     throw Error(where + ": \"version\": expected 1 or 2, got " + std::to_string(version));
   }
-  require_equal("unit", json_member<std::string>(json, "unit", where), kUnit, where);
+  require_equal("unit", json_member<std::string>(json, "unit", where), kLatencyUnit, where);
   BlockCosts costs;
   costs.fingerprint =
       fingerprint_from_json(json_member<nlohmann::json>(json, "fingerprint", where), where);
@@ -241,8 +240,8 @@ BlockTable BlockTable::corrected(const Correction& correction) const {
 nlohmann::ordered_json BlockTable::to_json() const {
   const bool by_size = !costs_.coefficients_at_input_size_ms.empty();
   nlohmann::ordered_json json{{"format", kFormat},
-                              {"version", by_size ? kVersionWithInputSizes : kVersion},
-                              {"unit", kUnit},
+                              {"version", by_size ? kTableVersionWithInputSizes : kTableVersion},
+                              {"unit", kLatencyUnit},
                               {"fingerprint", latency::to_json(costs_.fingerprint)},
                               {"bias_ms", costs_.bias_ms},
                               {"fitted", costs_.fitted},

@@ -9,8 +9,7 @@
 namespace lathe::latency {
 namespace {
 
-constexpr int kVersion = 1;
-constexpr const char* kUnit = "ms";
+constexpr int kLinearVersion = 1;
 constexpr const char* kEncoding = "one-hot";
 
 bool area_varies(const space::Space& space) { return space.input_sizes().size() > 1; }
@@ -83,8 +82,8 @@ std::unique_ptr<StoredLatencyModel> LinearModel::with_correction(
 
 nlohmann::ordered_json LinearModel::to_json() const {
   nlohmann::ordered_json json{{"format", kFormat},
-                              {"version", kVersion},
-                              {"unit", kUnit},
+                              {"version", kLinearVersion},
+                              {"unit", kLatencyUnit},
                               {"encoding", kEncoding},
                               {"fingerprint", latency::to_json(costs_.fingerprint)},
                               {"validation", nullptr},
@@ -102,8 +101,8 @@ void LinearModel::save(const std::filesystem::path& path) const { write_json(pat
 LinearModel LinearModel::from_json(const space::Space& space, const nlohmann::json& json,
                                    const std::string& where) {
   require(json, "format", kFormat, where);
-  require(json, "version", kVersion, where);
-  require(json, "unit", kUnit, where);
+  require(json, "version", kLinearVersion, where);
+  require(json, "unit", kLatencyUnit, where);
   require(json, "encoding", kEncoding, where);
   LinearCosts costs{.fingerprint = fingerprint_from_json(
                         json_member<nlohmann::json>(json, "fingerprint", where), where)};

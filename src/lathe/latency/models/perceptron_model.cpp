@@ -14,7 +14,6 @@
 namespace lathe::latency {
 namespace {
 
-constexpr const char* kUnit = "ms";
 constexpr const char* kEncoding = "one-hot";
 constexpr std::size_t kChunkArchs = 1024;  // bounds the memory of the encoded rows
 
@@ -109,7 +108,7 @@ void PerceptronModel::save(const std::filesystem::path& path) const {
   }
   save_safetensors(path, {.tensors = fit_.perceptron.to_tensors(),
                           .metadata = {{"format", kFormat},
-                                       {"unit", kUnit},
+                                       {"unit", kLatencyUnit},
                                        {"encoding", kEncoding},
                                        {"activation", to_string(fit_.perceptron.activation())},
                                        {"model", model.dump()}}});
@@ -120,7 +119,7 @@ PerceptronModel PerceptronModel::load(const space::Space& space,
   const SafetensorsFile file = load_safetensors(path);
   const std::string where = path.string();
   require_metadata(file.metadata, "format", kFormat, where);
-  require_metadata(file.metadata, "unit", kUnit, where);
+  require_metadata(file.metadata, "unit", kLatencyUnit, where);
   require_metadata(file.metadata, "encoding", kEncoding, where);
   const nlohmann::json model = parse_json(metadata_text(file.metadata, "model", where), where);
   Fingerprint fingerprint =

@@ -16,6 +16,9 @@
 
 namespace lathe::latency {
 
+/// Of latencies in files.
+inline constexpr const char* kLatencyUnit = "ms";
+
 /// How sure a model is of one net.
 struct Certainty {
   double deviation_ms;  ///< standard deviation of the estimate, the noise of a run not included

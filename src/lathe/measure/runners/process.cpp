@@ -13,6 +13,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/measure/timing.h"
 
 namespace lathe::measure {
 namespace {
@@ -21,11 +22,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uintmax_t kMostOutput = std::uintmax_t{64} << 20;
-constexpr std::chrono::microseconds kPollEvery{500};
-
-double since_ms(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
+constexpr std::chrono::microseconds kPollOutputEvery{500};
 
 /// Between fork() and exec(): system calls only.
 [[noreturn]] void become(char* const* argv, const char* in, const char* out, const char* err) {
@@ -89,7 +86,7 @@ ProcessResult run_process(const std::string& command, const std::vector<std::str
       ::waitpid(pid, &status, 0);
       break;
     }
-    std::this_thread::sleep_for(kPollEvery);
+    std::this_thread::sleep_for(kPollOutputEvery);
   }
   result.wall_ms = since_ms(start);
   ::kill(-pid, SIGKILL);  // what it may have left behind

@@ -11,6 +11,7 @@
 #include "lathe/measure/runners/runner.h"
 #include "lathe/measure/runners/runner_service.h"
 #include "lathe/measure/runners/worker_process.h"
+#include "lathe/measure/timing.h"
 
 namespace lathe::measure {
 namespace {
@@ -23,10 +24,6 @@ constexpr double kClockSlack = 1.02;
 constexpr double kClockSlackMs = 2;
 
 std::string shortened(const std::string& text) { return text.substr(0, 200); }
-
-double since_ms(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 nlohmann::json shape_of(const ModelFile& model, int batch) {
   if (!model.input) {

@@ -110,11 +110,10 @@ std::vector<search::TargetResult> ranked_by_validation(const Workshop& shop,
       }
     }
   }
-  const auto samples = evaluate_subnets(shop.trained, shop.evaluator, archs,
-                                        {.validation_images = images,
-                                         .threads = threads_of(shop.job.threads),
-                                         .int8 = shop.options.int8},
-                                        shop.folder.candidates(), shop.progress);
+  const auto samples = evaluate_subnets(
+      shop.trained, shop.evaluator, archs,
+      {.images = images, .threads = threads_of(shop.job.threads), .int8 = shop.options.int8},
+      shop.folder.candidates(), shop.progress);
   std::map<space::Arch, double> evaluated;
   for (const accuracy::AccuracySample& sample : samples) {
     evaluated[sample.arch] = sample.accuracy;

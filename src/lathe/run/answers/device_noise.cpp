@@ -15,7 +15,7 @@ namespace lathe::run {
 namespace {
 
 constexpr std::uint64_t kSentinelSeed = 1;
-constexpr int kSessions = 8;
+constexpr int kNoiseSessions = 8;
 constexpr double kLeastDeviation = 0.002;
 
 nlohmann::ordered_json to_json(const DeviceNoise& noise, const space::Space& space) {
@@ -52,7 +52,7 @@ DeviceNoise measured(const Device& device, const SpecializeOptions& options) {
     nets.push_back(sentinel_net(*device.space, arch));
   }
   std::vector<double> tails;
-  for (int session = 0; session < kSessions; ++session) {
+  for (int session = 0; session < kNoiseSessions; ++session) {
     device.runner->renew();
     for (std::size_t i = 0; i < nets.size(); ++i) {
       const auto times_ms = time_session(*device.runner, nets[i], options).times_ms();

@@ -17,7 +17,7 @@
 namespace lathe::run {
 namespace {
 
-constexpr int kSessions = 3;  // of what is handed over, at least
+constexpr int kLeastSessions = 3;  // of what is handed over, at least
 constexpr const char* kInt8Model = "model_int8.onnx";
 
 struct Anew {
@@ -63,8 +63,8 @@ std::vector<double> more_sessions(std::vector<double> judged_ms, double target_m
     judge(so_far);
     return so_far.verdict == measure::Verdict::kUndecided;
   };
-  for (int i = 0; i < kSessions || (undecided() && std::ssize(so_far.session_ms) < kMostSessions);
-       ++i) {
+  for (int i = 0;
+       i < kLeastSessions || (undecided() && std::ssize(so_far.session_ms) < kMostSessions); ++i) {
     so_far.session_ms.push_back(session());
   }
   return so_far.session_ms;

@@ -57,11 +57,11 @@ deploy::QuantizedNet Int8Evaluator::quantize(const graph::Net& net) const {
   return quantized(net, net_input(dataset_, net.graph.input_shape().height), dataset_, options_);
 }
 
-double Int8Evaluator::top1(const deploy::QuantizedNet& net, const data::ImageSet& set,
-                           std::int64_t limit) const {
+train::Score Int8Evaluator::score(const deploy::QuantizedNet& net, const data::ImageSet& set,
+                                  std::int64_t limit) const {
   const deploy::RoundedNet rounded = deploy::rounded_net(net, device_);
   const train::BoundNet bound{&rounded.executor, &rounded.binding, &rounded.options};
-  return evaluator_.top1({&bound, 1}, set, limit).front();
+  return evaluator_.scores({&bound, 1}, set, limit).front();
 }
 
 }  // namespace lathe::run

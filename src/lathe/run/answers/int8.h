@@ -39,10 +39,15 @@ class Int8Evaluator {
   /// quantized() of a net that was trained on the data set.
   deploy::QuantizedNet quantize(const graph::Net& net) const;
 
-  /// Top-1 accuracy in [0, 1] over `set`, or as many images of it as train::Evaluator::top1()
-  /// takes. Thread-safe. @throws std::invalid_argument as that.
+  /// Over `set`, or as many images of it as train::Evaluator::scores() takes. Thread-safe.
+  /// @throws std::invalid_argument as that.
+  train::Score score(const deploy::QuantizedNet& net, const data::ImageSet& set,
+                     std::int64_t limit = -1) const;
+  /// Top-1 accuracy alone.
   double top1(const deploy::QuantizedNet& net, const data::ImageSet& set,
-              std::int64_t limit = -1) const;
+              std::int64_t limit = -1) const {
+    return score(net, set, limit).top1;
+  }
   /// The same of a net that is quantized first.
   double top1(const graph::Net& net, const data::ImageSet& set, std::int64_t limit = -1) const {
     return top1(quantize(net), set, limit);

@@ -54,17 +54,18 @@ std::optional<Predictor> kept(const space::Space& space, const std::filesystem::
   return {};
 }
 
-/// Of the nets as they are in 8 bits, on so many validation images.
-std::vector<double> int8_top1(const Trained& trained, const train::Evaluator& evaluator,
-                              std::span<const graph::Graph> nets, std::int64_t images,
-                              const Int8Options& options, nn::Workers& workers) {
+/// Of the nets as they are in 8 bits, on so many images of the set.
+std::vector<train::Score> int8_scores(const Trained& trained, const train::Evaluator& evaluator,
+                                      std::span<const graph::Graph> nets, const data::ImageSet& set,
+                                      std::int64_t images, const Int8Options& options,
+                                      nn::Workers& workers) {
   const Int8Evaluator int8(trained.dataset, options, trained.seed, trained.device());
-  std::vector<double> found(nets.size());
+  std::vector<train::Score> found(nets.size());
   std::atomic<std::size_t> next{0};
   workers.run([&](int) {
     for (std::size_t i = next++; i < nets.size(); i = next++) {
-      found[i] = int8.top1(evaluator.extract(*trained.weights, nets[i]), trained.dataset.validation,
-                           images);
+      found[i] =
+          int8.score(int8.quantize(evaluator.extract(*trained.weights, nets[i])), set, images);
     }
   });
   return found;
@@ -84,13 +85,13 @@ std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
         "(--method deps)");
   }
   const space::Space& space = *trained.space;
-  const std::int64_t images =
-      std::min(options.validation_images, trained.dataset.validation.size());
+  const data::ImageSet& set = options.on_test ? trained.dataset.test : trained.dataset.validation;
+  const std::int64_t images = std::min(options.images, set.size());
   accuracy::SampleLog log(
       samples, space,
       {.space = space.name(),
        .task = space.task(),
-       .dataset = trained.dataset.name,
+       .dataset = trained.dataset.name + (options.on_test ? " (test)" : ""),
        .weights = content_hash(trained.weights->state()) + (options.int8 ? " in int8" : ""),
        .validation_images = images,
        .seed = trained.seed});
@@ -100,8 +101,9 @@ std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,
     for (const space::Arch& arch : some) {
       graphs.push_back(space.graph(arch));
     }
-    return options.int8 ? int8_top1(trained, evaluator, graphs, images, *options.int8, workers)
-                        : evaluator.validation_top1(*trained.weights, graphs, images, &workers);
+    return options.int8
+               ? int8_scores(trained, evaluator, graphs, set, images, *options.int8, workers)
+               : evaluator.calibrated_scores(*trained.weights, graphs, set, images, &workers);
   };
   return train::collect_accuracy(archs, evaluate, kSubnetsPerPass * options.threads, log, progress);
 }
@@ -128,8 +130,8 @@ Predictor predict_accuracy(const Trained& trained, const latency::LatencyModel& 
   Rng rng = Rng::derived(trained.seed, {kSubnetStream});
   const auto samples = evaluate_subnets(
       trained, evaluator, search::sample_evenly(space, latency, options.samples, rng),
-      {.validation_images = options.validation_images, .threads = options.threads},
-      folder.accuracy_samples(), progress);
+      {.images = options.validation_images, .threads = options.threads}, folder.accuracy_samples(),
+      progress);
   if (std::filesystem::exists(from / kScoresName)) {
     auto scores = accuracy::WidthScores::load(space, from / kScoresName).calibrated(samples);
     scores.save(folder.accuracy_of_widths());

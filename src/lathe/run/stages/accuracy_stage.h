@@ -21,14 +21,15 @@
 namespace lathe::run {
 
 struct EvaluateSubnetsOptions {
-  std::int64_t validation_images = 5000;  ///< for each; at most as many as there are
-  int threads = 1;                        ///< subnets evaluated side by side
-  std::optional<Int8Options> int8;        ///< set: as they are in 8 bits
+  bool on_test = false;                  ///< on the test split, instead of the validation split
+  std::int64_t images = 5000;            ///< of it, for each; at most as many as there are
+  int threads = 1;                       ///< subnets evaluated side by side
+  std::optional<Int8Options> int8 = {};  ///< set: as they are in 8 bits
 };
 
-/// Evaluates `archs` on the validation split, batch norm recalibrated, into the file `samples`, one
-/// line a subnet; those already there are not evaluated again. `evaluator`: of the trained data
-/// set, with the run's seed.
+/// Evaluates `archs` on the validation split, or the test split, batch norm recalibrated, into the
+/// file `samples`, one line a subnet; those already there are not evaluated again. `evaluator`: of
+/// the trained data set, with the run's seed.
 /// @throws Error naming the file if its samples are of other subnets, or were evaluated under other
 /// conditions, such as other weights; or if one net was trained alone.
 std::vector<accuracy::AccuracySample> evaluate_subnets(const Trained& trained,

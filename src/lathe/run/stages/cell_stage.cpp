@@ -19,16 +19,13 @@
 namespace lathe::run {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kCellsVersion = 1;
 constexpr int kPartialChannels = 4;
 constexpr std::array<const char*, 2> kKinds{"normal", "reduce"};
 
-std::shared_ptr<const space::Space> open_for(const std::string& name,
-                                             const data::Dataset& dataset) {
-  std::shared_ptr<const space::Space> space =
-      space::open_space(name, {.in_channels = dataset.train.channels(),
-                               .num_classes = dataset.train.num_classes(),
-                               .input_size = dataset.train.image_size()});
+std::shared_ptr<const space::Space> open_cells_for(const std::string& name,
+                                                   const data::Dataset& dataset) {
+  std::shared_ptr<const space::Space> space = open_space_for(name, dataset);
   require_cells(*space);
   return space;
 }
@@ -95,7 +92,7 @@ void require_reachable(const Counted& of, double target, const std::string& unit
 
 nlohmann::ordered_json description(const CellJob& job, const std::string& space,
                                    const data::Dataset& dataset, int channel_parts) {
-  return {{"version", kVersion},
+  return {{"version", kCellsVersion},
           {"method", job.method},
           {"space", space},
           {"channel_parts", channel_parts},
@@ -162,7 +159,7 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   const data::Dataset& dataset = searched.dataset;
   const std::string name =
       job.space.empty() ? default_cell_space(dataset.train.image_size()) : job.space;
-  searched.space = open_for(name, dataset);
+  searched.space = open_cells_for(name, dataset);
   const bool partial = job.method == "pc-darts";
   const int parts = job.channel_parts > 0 ? job.channel_parts : partial ? kPartialChannels : 1;
   if (const int channels = space::cell_spec(*searched.space).init_channels;

@@ -26,7 +26,7 @@
 namespace lathe::run {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kTrainedVersion = 1;
 constexpr double kSmallestEpochs = 0.01;
 constexpr int kCpuShards = 2;
 
@@ -56,13 +56,6 @@ std::string kept_space(const std::string& space, const RunFolder& folder,
   const nlohmann::json kept = group.from_rank_0([&] { return kept_space(space, folder); });
   const auto path = kept.get<std::string>();
   return space::is_space_file(space) && !std::filesystem::exists(path) ? space : path;
-}
-
-std::shared_ptr<const space::Space> open_for(const std::string& name,
-                                             const data::Dataset& dataset) {
-  return space::open_space(name, {.in_channels = dataset.train.channels(),
-                                  .num_classes = dataset.train.num_classes(),
-                                  .input_size = dataset.train.image_size()});
 }
 
 std::string space_of(const TrainJob& job, const data::Dataset& dataset) {
@@ -224,7 +217,7 @@ nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
                                    const RunFolder& folder) {
   const bool own = space::is_space_file(job.space);
   nlohmann::ordered_json json{
-      {"version", kVersion},
+      {"version", kTrainedVersion},
       {"method", trained.method},
       {"space", own ? folder.space_file().filename().string() : space_of(job, trained.dataset)},
       {"arch", nullptr},
@@ -264,6 +257,13 @@ std::string default_space(int image_size) {
   return image_size <= kLargestSmallImage ? "mbv3_28" : "mbv3_photo";
 }
 
+std::shared_ptr<const space::Space> open_space_for(const std::string& name,
+                                                   const data::Dataset& dataset) {
+  return space::open_space(name, {.in_channels = dataset.train.channels(),
+                                  .num_classes = dataset.train.num_classes(),
+                                  .input_size = dataset.train.image_size()});
+}
+
 int threads_of(int threads) {
   return threads > 0 ? threads
                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -281,7 +281,7 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
   // Whether there are images enough is better known now than after minutes of measuring.
   train::steps_of(job.method.epochs, job.train.batch_size, trained.dataset.train.size());
   trained.space =
-      open_for(kept_space(space_of(job, trained.dataset), folder, group), trained.dataset);
+      open_space_for(kept_space(space_of(job, trained.dataset), folder, group), trained.dataset);
   const bool supernet = train::trains_supernet(job.method.name);
   if (supernet && !trained.space->weights_nest()) {
     throw Error("space " + job.space + " has no supernet: its nets don't share weights by " +
@@ -401,7 +401,7 @@ Trained open_trained(const std::filesystem::path& folder, const std::filesystem:
   take_normalization(trained.dataset, json, where);
   const auto name = json_member<std::string>(json, "space", where);
   trained.space =
-      open_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
+      open_space_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
   if (const auto within = json.find("within"); within != json.end()) {
     const auto bound = [&](const char* key) {
       return trained.space->from_json(json_member<nlohmann::json>(*within, key, where), where);

@@ -75,6 +75,11 @@ struct Trained {
 /// mbv3_28 up to 48 pixels, mbv3_photo above. Both train in minutes on two cores.
 std::string default_space(int image_size);
 
+/// The space of that name or file with nets for the images of `dataset`.
+/// @throws as space::open_space().
+std::shared_ptr<const space::Space> open_space_for(const std::string& name,
+                                                   const data::Dataset& dataset);
+
 /// Threads for everything but measuring: `threads`, or all cores if that is 0.
 int threads_of(int threads);
 

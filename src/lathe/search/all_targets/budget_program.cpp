@@ -17,8 +17,8 @@ namespace lathe::search {
 namespace {
 
 constexpr float kNone = -std::numeric_limits<float>::infinity();
-constexpr double kRounding = 1e-12;  // relative: sums from both ends of a path differ by this
-constexpr int kTries = 8;            // paths that turn out too slow before a limit is given up
+constexpr double kRoundingOfSums = 1e-12;  // relative: sums from both ends of a path differ by this
+constexpr int kTries = 8;  // paths that turn out too slow before a limit is given up
 
 // Where `score` plus the way's own beats what is known, takes the way.
 [[gnu::always_inline]] inline void relax_range(const float* __restrict score, float gain,
@@ -91,7 +91,7 @@ BudgetProgram::BudgetProgram(const space::Trellis& trellis, std::vector<double> 
                                 std::to_string(bins));
   }
   const double fastest_ms = space::suffix_minima(trellis, latency_ms_).front();
-  if (!std::isfinite(max_ms) || !(max_ms >= fastest_ms - kRounding * std::abs(fastest_ms))) {
+  if (!std::isfinite(max_ms) || !(max_ms >= fastest_ms - kRoundingOfSums * std::abs(fastest_ms))) {
     throw std::invalid_argument("[search::BudgetProgram] max_ms must be at least the fastest " +
                                 std::string("path's ") + std::to_string(fastest_ms) + ", got " +
                                 std::to_string(max_ms));

@@ -12,11 +12,7 @@
 #include "lathe/space/families/genotype.h"
 
 namespace lathe::search {
-namespace {
-
-constexpr int kInputs = 2 * space::kCellNodes;
-
-}  // namespace
+namespace {}  // namespace
 
 CellLatency::CellLatency(const space::Space& space, const latency::LatencyModel& model)
     : kinds_(space.encoding_size() / space::kCellBits),
@@ -55,9 +51,9 @@ void CellLatency::add(const space::Space& space, const latency::LatencyModel& mo
 
 void CellLatency::add_sum(const space::Space& space, const space::SlotCosts& costs) {
   constant_ += costs.constant() + costs.at(0, space.smallest());
-  for (int s = 1; s <= kinds_ * kInputs; ++s) {
-    const int kind = (s - 1) / kInputs;
-    const int index = (s - 1) % kInputs;
+  for (int s = 1; s <= kinds_ * space::kCellInputs; ++s) {
+    const int kind = (s - 1) / space::kCellInputs;
+    const int index = (s - 1) % space::kCellInputs;
     space.for_each_assignment(s, [&](const space::Arch& arch) {
       const space::CellInput input =
           space::cells_of(space, arch)[static_cast<std::size_t>(kind)].at(

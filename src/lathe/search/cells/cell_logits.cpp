@@ -12,8 +12,6 @@
 namespace lathe::search {
 namespace {
 
-constexpr int kOps = static_cast<int>(space::kCellOps.size());
-constexpr int kSkip = 3;
 constexpr std::array<const char*, 2> kKinds{"normal", "reduce"};
 
 /// The softmax of `count` numbers.
@@ -58,8 +56,8 @@ void derive_node(const double* strengths, int node, space::Cell& cell) {
   };
   std::vector<Best> edges;
   for (int source = 0; source < node + 2; ++source) {
-    const double* of = strengths + space::cell_edge(node, source) * kOps;
-    const double* best = std::max_element(of + 1, of + kOps);
+    const double* of = strengths + space::cell_edge(node, source) * space::kNumCellOps;
+    const double* best = std::max_element(of + 1, of + space::kNumCellOps);
     edges.push_back({*best, {static_cast<int>(best - of), source}});
   }
   std::stable_sort(edges.begin(), edges.end(),
@@ -88,7 +86,7 @@ CellLogits CellLogits::zero(int kinds, bool with_edges) {
                                 std::to_string(kinds));
   }
   CellLogits logits{.kinds = kinds};
-  logits.ops.assign(static_cast<std::size_t>(kinds * space::kCellEdges * kOps), 0.0);
+  logits.ops.assign(static_cast<std::size_t>(kinds * space::kCellEdges * space::kNumCellOps), 0.0);
   logits.edges.assign(with_edges ? static_cast<std::size_t>(kinds * space::kCellEdges) : 0, 0.0);
   return logits;
 }
@@ -104,8 +102,8 @@ std::vector<double> CellLogits::strengths() const {
     }
     for (int edge = 0; edge < space::kCellEdges; ++edge) {
       double* to = all.data() + op_index(kind, edge, 0);
-      soften(ops.data() + op_index(kind, edge, 0), kOps, to);
-      for (int op = 0; op < kOps; ++op) {
+      soften(ops.data() + op_index(kind, edge, 0), space::kNumCellOps, to);
+      for (int op = 0; op < space::kNumCellOps; ++op) {
         to[op] *= of_edges.at(static_cast<std::size_t>(edge));
       }
     }
@@ -115,8 +113,8 @@ std::vector<double> CellLogits::strengths() const {
 
 std::vector<double> CellLogits::op_shares() const {
   std::vector<double> all(ops.size(), 0.0);
-  for (std::size_t first = 0; first < all.size(); first += kOps) {
-    soften(ops.data() + first + 1, kOps - 1, all.data() + first + 1);
+  for (std::size_t first = 0; first < all.size(); first += space::kNumCellOps) {
+    soften(ops.data() + first + 1, space::kNumCellOps - 1, all.data() + first + 1);
   }
   return all;
 }
@@ -127,7 +125,7 @@ nlohmann::ordered_json CellLogits::to_json() const {
     nlohmann::ordered_json lists = nlohmann::ordered_json::array();
     for (int edge = 0; edge < space::kCellEdges; ++edge) {
       const auto begin = ops.begin() + static_cast<std::ptrdiff_t>(op_index(kind, edge, 0));
-      lists.push_back(std::vector<double>(begin, begin + kOps));
+      lists.push_back(std::vector<double>(begin, begin + space::kNumCellOps));
     }
     const char* name = kKinds.at(static_cast<std::size_t>(kind));
     json["ops"][name] = std::move(lists);
@@ -157,7 +155,7 @@ CellLogits CellLogits::from_json(const nlohmann::json& json, const std::string& 
     require_list(of_kind, space::kCellEdges, "lists, one for each edge", here);
     for (std::size_t edge = 0; edge < of_kind.size(); ++edge) {
       for (const double value :
-           numbers(of_kind[edge], kOps, here + "[" + std::to_string(edge) + "]")) {
+           numbers(of_kind[edge], space::kNumCellOps, here + "[" + std::to_string(edge) + "]")) {
         logits.ops.push_back(value);
       }
     }
@@ -185,10 +183,12 @@ std::vector<space::Cell> derive_cells(const CellLogits& logits, int max_skips) {
       double* weakest = nullptr;
       int skips = 0;
       for (std::size_t i = 0; i < cell.size(); ++i) {
-        if (cell[i].op == kSkip) {
+        if (cell[i].op == space::kCellSkip) {
           ++skips;
           double* strength =
-              of_kind + space::cell_edge(static_cast<int>(i) / 2, cell[i].source) * kOps + kSkip;
+              of_kind +
+              space::cell_edge(static_cast<int>(i) / 2, cell[i].source) * space::kNumCellOps +
+              space::kCellSkip;
           weakest = weakest == nullptr || *strength < *weakest ? strength : weakest;
         }
       }

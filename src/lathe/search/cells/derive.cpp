@@ -14,13 +14,13 @@
 #include "lathe/space/families/cell_family.h"
 #include "lathe/space/slot_chain.h"
 #include "lathe/space/slot_costs.h"
+#include "lathe/space/trellis.h"
 
 namespace lathe::search {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int kInputs = 2 * space::kCellNodes;
-constexpr int kSkip = 3;
+using space::kInfinity;
+
 /// Of the regression that stands for a perceptron.
 constexpr int kRidgeNets = 2000;
 /// Nets looked at around each price, and prices.
@@ -34,8 +34,8 @@ struct SlotInput {
 };
 
 SlotInput input_of(const space::Space& space, int s, const space::Arch& arch) {
-  const int kind = (s - 1) / kInputs;
-  const int index = (s - 1) % kInputs;
+  const int kind = (s - 1) / space::kCellInputs;
+  const int index = (s - 1) % space::kCellInputs;
   const space::CellInput input = space::cells_of(space, arch)[static_cast<std::size_t>(kind)].at(
       static_cast<std::size_t>(index));
   return {kind, input, space::cell_edge(index / 2, input.source)};
@@ -50,12 +50,13 @@ class Derivation {
     lost_ = chain_.costs(costs([&](const SlotInput& at) {
       return 1 - strengths[CellLogits::op_index(at.kind, at.edge, at.input.op)];
     }));
-    skips_ = chain_.costs(costs(
-        [&](const SlotInput& at) { return at.kind == 0 && at.input.op == kSkip ? 1.0 : 0.0; }));
+    skips_ = chain_.costs(costs([&](const SlotInput& at) {
+      return at.kind == 0 && at.input.op == space::kCellSkip ? 1.0 : 0.0;
+    }));
     if (options.max_skips >= 0) {
       limits_.push_back({skips_, static_cast<double>(options.max_skips)});
     }
-    inputs_ = space.encoding_size() / space::kCellBits * kInputs;
+    inputs_ = space.encoding_size() / space::kCellBits * space::kCellInputs;
   }
 
   std::vector<DerivedNet> run(std::span<const double> targets_ms) {

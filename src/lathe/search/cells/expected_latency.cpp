@@ -13,9 +13,6 @@
 namespace lathe::search {
 namespace {
 
-constexpr int kOps = static_cast<int>(space::kCellOps.size());
-constexpr int kChosenEdges = 2 * space::kCellNodes;
-
 constexpr std::array<std::pair<EdgeDraw, const char*>, 3> kEdgeDraws{
     {{EdgeDraw::kTwoPerNode, "two-per-node"},
      {EdgeDraw::kEightOf14, "eight-of-14"},
@@ -77,10 +74,10 @@ Pairs pairs_of(const CellLogits& logits, int kind, int node, bool by_weight) {
     for (int b = a + 1; b < node + 2; ++b) {
       const std::pair edges{space::cell_edge(node, a), space::cell_edge(node, b)};
       pairs.edges.push_back(edges);
-      pairs.shares.push_back(by_weight
-                                 ? std::exp(logits.edges[CellLogits::edge_index(kind, edges.first)] +
-                                            logits.edges[CellLogits::edge_index(kind, edges.second)])
-                                 : 1.0);
+      pairs.shares.push_back(
+          by_weight ? std::exp(logits.edges[CellLogits::edge_index(kind, edges.first)] +
+                               logits.edges[CellLogits::edge_index(kind, edges.second)])
+                    : 1.0);
       sum += pairs.shares.back();
     }
   }
@@ -149,7 +146,7 @@ class Estimate {
     return pairs_[static_cast<std::size_t>(kind * space::kCellNodes + node)];
   }
   std::span<const double> shares(int kind, int edge) const {
-    return std::span(shares_).subspan(CellLogits::op_index(kind, edge, 0), kOps);
+    return std::span(shares_).subspan(CellLogits::op_index(kind, edge, 0), space::kNumCellOps);
   }
   double noise() {
     return options_.prediction_noise > 0 ? 1 + options_.prediction_noise * rng_.normal() : 1.0;
@@ -166,7 +163,7 @@ class Estimate {
         std::array<int, space::kCellEdges> order{};
         std::iota(order.begin(), order.end(), 0);
         shuffle(std::span<int>(order), rng_);
-        for (int i = 0; i < kChosenEdges; ++i) {
+        for (int i = 0; i < space::kCellInputs; ++i) {
           cell.chosen.at(static_cast<std::size_t>(order.at(static_cast<std::size_t>(i)))) = true;
         }
         continue;
@@ -211,10 +208,10 @@ class Estimate {
   void add_op_gradient(int kind, int edge, std::span<const double> of_op, double scale) {
     const std::span<const double> q = shares(kind, edge);
     double mean = 0;
-    for (int op = 1; op < kOps; ++op) {
+    for (int op = 1; op < space::kNumCellOps; ++op) {
       mean += q[static_cast<std::size_t>(op)] * of_op[static_cast<std::size_t>(op)];
     }
-    for (int op = 1; op < kOps; ++op) {
+    for (int op = 1; op < space::kNumCellOps; ++op) {
       const auto o = static_cast<std::size_t>(op);
       result_.by.ops[CellLogits::op_index(kind, edge, op)] += scale * q[o] * (of_op[o] - mean);
     }
@@ -247,7 +244,7 @@ class Estimate {
         if (!cell.chosen.at(static_cast<std::size_t>(edge))) {
           continue;
         }
-        for (int op = 1; op < kOps; ++op) {
+        for (int op = 1; op < space::kNumCellOps; ++op) {
           std::vector<float> variant = row;
           variant[CellLogits::op_index(kind, edge, cell.op.at(static_cast<std::size_t>(edge)))] = 0;
           variant[CellLogits::op_index(kind, edge, op)] = 1;
@@ -281,9 +278,9 @@ class Estimate {
         if (!cell.chosen.at(static_cast<std::size_t>(edge))) {
           continue;
         }
-        std::array<double, kOps> of_op{};
-        std::copy_n(values.begin(), kOps - 1, of_op.begin() + 1);
-        values = values.subspan(kOps - 1);
+        std::array<double, space::kNumCellOps> of_op{};
+        std::copy_n(values.begin(), space::kNumCellOps - 1, of_op.begin() + 1);
+        values = values.subspan(space::kNumCellOps - 1);
         add_op_gradient(kind, edge, of_op, per_draw());
       }
       for (int node = 0; node < space::kCellNodes && options_.edges == EdgeDraw::kByWeight;
@@ -306,8 +303,8 @@ class Estimate {
     for (int kind = 0; kind < latency_.kinds(); ++kind) {
       for (int edge = 0; edge < space::kCellEdges; ++edge) {
         if (drawn[static_cast<std::size_t>(kind)].chosen.at(static_cast<std::size_t>(edge))) {
-          std::array<double, kOps> of_op{};
-          for (int op = 1; op < kOps; ++op) {
+          std::array<double, space::kNumCellOps> of_op{};
+          for (int op = 1; op < space::kNumCellOps; ++op) {
             of_op.at(static_cast<std::size_t>(op)) =
                 by_row[CellLogits::op_index(kind, edge, op)] * noise();
           }
@@ -332,13 +329,13 @@ class Estimate {
       for (int edge = 0; edge < space::kCellEdges; ++edge) {
         const std::size_t first = CellLogits::op_index(kind, edge, 0);
         double mean = 0;
-        std::array<double, kOps> of_op{};
-        for (std::size_t op = 1; op < kOps; ++op) {
+        std::array<double, space::kNumCellOps> of_op{};
+        for (std::size_t op = 1; op < space::kNumCellOps; ++op) {
           of_op.at(op) = by_row[first + op] * noise();
           mean += static_cast<double>(row[first + op]) * of_op.at(op);
         }
         // By softmax's derivative at the temperature; rows of edges that don't count are 0.
-        for (std::size_t op = 1; op < kOps; ++op) {
+        for (std::size_t op = 1; op < space::kNumCellOps; ++op) {
           result_.by.ops[first + op] += per_draw() / options_.temperature *
                                         static_cast<double>(row[first + op]) *
                                         (of_op.at(op) - mean);
@@ -349,20 +346,20 @@ class Estimate {
 
   /// The softmax of an edge's logits with Gumbel noise.
   void blend(int kind, int edge, float* to) {
-    std::array<double, kOps> blended{};
+    std::array<double, space::kNumCellOps> blended{};
     double most = -INFINITY;
-    for (std::size_t op = 1; op < kOps; ++op) {
+    for (std::size_t op = 1; op < space::kNumCellOps; ++op) {
       const double uniform = std::max(rng_.uniform(), 1e-300);
       const double logit = logits_.ops[CellLogits::op_index(kind, edge, static_cast<int>(op))];
       blended.at(op) = (logit - std::log(-std::log(uniform))) / options_.temperature;
       most = std::max(most, blended.at(op));
     }
     double sum = 0;
-    for (std::size_t op = 1; op < kOps; ++op) {
+    for (std::size_t op = 1; op < space::kNumCellOps; ++op) {
       blended.at(op) = std::exp(blended.at(op) - most);
       sum += blended.at(op);
     }
-    for (std::size_t op = 1; op < kOps; ++op) {
+    for (std::size_t op = 1; op < space::kNumCellOps; ++op) {
       to[op] = static_cast<float>(blended.at(op) / sum);
     }
   }
@@ -389,7 +386,7 @@ class Estimate {
       const DrawnCell& cell = drawn[static_cast<std::size_t>(kind)];
       for (int edge = 0; edge < space::kCellEdges; ++edge) {
         const auto e = static_cast<std::size_t>(edge);
-        for (int op = 1; op < kOps && cell.chosen.at(e); ++op) {
+        for (int op = 1; op < space::kNumCellOps && cell.chosen.at(e); ++op) {
           const double is_drawn = cell.op.at(e) == op ? 1 : 0;
           result_.by.ops[CellLogits::op_index(kind, edge, op)] +=
               scale * (is_drawn - shares(kind, edge)[static_cast<std::size_t>(op)]);
@@ -437,8 +434,8 @@ LatencyGradient expected_latency(const CellLogits& logits, const CellLatency& la
     }
   };
   const int fewest = options.estimator == LatencyEstimator::kReinforce ? 2 : 1;
-  require(options.draws >= fewest, "draws must be >= " + std::to_string(fewest) + ", got " +
-                                       std::to_string(options.draws));
+  require(options.draws >= fewest,
+          "draws must be >= " + std::to_string(fewest) + ", got " + std::to_string(options.draws));
   require(options.temperature > 0,
           "temperature must be > 0, got " + std::to_string(options.temperature));
   require(options.prediction_noise >= 0,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -15,11 +14,12 @@
 #include "lathe/search/chain/pareto_front.h"
 #include "lathe/search/chain/uniform_widths.h"
 #include "lathe/search/pareto.h"
+#include "lathe/space/trellis.h"
 
 namespace lathe::search {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using space::kInfinity;
 
 bool shrinks_widths(Strategy strategy) {
   return strategy == Strategy::kGreedy || strategy == Strategy::kUniform;

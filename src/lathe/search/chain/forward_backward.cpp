@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
+
+#include "lathe/space/trellis.h"
 
 namespace lathe::search {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using space::kInfinity;
 
 }  // namespace
 

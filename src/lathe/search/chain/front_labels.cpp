@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -13,7 +12,7 @@
 namespace lathe::search::front {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using space::kInfinity;
 // Relative: sums from both ends of a path differ by less. What is left out by bounds of the rest is
 // left out by that much at least, so that no point of the front is.
 

@@ -10,7 +10,7 @@
 namespace lathe::search {
 namespace {
 
-constexpr double kRounding = 1e-13;  // relative
+constexpr double kPriceRounding = 1e-13;  // relative
 
 struct Point {
   space::Path path;
@@ -97,7 +97,8 @@ std::optional<LagrangianAnswer> lagrangian_search(const space::Trellis& trellis,
     const auto value = [price](const Point& p) { return p.error + price * p.latency; };
     bound = value(*below) - price * limit;
     const double edge = value(*fast);
-    const double rounding = kRounding * (std::abs(fast->error) + price * std::abs(fast->latency));
+    const double rounding =
+        kPriceRounding * (std::abs(fast->error) + price * std::abs(fast->latency));
     const bool on_the_edge = !(value(*below) < edge - rounding);
     if (below->latency > limit) {
       slow = std::move(below);

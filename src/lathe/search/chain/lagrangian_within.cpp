@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -14,7 +13,7 @@
 namespace lathe::search {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using space::kInfinity;
 constexpr int kMostRounds = 64;                       // of one price: some ten are usual
 constexpr std::size_t kMostNearStates = 100'000'000;  // what k_best() takes
 

@@ -10,8 +10,8 @@
 namespace lathe::search {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kRounding = 1e-12;  // relative: sums from both ends of a path differ by this
+using space::kInfinity;
+constexpr double kSumRounding = 1e-12;  // relative: sums from both ends of a path differ by this
 
 }  // namespace
 
@@ -49,7 +49,7 @@ space::Path PathSampler::sample(double limit, Rng& rng) const {
     const Way* const first = ways_.data() + first_way_[state];
     const Way* const last = ways_.data() + first_way_[state + 1];
     // At least the cheapest way on, also where rounding would forbid it.
-    const double allowed = std::max(limit - spent + kRounding * std::abs(limit), least_[state]);
+    const double allowed = std::max(limit - spent + kSumRounding * std::abs(limit), least_[state]);
     const auto fits = [allowed](const Way& way) { return way.cost + way.rest <= allowed; };
     const auto count = static_cast<std::uint32_t>(std::count_if(first, last, fits));
     std::uint32_t skip = count > 1 ? rng.below(count) : 0;

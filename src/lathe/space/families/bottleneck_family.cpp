@@ -12,8 +12,7 @@ namespace {
 using graph::Activation;
 using graph::Shape;
 
-int strided(int size, int stride) { return (size - 1) / stride + 1; }
-int halved(int size) { return strided(size, 2); }
+int halved(int size) { return graph::strided(size, 2); }
 
 void check_spec(const BottleneckSpec& spec) {
   if (spec.stages.empty() || spec.extra_depths.empty() || spec.expansions.empty() ||
@@ -187,7 +186,7 @@ std::vector<Block> BottleneckSpace::stem(int resolution, bool residual, double m
 Block BottleneckSpace::bottleneck(std::size_t stage, int index, const Shape& input, int channels,
                                   double expansion) const {
   const int stride = index == 0 ? spec_.stages[stage].stride : 1;
-  const int size = strided(input.height, stride);
+  const int size = graph::strided(input.height, stride);
   return {.kind = BlockKind::kBottleneck,
           .name = "stages." + std::to_string(stage) + ".blocks." + std::to_string(index),
           .input = input,
@@ -212,10 +211,10 @@ std::vector<Block> BottleneckSpace::tail(const Shape& input) const {
 Shape BottleneckSpace::input_of(const Arch& arch, std::size_t stage, int block) const {
   int size = halved(halved(input_size(arch)));  // the stem's stride and its pool
   for (std::size_t s = 0; s < stage; ++s) {
-    size = strided(size, spec_.stages[s].stride);
+    size = graph::strided(size, spec_.stages[s].stride);
   }
   if (block > 0) {
-    size = strided(size, spec_.stages[stage].stride);
+    size = graph::strided(size, spec_.stages[stage].stride);
     return {stage_channels(stage, width(arch, stage + 2)), size, size};
   }
   const int channels =

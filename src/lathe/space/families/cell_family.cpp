@@ -18,7 +18,6 @@ using graph::Activation;
 using graph::Graph;
 using graph::Shape;
 
-constexpr int kInputs = 2 * kCellNodes;
 constexpr int kDecisionsPerCell = 3 * kCellNodes - 1;  // the first node has one pair of sources
 const char* const kMembers[] = {"normal", "reduce"};
 
@@ -33,7 +32,6 @@ std::vector<std::pair<int, int>> source_pairs(int states) {
   return pairs;
 }
 
-constexpr int kSkip = 3;
 constexpr int kLargestOp = 5;  // sep_conv_5x5
 
 class CellSpace final : public Space {
@@ -135,7 +133,7 @@ CellInput CellSpace::input_of(const Arch& arch, int kind, int index) const {
 
 Cell CellSpace::cell(const Arch& arch, int kind) const {
   Cell cell;
-  for (int i = 0; i < kInputs; ++i) {
+  for (int i = 0; i < kCellInputs; ++i) {
     cell.at(static_cast<std::size_t>(i)) = input_of(arch, kind, i);
   }
   return cell;
@@ -190,8 +188,8 @@ std::vector<Arch> CellSpace::equivalents(const Arch& arch) const {
 std::vector<Block> CellSpace::slot_blocks(const Arch& arch, int s) const {
   std::vector<Block> blocks;
   if (s > 0) {
-    const int kind = (s - 1) / kInputs;
-    const int index = (s - 1) % kInputs;
+    const int kind = (s - 1) / kCellInputs;
+    const int index = (s - 1) % kCellInputs;
     const CellInput input = input_of(arch, kind, index);
     for (std::size_t c = 0; c < layout_.places().size(); ++c) {
       if (layout_.places()[c].kind() == kind) {
@@ -225,7 +223,7 @@ int CellSpace::add_cell(Graph& g, const Arch& arch, std::size_t c, std::array<in
       for (const Block& block : layout_.edge(c, node, input)) {
         term = lower_onto(g, term, block);
       }
-      if (drops_paths && input.op != kSkip) {
+      if (drops_paths && input.op != kCellSkip) {
         term = g.drop_path(term);
       }
     }
@@ -262,7 +260,7 @@ std::vector<float> CellSpace::encode(const Arch& arch) const {
   check(arch);
   std::vector<float> bits(static_cast<std::size_t>(encoding_size()), 0.0F);
   for (int kind = 0; kind < kinds_; ++kind) {
-    for (int i = 0; i < kInputs; ++i) {
+    for (int i = 0; i < kCellInputs; ++i) {
       const CellInput input = input_of(arch, kind, i);
       const int edge = cell_edge(i / 2, input.source);
       bits[static_cast<std::size_t>(kind * kCellBits + edge * 8 + input.op)] = 1.0F;

@@ -25,7 +25,6 @@ constexpr std::array<OpBlock, 7> kOpBlocks{{{BlockKind::kMaxPool, 3},
                                             {BlockKind::kSepConv, 5},
                                             {BlockKind::kDilConv, 3},
                                             {BlockKind::kDilConv, 5}}};
-constexpr int kSkip = 3;
 
 }  // namespace
 
@@ -122,7 +121,7 @@ std::array<Block, 2> CellLayout::preprocess(std::size_t c) const {
 std::vector<Block> CellLayout::edge(std::size_t c, int node, const CellInput& input) const {
   const CellPlace& place = places_[c];
   const bool strided = place.reduction && input.source < 2;
-  if (input.op == kSkip && !strided) {
+  if (input.op == kCellSkip && !strided) {
     return {};  // the state itself
   }
   const Shape& from = strided ? place.last : place.node;

@@ -17,7 +17,6 @@ using graph::Op;
 
 constexpr double kEps = 1e-5;
 const char* const kCells = "cells.";
-constexpr int kSkip = 3;
 
 bool is_pool(BlockKind kind) { return kind == BlockKind::kMaxPool || kind == BlockKind::kAvgPool; }
 
@@ -129,7 +128,7 @@ class Builder {
         terms.push_back({edge, op});
       }
       if (auxiliary_skips_) {
-        seen.push_back(add_op(c, node, source, kSkip, state.seen, "_auxiliary"));
+        seen.push_back(add_op(c, node, source, kCellSkip, state.seen, "_auxiliary"));
         terms.push_back({edge, MixedTerm::kAuxiliarySkip});
       }
       if (parts_ > 1) {

@@ -16,8 +16,6 @@ using graph::Shape;
 
 constexpr int kPoolKernel = 3;
 
-int strided(int size, int stride) { return (size - 1) / stride + 1; }
-
 /// An addition behind a convolution; that of an mbconv is a part of its block.
 bool adds(const ChainLayer& layer) {
   return layer.shortcut_from >= 0 && layer.kind == ChainLayerKind::kConv;
@@ -73,7 +71,7 @@ class ChainSpace final : public Space {
     check_spec(spec_);
     sizes_.push_back(task().input_size);
     for (const ChainLayer& layer : spec_.layers) {
-      sizes_.push_back(strided(strided(sizes_.back(), layer.stride), layer.pool));
+      sizes_.push_back(graph::strided(graph::strided(sizes_.back(), layer.stride), layer.pool));
       add_decision(layer);
     }
     for (int i = 0; i < num_layers(); ++i) {
@@ -194,7 +192,7 @@ class ChainSpace final : public Space {
     const ChainLayer& l = layer(i);
     const Shape input = shape_behind(arch, i - 1);
     const Shape output = shape_behind(arch, i);
-    const int size = strided(input.height, l.stride);
+    const int size = graph::strided(input.height, l.stride);
     const Shape mapped{output.channels, size, size};
     const bool mbconv = l.kind == ChainLayerKind::kMbconv;
     std::vector<Block> blocks{
@@ -227,7 +225,7 @@ class ChainSpace final : public Space {
 
   Block projection(const Arch& arch, int i) const {
     const Shape input = shape_behind(arch, layer(i).shortcut_from);
-    const int size = strided(sizes_[static_cast<std::size_t>(i)], layer(i).stride);
+    const int size = graph::strided(sizes_[static_cast<std::size_t>(i)], layer(i).stride);
     int stride = layer(i).stride;
     for (int between = layer(i).shortcut_from + 1; between < i; ++between) {
       stride *= layer(between).stride * layer(between).pool;

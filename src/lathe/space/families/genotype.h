@@ -13,7 +13,10 @@ namespace lathe::space {
 inline constexpr std::array<const char*, 8> kCellOps{"none",         "max_pool_3x3", "avg_pool_3x3",
                                                      "skip_connect", "sep_conv_3x3", "sep_conv_5x5",
                                                      "dil_conv_3x3", "dil_conv_5x5"};
+inline constexpr int kNumCellOps = static_cast<int>(kCellOps.size());
+inline constexpr int kCellSkip = 3;  ///< skip_connect among them
 inline constexpr int kCellNodes = 4;
+inline constexpr int kCellInputs = 2 * kCellNodes;  ///< of all nodes, two each
 inline constexpr int kCellEdges = 14;
 inline constexpr int kCellBits = kCellEdges * 8;
 
@@ -28,7 +31,7 @@ struct CellInput {
 
 /// Inputs 2n and 2n + 1 are those of node n, by ascending source. A node adds up its inputs; the
 /// output is the concatenation of the nodes.
-using Cell = std::array<CellInput, std::size_t{2} * kCellNodes>;
+using Cell = std::array<CellInput, kCellInputs>;
 
 /// The place of an edge among the 14: by node, then by source.
 constexpr int cell_edge(int node, int source) { return node * (node + 3) / 2 + source; }

@@ -64,8 +64,6 @@ class MobileSpace final : public Space {
 
 int max_depth(const MobileStage& stage) { return static_cast<int>(stage.depths.back()); }
 
-int strided(int size, int stride) { return (size - 1) / stride + 1; }
-
 MobileSpace::MobileSpace(MobileSpec spec)
     : Space(spec.name, spec.task), spec_(std::move(spec)), stage_decisions_(spec_.stages.size()) {
   for (const MobileStage& stage : spec_.stages) {
@@ -202,7 +200,7 @@ double MobileSpace::expansion(const Arch& arch, std::size_t stage, std::size_t b
 }
 
 Block MobileSpace::stem(int resolution) const {
-  const int size = strided(resolution, spec_.stem_stride);
+  const int size = graph::strided(resolution, spec_.stem_stride);
   return {.kind = BlockKind::kConv,
           .name = "stem",
           .input = {task().in_channels, resolution, resolution},
@@ -232,7 +230,8 @@ Block MobileSpace::mbconv(std::size_t s, int index, const graph::Shape& input, i
   return {.kind = BlockKind::kMbconv,
           .name = "stages." + std::to_string(s) + ".blocks." + std::to_string(index),
           .input = input,
-          .output = {stage.channels, strided(input.height, stride), strided(input.width, stride)},
+          .output = {stage.channels, graph::strided(input.height, stride),
+                     graph::strided(input.width, stride)},
           .kernel = kernel,
           .stride = stride,
           .mid_channels = make_divisible(std::round(input.channels * expansion)),
@@ -273,13 +272,13 @@ std::vector<Block> MobileSpace::tail(const graph::Shape& input) const {
 }
 
 graph::Shape MobileSpace::input_of(int resolution, std::size_t stage, int block) const {
-  int size = strided(resolution, spec_.stem_stride);
+  int size = graph::strided(resolution, spec_.stem_stride);
   for (std::size_t s = 0; s < stage; ++s) {
-    size = strided(size, spec_.stages[s].stride);
+    size = graph::strided(size, spec_.stages[s].stride);
   }
   if (block > 0) {
-    return {spec_.stages[stage].channels, strided(size, spec_.stages[stage].stride),
-            strided(size, spec_.stages[stage].stride)};
+    return {spec_.stages[stage].channels, graph::strided(size, spec_.stages[stage].stride),
+            graph::strided(size, spec_.stages[stage].stride)};
   }
   return {stage == 0 ? spec_.first_channels : spec_.stages[stage - 1].channels, size, size};
 }

@@ -10,7 +10,6 @@
 namespace lathe::train {
 namespace {
 
-constexpr int kOps = static_cast<int>(space::kCellOps.size());
 constexpr int kFirstEdgeWeight = space::kCellBits;
 constexpr int kAuxiliaryWeight = space::kCellBits + space::kCellEdges;
 constexpr double kInitialDeviation = 1e-3;
@@ -29,7 +28,7 @@ int kinds_of(const space::CellSearchNet& net) {
 std::vector<nn::Parameters::Declaration> declarations(int kinds, bool edge_weights) {
   std::vector<nn::Parameters::Declaration> all;
   for (int kind = 0; kind < kinds; ++kind) {
-    all.push_back({.name = ops_name(kind), .shape = {space::kCellEdges, kOps}});
+    all.push_back({.name = ops_name(kind), .shape = {space::kCellEdges, space::kNumCellOps}});
     if (edge_weights) {
       all.push_back({.name = edges_name(kind), .shape = {space::kCellEdges}});
     }
@@ -42,7 +41,7 @@ std::int64_t place_of(const space::MixedTerm& term) {
     return kFirstEdgeWeight + term.edge;
   }
   return term.op == space::MixedTerm::kAuxiliarySkip ? kAuxiliaryWeight
-                                                     : term.edge * kOps + term.op;
+                                                     : term.edge * space::kNumCellOps + term.op;
 }
 
 /// [14]: the softmax over the edges into each node.
@@ -54,12 +53,10 @@ at::Tensor edge_softmax(const at::Tensor& logits) {
   return at::cat(parts);
 }
 
-at::Tensor entropy_of(const at::Tensor& shares) {
-  return -(shares * (shares + 1e-30).log()).sum();
-}
+at::Tensor entropy_of(const at::Tensor& shares) { return -(shares * (shares + 1e-30).log()).sum(); }
 
-void copy(const std::vector<double>& from, std::size_t first, const at::Tensor& to,
-          double scale, bool add) {
+void copy(const std::vector<double>& from, std::size_t first, const at::Tensor& to, double scale,
+          bool add) {
   float* data = to.data_ptr<float>();
   for (std::int64_t i = 0; i < to.numel(); ++i) {
     const auto value = static_cast<float>(scale * from[first + static_cast<std::size_t>(i)]);
@@ -173,9 +170,9 @@ void CellMixer::mix_fixed(nn::Binding& binding, double auxiliary,
   {
     const c10::NoGradGuard no_grad;
     for (int kind = 0; kind < kinds_; ++kind) {
-      all.push_back(weights(kind, 0, auxiliary,
-                            perturbation.empty() ? at::Tensor()
-                                                 : perturbation[static_cast<std::size_t>(kind)]));
+      all.push_back(weights(
+          kind, 0, auxiliary,
+          perturbation.empty() ? at::Tensor() : perturbation[static_cast<std::size_t>(kind)]));
     }
   }
   bind(binding, all);
@@ -184,7 +181,7 @@ void CellMixer::mix_fixed(nn::Binding& binding, double auxiliary,
 std::vector<at::Tensor> CellMixer::perturbation(double size, Rng& rng) const {
   std::vector<at::Tensor> all;
   for (int kind = 0; kind < kinds_; ++kind) {
-    all.push_back(at::empty({space::kCellEdges, kOps}));
+    all.push_back(at::empty({space::kCellEdges, space::kNumCellOps}));
     float* data = all.back().data_ptr<float>();
     for (std::int64_t i = 0; i < all.back().numel(); ++i) {
       data[i] = static_cast<float>(size * (2 * rng.uniform() - 1));

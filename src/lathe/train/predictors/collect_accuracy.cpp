@@ -40,12 +40,13 @@ std::vector<accuracy::AccuracySample> collect_accuracy(std::span<const space::Ar
   while (log.samples().size() < archs.size()) {
     const auto rest = archs.subspan(log.samples().size());
     const auto next = rest.first(std::min(rest.size(), static_cast<std::size_t>(at_once)));
-    const std::vector<double> found = evaluate(next);
+    const std::vector<Score> found = evaluate(next);
     for (std::size_t i = 0; i < next.size(); ++i) {
-      log.append({.arch = next[i], .accuracy = found.at(i)});
+      const Score& score = found.at(i);
+      log.append({.arch = next[i], .accuracy = score.top1, .soft_accuracy = score.soft_top1});
     }
     progress({"accuracy", static_cast<std::int64_t>(log.samples().size()),
-              static_cast<std::int64_t>(archs.size()), points(found.back())});
+              static_cast<std::int64_t>(archs.size()), points(found.back().top1)});
   }
   return log.samples();
 }

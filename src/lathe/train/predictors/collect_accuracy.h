@@ -8,11 +8,12 @@
 #include "lathe/accuracy/sample.h"
 #include "lathe/core/progress.h"
 #include "lathe/space/arch.h"
+#include "lathe/train/evaluator.h"
 
 namespace lathe::train {
 
-/// The accuracies of nets as fractions, as many as there are nets.
-using EvaluateFn = std::function<std::vector<double>(std::span<const space::Arch>)>;
+/// As many as there are nets.
+using EvaluateFn = std::function<std::vector<Score>(std::span<const space::Arch>)>;
 
 /// The samples of `archs` in order: those that `log` has are taken from it, the others evaluated
 /// `at_once` at a time and appended: a crash loses as many.

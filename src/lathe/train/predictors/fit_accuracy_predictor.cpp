@@ -12,9 +12,8 @@ namespace lathe::train {
 namespace {
 
 using accuracy::AccuracySample;
-using Samples = std::span<const AccuracySample>;
 
-std::vector<double> accuracies_of(Samples samples) {
+std::vector<double> measured_accuracies(std::span<const AccuracySample> samples) {
   std::vector<double> accuracies;
   for (const AccuracySample& sample : samples) {
     accuracies.push_back(sample.accuracy);
@@ -22,14 +21,14 @@ std::vector<double> accuracies_of(Samples samples) {
   return accuracies;
 }
 
-accuracy::PredictorFit fit(const space::Space& space, Samples samples,
+accuracy::PredictorFit fit(const space::Space& space, std::span<const AccuracySample> samples,
                            const FitAccuracyOptions& options) {
   std::vector<float> inputs;
   for (const AccuracySample& sample : samples) {
     const std::vector<float> bits = space.encode(sample.arch);
     inputs.insert(inputs.end(), bits.begin(), bits.end());
   }
-  const std::vector<double> accuracies = accuracies_of(samples);
+  const std::vector<double> accuracies = accuracy::smoothed_accuracies(samples);
   const double centre = mean(accuracies);
   double variance = 0;
   for (const double value : accuracies) {
@@ -54,7 +53,8 @@ std::size_t min_accuracy_nets(const FitAccuracyOptions& options) {
   return 2 * static_cast<std::size_t>(options.folds);
 }
 
-std::vector<double> cross_validated_accuracies(const space::Space& space, Samples samples,
+std::vector<double> cross_validated_accuracies(const space::Space& space,
+                                               std::span<const AccuracySample> samples,
                                                const FitAccuracyOptions& options) {
   const std::vector<std::size_t> nets = number_nets(space, samples);
   if (options.folds < 2 || regress::num_groups(nets) < min_accuracy_nets(options)) {
@@ -70,13 +70,13 @@ std::vector<double> cross_validated_accuracies(const space::Space& space, Sample
   });
 }
 
-accuracy::PredictorFit fit_accuracy_predictor(const space::Space& space, Samples samples,
+accuracy::PredictorFit fit_accuracy_predictor(const space::Space& space,
+                                              std::span<const AccuracySample> samples,
                                               const FitAccuracyOptions& options) {
   const std::vector<double> held_out = cross_validated_accuracies(space, samples, options);
-  const std::vector<double> measured = accuracies_of(samples);
   accuracy::PredictorFit all = fit(space, samples, options);
-  all.rmse = root_mean_square_error(held_out, measured);
-  all.kendall_tau = kendall_tau(held_out, measured);
+  all.rmse = root_mean_square_error(held_out, measured_accuracies(samples));
+  all.kendall_tau = kendall_tau(held_out, accuracy::smoothed_accuracies(samples));
   return all;
 }
 

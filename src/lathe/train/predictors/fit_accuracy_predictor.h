@@ -22,8 +22,10 @@ struct FitAccuracyOptions {
 /// A predictor of fewer nets than twice the folds would have an error that says nothing.
 std::size_t min_accuracy_nets(const FitAccuracyOptions& options);
 
-/// A perceptron over Space::encode() for standardised accuracies, fitted to all samples. Its rmse
-/// and kendall_tau are of cross_validated_accuracies().
+/// A perceptron over Space::encode() for standardised accuracies, fitted to all samples; to
+/// accuracy::smoothed_accuracies(), which tell more of a net than counts on the same images. Its
+/// rmse and kendall_tau are of cross_validated_accuracies(): the error against accuracies as they
+/// were measured, the ranking against smoothed ones.
 /// @throws std::invalid_argument if there are fewer than min_accuracy_nets() different nets, or
 /// less than 2 folds.
 accuracy::PredictorFit fit_accuracy_predictor(const space::Space& space,

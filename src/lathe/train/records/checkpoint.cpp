@@ -9,7 +9,7 @@
 namespace lathe::train {
 namespace {
 
-constexpr const char* kVersion = "2";
+constexpr const char* kCheckpointVersion = "2";
 constexpr std::array kParts{"optimizer", "average", "teacher", "logits", "logits_optimizer"};
 
 nlohmann::json json_metadata(const SafetensorsFile& file, const char* key,
@@ -29,7 +29,7 @@ std::int64_t number(const std::string& text, const std::string& where) {
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   SafetensorsFile file{checkpoint.weights,
-                       {{"lathe_checkpoint", kVersion},
+                       {{"lathe_checkpoint", kCheckpointVersion},
                         {"space", checkpoint.weights_of},
                         {"steps_done", std::to_string(checkpoint.steps_done)},
                         {"settings", checkpoint.settings.dump()},
@@ -49,9 +49,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string&
     throw Error(where + ": not a lathe checkpoint: no \"lathe_checkpoint\" in its metadata");
   }
   const std::string& version = file.metadata["lathe_checkpoint"];
-  if (version != kVersion) {
-    throw Error(where + ": checkpoint format " + version + ", this version reads " + kVersion +
-                "; train again in another --out");
+  if (version != kCheckpointVersion) {
+    throw Error(where + ": checkpoint format " + version + ", this version reads " +
+                kCheckpointVersion + "; train again in another --out");
   }
   Checkpoint checkpoint{.weights_of = metadata_text(file.metadata, "space", where)};
   if (checkpoint.weights_of != weights_of) {

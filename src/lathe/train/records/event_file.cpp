@@ -11,7 +11,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "event files are little-endian");
 
-constexpr const char* kVersion = "brain.Event:2";
+constexpr const char* kTensorBoardVersion = "brain.Event:2";
 constexpr std::uint32_t kMaskDelta = 0xa282ead8;
 constexpr std::size_t kFrameBytes = 8 + 4 + 4;  // around a record's data
 
@@ -156,7 +156,7 @@ std::string event(double wall_time_s) {
 
 std::string event_file_header(double wall_time_s) {
   std::string message = event(wall_time_s);
-  append_bytes(message, kEventFileVersion, kVersion);
+  append_bytes(message, kEventFileVersion, kTensorBoardVersion);
   return framed(message);
 }
 

@@ -65,7 +65,7 @@ class Deps final : public Strategy {
   DepsOptions options_;
 };
 
-void require(bool holds, const std::string& what) {
+void require_deps(bool holds, const std::string& what) {
   if (!holds) {
     throw std::invalid_argument("[train::make_deps] " + what);
   }
@@ -87,16 +87,16 @@ double deps_epsilon(const DepsOptions& o, std::int64_t step) {
 }
 
 std::unique_ptr<Strategy> make_deps(const space::Space& space, const DepsOptions& o) {
-  require(o.schedule.total_steps > 0,
-          "total_steps must be > 0, got " + std::to_string(o.schedule.total_steps));
-  require(o.warmup_share >= 0 && o.warmup_share <= 1,
-          "warmup_share must be in [0, 1], got " + std::to_string(o.warmup_share));
-  require(o.ramp_share >= 0 && o.ramp_share <= 1,
-          "ramp_share must be in [0, 1], got " + std::to_string(o.ramp_share));
-  require(o.epsilon_start > 0 && o.epsilon_start <= 1,
-          "epsilon_start must be in (0, 1], got " + std::to_string(o.epsilon_start));
-  require(o.random_subnets >= 0,
-          "random_subnets must be >= 0, got " + std::to_string(o.random_subnets));
+  require_deps(o.schedule.total_steps > 0,
+               "total_steps must be > 0, got " + std::to_string(o.schedule.total_steps));
+  require_deps(o.warmup_share >= 0 && o.warmup_share <= 1,
+               "warmup_share must be in [0, 1], got " + std::to_string(o.warmup_share));
+  require_deps(o.ramp_share >= 0 && o.ramp_share <= 1,
+               "ramp_share must be in [0, 1], got " + std::to_string(o.ramp_share));
+  require_deps(o.epsilon_start > 0 && o.epsilon_start <= 1,
+               "epsilon_start must be in (0, 1], got " + std::to_string(o.epsilon_start));
+  require_deps(o.random_subnets >= 0,
+               "random_subnets must be >= 0, got " + std::to_string(o.random_subnets));
   return std::make_unique<Deps>(space, o);
 }
 

@@ -15,7 +15,7 @@
 #include "lathe/run/answers/int8.h"
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/search/search_targets.h"
-#include "lathe/train/predictors/fit_perceptron.h"
+#include "lathe/train/predictors/fit_accuracy_predictor.h"
 
 namespace lathe::run {
 
@@ -41,7 +41,7 @@ struct AccuracyOptions {
   std::int64_t validation_images = 5000;  ///< for each
   int threads = 1;                        ///< subnets evaluated side by side
   int folds = 5;                          ///< of the cross-validation that states the error
-  train::FitPerceptronOptions fit;
+  train::FitPerceptronOptions fit = train::accuracy_perceptron();
 };
 
 /// What trained nets are asked, and how carefully it is answered.

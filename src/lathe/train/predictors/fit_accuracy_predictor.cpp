@@ -49,6 +49,8 @@ accuracy::PredictorFit fit(const space::Space& space, std::span<const AccuracySa
 
 }  // namespace
 
+FitPerceptronOptions accuracy_perceptron() { return {.weight_decay = 1e-2}; }
+
 std::size_t min_accuracy_nets(const FitAccuracyOptions& options) {
   return 2 * static_cast<std::size_t>(options.folds);
 }

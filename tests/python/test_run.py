@@ -30,6 +30,7 @@ def run_folder(tmp_path, tiny, tiny_file, table):
         "validation_images": 10,
     }
     evaluated = [{"conditions": conditions}, *({"arch": a, "accuracy": 0.25} for a in archs)]
+    evaluated[1]["soft_accuracy"] = 0.125
     write_lines(folder / "accuracy_samples.jsonl", evaluated)
     write_lines(folder / "candidates.jsonl", evaluated[:3])
     (folder / "train.json").write_text(json.dumps({"method": "deps", "space": "space.json"}))
@@ -55,6 +56,8 @@ def test_samples_and_models(run_folder, tiny, table):
     assert latencies["archs"] == accuracies["archs"] and len(latencies["archs"]) == 4
     assert latencies["median_ms"].tolist() == [1.5] * 4 and not latencies["unfinished"]
     assert accuracies["accuracy"].tolist() == [0.25] * 4
+    soft = accuracies["soft_accuracy"]
+    assert soft[0] == 0.125 and np.isnan(soft[1:]).all()
     assert accuracies["conditions"]["dataset"] == "made-up"
     assert np.array_equal(
         run.latency_model().predict_ms(latencies["archs"]), table.predict_ms(latencies["archs"])

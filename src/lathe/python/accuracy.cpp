@@ -2,6 +2,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <filesystem>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -27,13 +28,16 @@ py::dict accuracy_samples(const space::Space& space, const std::filesystem::path
   const accuracy::AccuracySamples read = accuracy::read_samples(path, space);
   std::vector<Arch> archs;
   std::vector<double> accuracies;
+  std::vector<double> soft;
   for (const accuracy::AccuracySample& sample : read.samples) {
     archs.push_back(sample.arch);
     accuracies.push_back(sample.accuracy);
+    soft.push_back(sample.soft_accuracy.value_or(std::numeric_limits<double>::quiet_NaN()));
   }
   py::dict samples;
   samples["archs"] = archs;
   samples["accuracy"] = to_array(accuracies);
+  samples["soft_accuracy"] = to_array(soft);
   samples["conditions"] = to_python(to_json(read.conditions));
   samples["unfinished"] = read.unfinished;
   return samples;
@@ -77,9 +81,11 @@ void add_accuracy(py::module_& module) {
       },
       py::arg("space"), py::arg("path"),
       "A predictor that Lathe wrote or a published one (.safetensors), or width scores (.json).");
-  module.def("read_accuracy_samples", &accuracy_samples, py::arg("space"), py::arg("path"),
-             "Evaluated subnets of a file: archs, accuracy (fractions), the conditions that they "
-             "were evaluated under, and whether an unfinished last line was left out.");
+  module.def(
+      "read_accuracy_samples", &accuracy_samples, py::arg("space"), py::arg("path"),
+      "Evaluated subnets of a file: archs, accuracy and soft_accuracy (fractions; NaN where a "
+      "file has no soft one), the conditions that they were evaluated under, and whether an "
+      "unfinished last line was left out.");
 }
 
 }  // namespace lathe::python

@@ -29,7 +29,7 @@ struct Score {
   /// The mean of sigmoid(2 m), where m is how far the right class's logit is above the best of the
   /// others. top1 counts an image as 1 if m > 0 and as 0 else, so that those on the edge make nets
   /// look better or worse than they are; here they hardly count. Nets are ordered more as they are
-  /// on other images (docs/worth_its_time.md); the 2 was found there.
+  /// on other images (docs/accuracy_predictor.md); the 2 was found there.
   double soft_top1 = 0.0;
 };
 

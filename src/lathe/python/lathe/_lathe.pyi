@@ -55,6 +55,7 @@ class LatencySamples(TypedDict):
 class AccuracySamples(TypedDict):
     archs: list[Arch]
     accuracy: Floats
+    soft_accuracy: Floats
     conditions: dict[str, Any]
     unfinished: bool
 

@@ -14,7 +14,8 @@
 namespace lathe::train {
 
 /// Differs in: the weight decay, 1e-2 where the published recipe has 1e-4 for 16,000 subnets. For
-/// the hundred that we evaluate it errs a tenth less (docs/worth_its_time.md).
+/// the hundred that we evaluate the seed decides less of what is said
+/// (docs/accuracy_predictor.md).
 FitPerceptronOptions accuracy_perceptron();
 
 struct FitAccuracyOptions {

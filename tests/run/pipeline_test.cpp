@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -128,9 +129,21 @@ TEST_F(PipelineTest, SpendsABudgetOnNetsForItsTargets) {
   options_.num_targets = 3;
   options_.budget_s = 20;  // a busy machine measures for some seconds
   std::vector<std::string> plan;
-  const RunResult result = run(options_, open(), [&](const Progress& p) {
-    if (p.stage == "plan") plan.push_back(p.message);
-  });
+  const auto run_within = [&] {
+    return run(options_, open(), [&](const Progress& p) {
+      if (p.stage == "plan") plan.push_back(p.message);
+    });
+  };
+  RunResult result;
+  try {
+    result = run_within();
+  } catch (const Error& error) {  // the build is a slow one: what it needs is said
+    std::smatch least;
+    const std::string text = error.what();
+    ASSERT_TRUE(std::regex_search(text, least, std::regex("anything here is ([0-9]+)s"))) << text;
+    options_.budget_s = 1.2 * std::stod(least[1]);
+    result = run_within();
+  }
   EXPECT_GE(plan.size(), 3U);
   ASSERT_EQ(result.targets.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {

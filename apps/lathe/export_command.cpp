@@ -8,8 +8,10 @@
 #include "commands.h"
 #include "data_options.h"
 #include "lathe/core/error.h"
+#include "lathe/nn/threads.h"
 #include "lathe/run/answers/int8.h"
 #include "lathe/run/answers/net_file.h"
+#include "lathe/run/stages/train_stage.h"
 #include "name_options.h"
 #include "trained_net.h"
 
@@ -64,6 +66,7 @@ void execute(const ExportCommand& command) {
   }
   check_quantize(command);
   const bool quantize = !command.quantize.empty();
+  nn::set_num_threads(run::threads_of(0));  // as it was trained, or last bits differ
   const TrainedNet trained = open_trained_net(command.net, /*with_dataset=*/quantize);
   if (!trained.input) {
     throw Error(command.net.weights.string() +

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lathe/nn/kernels/channel_loops.h"
+#include "lathe/nn/kernels/norm/normalised_rows.h"
 
 namespace lathe::nn {
 namespace {
@@ -24,10 +25,6 @@ void check_dimensions(const at::Tensor& x, const std::string& function) {
     throw std::invalid_argument("[nn::" + function + "] x must be [N, C, H, W], got " +
                                 std::to_string(x.dim()) + " dimensions");
   }
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor empty_like_image(const at::Tensor& x) {

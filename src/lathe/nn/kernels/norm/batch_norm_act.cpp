@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lathe/nn/kernels/norm/batch_norm_act_loops.h"
+#include "lathe/nn/kernels/norm/normalised_rows.h"
 
 namespace lathe::nn {
 namespace {
@@ -220,10 +221,6 @@ Gradients backward(const at::Tensor& x, const at::Tensor& grad_y, const Coeffici
                      of.bias, slope.data(), offset.data(), result + first);
   });
   return to;
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 class BatchNormAct : public torch::autograd::Function<BatchNormAct> {

@@ -22,9 +22,9 @@ scratch=$(mktemp -d)
 system=$scratch/system
 clean_up() {
   for mount in proc dev; do
-    mountpoint -q "$system/$mount" && umount "$system/$mount"
+    mountpoint -q "$system/$mount" && umount --lazy "$system/$mount"
   done
-  rm -rf "$scratch"
+  rm -rf --one-file-system "$scratch"
 }
 trap clean_up EXIT
 

@@ -1,5 +1,9 @@
 #include "lathe/nn/kernels/matrix_loops.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace lathe::nn {
 namespace {
 

@@ -1,21 +1,18 @@
 #include "lathe/nn/kernels/squeeze_excite.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
-#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "lathe/nn/kernels/channel_loops.h"
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/normalised_autograd.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 
 namespace lathe::nn {
 namespace {
-
-constexpr std::int64_t kParts = 16;
 
 void check(const Normalised& x, const SqueezeExciteLayers& layers) {
   check_normalised(x, "squeeze_excite");
@@ -36,42 +33,23 @@ void check(const Normalised& x, const SqueezeExciteLayers& layers) {
 
 at::Tensor matrix(const at::Tensor& weight) { return weight.select(3, 0).select(2, 0); }
 
-/// Calls body(image, offset, part) for every image of x, in parallel over the parts; `offset` is
-/// its first element.
-template <typename Body>
-void for_each_image(const at::Tensor& x, const Body& body) {
-  const std::int64_t images = x.size(0);
-  const std::int64_t size = x.numel() / images;
-  const std::int64_t parts = std::min(images, kParts);
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) {
-      for (std::int64_t i = part * images / parts; i < (part + 1) * images / parts; ++i) {
-        body(i, i * size, part);
-      }
-    }
-  });
-}
-
 /// Reads the images of x, normalised into a buffer where they are pending.
 class Images {
  public:
   explicit Images(const Normalised& x)
-      : norm(x),
-        channels(x.z.size(1)),
-        rows(x.z.size(2) * x.z.size(3)),
-        from_(x.z.data_ptr<float>()) {}
-  const float* read(std::int64_t offset) const {
-    if (!norm.pending()) return from_ + offset;
+      : norm(x), count(x.z.size(0)), channels(x.z.size(1)), rows(pixels_of(x.z)), z_(x.z) {}
+  const float* read(std::int64_t image) const {
+    if (!norm.pending()) return z(image);
     float* buffer = scratch(0, rows * channels);
-    norm.read(from_ + offset, rows, buffer);
+    norm.read(z(image), rows, buffer);
     return buffer;
   }
-  const float* z(std::int64_t offset) const { return from_ + offset; }
+  const float* z(std::int64_t image) const { return image_of(z_, image); }
   NormalisedRows norm;
-  std::int64_t channels, rows;
+  std::int64_t count, channels, rows;
 
  private:
-  const float* from_;
+  const at::Tensor& z_;
 };
 
 /// What the backward pass reads beside the inputs, all [N, ...].
@@ -81,14 +59,14 @@ struct Hidden {
   at::Tensor gate;      ///< [N, C]
 };
 
-at::Tensor means_of(const Images& images, const Normalised& x) {
+at::Tensor means_of(const Images& images) {
   const ChannelLoops loops = channel_loops(images.channels);
-  at::Tensor means = at::empty({x.z.size(0), images.channels}, at::kFloat);
+  at::Tensor means = at::empty({images.count, images.channels}, at::kFloat);
   float* to = means.data_ptr<float>();
-  for_each_image(x.z, [&](std::int64_t image, std::int64_t offset, std::int64_t) {
+  for_each_image(images.count, [&](std::int64_t image) {
     thread_local std::vector<double> sums;
     sums.resize(static_cast<std::size_t>(images.channels));
-    loops.sum(images.read(offset), images.rows, images.channels, sums.data());
+    loops.sum(images.read(image), images.rows, images.channels, sums.data());
     for (std::int64_t c = 0; c < images.channels; ++c) {
       to[image * images.channels + c] =
           static_cast<float>(sums[static_cast<std::size_t>(c)] / static_cast<double>(images.rows));
@@ -101,17 +79,16 @@ std::pair<at::Tensor, Hidden> forward(const Normalised& x, const SqueezeExciteLa
   const Images images(x);
   const ChannelLoops loops = channel_loops(images.channels);
   Hidden hidden;
-  hidden.mean = means_of(images, x);
+  hidden.mean = means_of(images);
   hidden.squeezed =
       at::addmm(layers.reduce_bias, hidden.mean, matrix(layers.reduce_weight).t()).relu_();
   hidden.gate = at::hardsigmoid(
       at::addmm(layers.expand_bias, hidden.squeezed, matrix(layers.expand_weight).t()));
   at::Tensor y = empty_image(x.z, images.channels, x.z.size(2), x.z.size(3));
   const float* gates = hidden.gate.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  for_each_image(x.z, [&](std::int64_t image, std::int64_t offset, std::int64_t) {
-    loops.scale(images.read(offset), images.rows, images.channels, gates + image * images.channels,
-                to + offset);
+  for_each_image(images.count, [&](std::int64_t image) {
+    loops.scale(images.read(image), images.rows, images.channels, gates + image * images.channels,
+                image_of(y, image));
   });
   return {y, hidden};
 }
@@ -120,12 +97,12 @@ std::pair<at::Tensor, Hidden> forward(const Normalised& x, const SqueezeExciteLa
 at::Tensor gate_grad(const Images& images, const at::Tensor& grad) {
   const ChannelLoops loops = channel_loops(images.channels);
   at::Tensor sums = at::empty({grad.size(0), images.channels}, at::kFloat);
-  const float* from = grad.data_ptr<float>();
   float* to = sums.data_ptr<float>();
-  for_each_image(grad, [&](std::int64_t image, std::int64_t offset, std::int64_t) {
+  for_each_image(images.count, [&](std::int64_t image) {
     thread_local std::vector<double> these;
     these.resize(static_cast<std::size_t>(images.channels));
-    loops.dot(images.read(offset), from + offset, images.rows, images.channels, these.data());
+    loops.dot(images.read(image), image_of(grad, image), images.rows, images.channels,
+              these.data());
     for (std::int64_t c = 0; c < images.channels; ++c) {
       to[image * images.channels + c] = static_cast<float>(these[static_cast<std::size_t>(c)]);
     }
@@ -158,18 +135,17 @@ Gradients backward(const Normalised& x, const SqueezeExciteLayers& layers, const
                                    .contiguous();
   const ChannelLoops loops = channel_loops(images.channels);
   to.z = empty_image(x.z, images.channels, x.z.size(2), x.z.size(3));
-  PartSums sums(std::min(x.z.size(0), kParts), images.norm.pending() ? 2 * images.channels : 0);
+  const std::int64_t parts = image_parts(images.count);
+  PartSums sums(parts, images.norm.pending() ? 2 * images.channels : 0);
   const float* gates = hidden.gate.data_ptr<float>();
-  const float* from = grad.data_ptr<float>();
   const float* from_mean = grad_mean.data_ptr<float>();
-  float* to_z = to.z.data_ptr<float>();
-  for_each_image(grad, [&](std::int64_t image, std::int64_t offset, std::int64_t part) {
+  for_each_image(images.count, parts, [&](std::int64_t image, std::int64_t part) {
     const std::int64_t vector = image * images.channels;
-    loops.scale_shift(from + offset, images.rows, images.channels, gates + vector,
-                      from_mean + vector, to_z + offset);
+    float* to_z = image_of(to.z, image);
+    loops.scale_shift(image_of(grad, image), images.rows, images.channels, gates + vector,
+                      from_mean + vector, to_z);
     if (images.norm.pending()) {
-      images.norm.chain(images.z(offset), to_z + offset, images.rows, to_z + offset,
-                        sums.part(part));
+      images.norm.chain(images.z(image), to_z, images.rows, to_z, sums.part(part));
     }
   });
   if (images.norm.pending()) to.vectors = images.norm.vector_grads(sums.total());

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lathe/nn/kernels/convolution/conv_weights.h"
-#include "lathe/nn/kernels/for_each_image.h"
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/normalised_autograd.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 

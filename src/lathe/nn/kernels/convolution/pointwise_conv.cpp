@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lathe/nn/kernels/convolution/conv_weights.h"
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/normalised_autograd.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "lathe/nn/kernels/for_each_image.h"
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/mixing/mixed_sum_loops.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 
@@ -95,12 +95,6 @@ struct Pool {
 
 Pool pool_of(const at::Tensor& map) { return {map.size(2), map.size(3), map.size(1)}; }
 
-std::int64_t image_size(const at::Tensor& x) { return x.size(1) * x.size(2) * x.size(3); }
-
-float* image_of(const at::Tensor& x, std::int64_t image) {
-  return x.data_ptr<float>() + image * image_size(x);
-}
-
 /// A vector of one number.
 struct Constant {
   Constant(float value, int lanes) : values(static_cast<std::size_t>(lanes), value) {}
@@ -112,8 +106,8 @@ struct Constant {
 
 at::Tensor seen_channels(const at::Tensor& x, std::int64_t parts) {
   const at::Tensor to = empty_image(x, x.size(1) / parts, x.size(2), x.size(3));
-  const Parts all{x.size(2) * x.size(3), to.size(1), parts};
-  for_each_image(x.size(0), image_parts(x.size(0)), [&](std::int64_t image, std::int64_t) {
+  const Parts all{pixels_of(x), to.size(1), parts};
+  for_each_image(x.size(0), [&](std::int64_t image) {
     take_first(image_of(x, image), all, image_of(to, image));
   });
   return to;
@@ -128,10 +122,10 @@ ChannelBypass::ChannelBypass(std::vector<at::Tensor> maps, const at::Tensor& wei
 
 at::Tensor ChannelBypass::forward(const at::Tensor& made) const {
   const at::Tensor y = empty_image(made, made.size(1) * parts_, made.size(2), made.size(3));
-  const Parts all{made.size(2) * made.size(3), made.size(1), parts_};
+  const Parts all{pixels_of(made), made.size(1), parts_};
   const MixedSumLoops loops = mixed_sum_loops();
   const Constant zero(0, loops.lanes);
-  for_each_image(made.size(0), image_parts(made.size(0)), [&](std::int64_t image, std::int64_t) {
+  for_each_image(made.size(0), [&](std::int64_t image) {
     float* sum = scratch(kSum, image_size(y));
     for (std::size_t i = 0; i < maps_.size(); ++i) {
       const float* from = image_of(maps_[i], image);
@@ -150,8 +144,8 @@ at::Tensor ChannelBypass::forward(const at::Tensor& made) const {
 
 at::Tensor ChannelBypass::grad_made(const at::Tensor& grad) const {
   const at::Tensor to = empty_image(grad, grad.size(1) / parts_, grad.size(2), grad.size(3));
-  const Parts all{grad.size(2) * grad.size(3), to.size(1), parts_};
-  for_each_image(grad.size(0), image_parts(grad.size(0)), [&](std::int64_t image, std::int64_t) {
+  const Parts all{pixels_of(grad), to.size(1), parts_};
+  for_each_image(grad.size(0), [&](std::int64_t image) {
     const float* from = image_of(grad, image);
     float* made = image_of(to, image);
     for (std::int64_t i = 0; i < all.pixels * all.channels; ++i) made[i] = from[i * parts_];
@@ -164,7 +158,7 @@ ChannelBypass::Gradients ChannelBypass::backward(const at::Tensor& grad,
   const std::int64_t images = grad.size(0);
   const std::int64_t parts = image_parts(images);
   const std::int64_t size = image_size(grad);
-  const Parts all{grad.size(2) * grad.size(3), grad.size(1) / parts_, parts_};
+  const Parts all{pixels_of(grad), grad.size(1) / parts_, parts_};
   const MixedSumLoops loops = mixed_sum_loops();
   const Constant zero(0, loops.lanes);
   PartSums sums(parts, static_cast<std::int64_t>(maps_.size()) * loops.lanes);
@@ -188,8 +182,7 @@ ChannelBypass::Gradients ChannelBypass::backward(const at::Tensor& grad,
                      sums.part(part) + static_cast<std::int64_t>(i) * loops.lanes);
       if (grad_map == nullptr) continue;
       if (pools) pool_of(map).backward(from, pooled, direct, grad_map);
-      put_first(image_of(grad_seen[i], image), {map.size(2) * map.size(3), all.channels, all.parts},
-                grad_map);
+      put_first(image_of(grad_seen[i], image), {pixels_of(map), all.channels, all.parts}, grad_map);
     }
   });
   to.weights = at::empty({static_cast<std::int64_t>(maps_.size())}, at::kFloat);

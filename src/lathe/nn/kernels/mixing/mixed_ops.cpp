@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/mixing/channel_bypass.h"
 #include "lathe/nn/kernels/mixing/mixed_ops_pass.h"
 

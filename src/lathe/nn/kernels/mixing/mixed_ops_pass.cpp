@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "lathe/nn/kernels/for_each_image.h"
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/pool_loops.h"
 
 namespace lathe::nn {
@@ -18,13 +18,6 @@ using Kind = MixedOp::Kind;
 
 /// What scratch() is used for.
 enum Slot : int { kInput, kBetween, kGradZ, kGradBetween, kGradInput, kPool };
-
-std::int64_t pixels_of(const at::Tensor& x) { return x.size(2) * x.size(3); }
-std::int64_t image_size(const at::Tensor& x) { return x.size(1) * pixels_of(x); }
-
-float* image_of(const at::Tensor& x, std::int64_t image) {
-  return x.data_ptr<float>() + image * image_size(x);
-}
 
 std::int64_t out_size(std::int64_t size, std::int64_t stride) {
   return (size + stride - 1) / stride;

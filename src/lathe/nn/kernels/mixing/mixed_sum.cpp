@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/mixing/mixed_sum_rows.h"
 #include "lathe/nn/kernels/norm/normalised_autograd.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 
 namespace lathe::nn {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/batch_norm_act_loops.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "lathe/nn/kernels/images.h"
 #include "lathe/nn/kernels/norm/normalised_autograd.h"
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 

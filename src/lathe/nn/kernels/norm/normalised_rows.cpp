@@ -14,16 +14,6 @@ bool kernels_run(const at::Tensor& x) {
          x.numel() > 0;
 }
 
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-at::Tensor empty_image(const at::Tensor& like, std::int64_t channels, std::int64_t height,
-                       std::int64_t width) {
-  return at::empty({like.size(0), channels, height, width},
-                   like.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
-
 float* scratch(int slot, std::int64_t floats) {
   struct Buffer {
     std::unique_ptr<float[]> memory;

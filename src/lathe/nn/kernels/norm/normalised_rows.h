@@ -13,12 +13,6 @@
 
 namespace lathe::nn {
 
-/// x, channels-last.
-at::Tensor channels_last(const at::Tensor& x);
-/// An uninitialised channels-last image.
-at::Tensor empty_image(const at::Tensor& like, std::int64_t channels, std::int64_t height,
-                       std::int64_t width);
-
 /// A buffer of this thread for intermediate results of one call, aligned; `slot` tells buffers
 /// apart that are used at the same time. Kept for the next call.
 float* scratch(int slot, std::int64_t floats);

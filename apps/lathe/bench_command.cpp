@@ -9,15 +9,16 @@
 #include <string>
 #include <utility>
 
-#include "amount.h"
 #include "commands.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/train/cells/search_benchmark.h"
 #include "lathe/train/step/step_benchmark.h"
-#include "space_options.h"
-#include "train_device.h"
+#include "options/amount.h"
+#include "options/range.h"
+#include "options/space_options.h"
+#include "training/train_device.h"
 
 namespace lathe::app {
 namespace {
@@ -190,16 +191,16 @@ void execute_search(BenchCommand command) {
 /// What every verb can be told.
 void add_common_options(CLI::App& command, BenchCommand& options) {
   command.add_option("--batch", options.work.batch_size, "images at once")
-      ->check(CLI::Range(1, 65536))
+      ->check(between(1, 65536))
       ->capture_default_str();
   options.work.shards = 0;
   command
       .add_option("--shards", options.work.shards,
                   "parts of the batch side by side; 0: 2 on the CPU, 1 on a GPU")
-      ->check(CLI::Range(0, 1024))
+      ->check(between(0, 1024))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "0: all cores")
-      ->check(CLI::Range(0, 1024))
+      ->check(between(0, 1024))
       ->capture_default_str();
   command
       .add_option("--layout", options.layout, "channels-last, nchw, or auto: as training has it")
@@ -228,13 +229,13 @@ void add_search_verb(CLI::App& bench) {
       ->check(CLI::IsMember({"cifar", "imagenet"}))
       ->capture_default_str();
   command->add_option("--init-channels", o.init_channels, "of the first nodes")
-      ->check(CLI::Range(2, 9999))
+      ->check(between(2, 9999))
       ->capture_default_str();
   command->add_option("--cells", o.cells, "of the search net")
-      ->check(CLI::Range(1, 999))
+      ->check(between(1, 999))
       ->capture_default_str();
   command->add_option("--input-size", o.input_size, "height and width")
-      ->check(CLI::Range(1, 4096))
+      ->check(between(1, 4096))
       ->capture_default_str();
   add_common_options(*command, *options);
   command->callback([options] { execute_search(*options); });
@@ -254,14 +255,14 @@ void add_verb(CLI::App& bench, const std::string& name, const std::string& text,
     command
         ->add_option("--subnets", options->work.subnets,
                      "nets of a step: the largest, the smallest, then random ones")
-        ->check(CLI::Range(1, 64))
+        ->check(between(1, 64))
         ->capture_default_str();
   }
   if (trains) {
     command
         ->add_option("--steps", options->steps,
                      "so many in place of --seconds; --json then shows the memory as they go on")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+        ->check(between(std::int64_t{1}, std::int64_t{1} << 32));
   }
   command->callback([options, trains] { execute(*options, trains); });
 }

@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "arch_files.h"
 #include "commands.h"
 #include "lathe/graph/counts.h"
-#include "space_options.h"
+#include "options/arch_files.h"
+#include "options/space_options.h"
 
 namespace lathe::app {
 namespace {

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "commands.h"
-#include "data_options.h"
 #include "lathe/run/doctor.h"
+#include "options/data_options.h"
+#include "options/range.h"
 
 namespace lathe::app {
 namespace {
@@ -57,10 +58,10 @@ void add_doctor_command(CLI::App& app) {
   command
       ->add_option("--seconds", options->options.seconds,
                    "that a training is tried for; 0: not at all")
-      ->check(CLI::Range(0.0, 600.0))
+      ->check(between(0.0, 600.0))
       ->capture_default_str();
   command->add_option("--threads", options->options.threads, "of that training; 0: all cores")
-      ->check(CLI::Range(0, 1024))
+      ->check(between(0, 1024))
       ->capture_default_str();
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] { execute(*options); });

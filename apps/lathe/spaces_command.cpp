@@ -8,7 +8,8 @@
 
 #include "commands.h"
 #include "lathe/graph/counts.h"
-#include "name_options.h"
+#include "options/name_options.h"
+#include "options/range.h"
 
 namespace lathe::app {
 namespace {
@@ -88,7 +89,7 @@ void add_spaces_command(CLI::App& app) {
   command
       ->add_option("--input-size", options->input_size,
                    "as for images of that height and width, which stems of width chains adapt to")
-      ->check(CLI::Range(1, 4096));
+      ->check(between(1, 4096));
   command->add_flag("--json", options->json,
                     "one line of JSON per space; of one --space, the file that defines it");
   command->callback([options] { execute(*options); });

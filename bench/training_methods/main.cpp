@@ -15,7 +15,7 @@
 #include "lathe/core/random.h"
 #include "lathe/graph/counts.h"
 #include "lathe/nn/threads.h"
-#include "lathe/run/stages/train_stage.h"
+#include "lathe/run/trained.h"
 #include "lathe/train/evaluator.h"
 
 namespace lathe::bench {

@@ -11,7 +11,7 @@
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
 #include "lathe/run/stages/latency_stage.h"
-#include "lathe/run/stages/train_stage.h"
+#include "lathe/run/trained.h"
 
 namespace lathe::run {
 

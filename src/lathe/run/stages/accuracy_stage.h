@@ -15,7 +15,7 @@
 #include "lathe/run/answers/int8.h"
 #include "lathe/run/options.h"
 #include "lathe/run/run_folder.h"
-#include "lathe/run/stages/train_stage.h"
+#include "lathe/run/trained.h"
 #include "lathe/train/evaluator.h"
 
 namespace lathe::run {

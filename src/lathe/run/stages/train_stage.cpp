@@ -4,18 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/dist/process_group.h"
 #include "lathe/latency/models/stored_model.h"
 #include "lathe/nn/device.h"
-#include "lathe/nn/supernet.h"
-#include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 #include "lathe/space/subspace.h"
 #include "lathe/train/evaluator.h"
@@ -26,7 +21,6 @@
 namespace lathe::run {
 namespace {
 
-constexpr int kTrainedVersion = 1;
 constexpr double kSmallestEpochs = 0.01;
 constexpr int kCpuShards = 2;
 
@@ -74,30 +68,12 @@ std::string oddities(const data::Dataset& dataset) {
   return text;
 }
 
-const space::Space& trained_space(const Trained& trained) {
-  return trained.with_heads ? *trained.with_heads : *trained.space;
-}
-
 /// The weights that training begins with.
 std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const TrainJob& job) {
-  const nn::WeightOptions options{.seed = job.seed,
-                                  .zero_residual_gamma = trained.method == "bignas",
-                                  .replicas = train::shards_here(job.train.group, trained.shards),
-                                  .device = nn::open_device(job.device)};
-  if (!trained.arch) {
-    return std::make_unique<nn::Supernet>(trained.space, options);
-  }
-  return std::make_unique<nn::SharedWeights>(trained.space->name(),
-                                             trained_space(trained).graph(*trained.arch),
-                                             std::vector<int>{}, options);
-}
-
-/// Heads that nets have in training alone are split off the space.
-void split_heads(Trained& trained) {
-  if (space::has_cells(*trained.space) && space::cell_spec(*trained.space).auxiliary) {
-    trained.with_heads = trained.space;
-    trained.space = space::without_auxiliary_head(*trained.with_heads);
-  }
+  return make_weights(trained, {.seed = job.seed,
+                                .zero_residual_gamma = trained.method == "bignas",
+                                .replicas = train::shards_here(job.train.group, trained.shards),
+                                .device = nn::open_device(job.device)});
 }
 
 /// The net of `trained` taken out of another run.
@@ -111,27 +87,6 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
                                    {.augment = source.augment, .seed = source.seed});
   const graph::Net net = evaluator.extract(*source.weights, source.graph(*trained.arch));
   trained.weights->load_state(net.weights, from.string());
-}
-
-/// What images are normalised with where `json`, a run's train.json, says it: weights that were
-/// trained elsewhere are not of this data set's own statistics.
-void take_normalization(data::Dataset& dataset, const nlohmann::json& json,
-                        const std::string& where) {
-  const auto said = json.find("normalization");
-  if (said == json.end()) {  // of an older version
-    return;
-  }
-  const data::Normalization normalization{
-      .mean = json_member<std::vector<float>>(*said, "mean", where),
-      .stddev = json_member<std::vector<float>>(*said, "stddev", where)};
-  const auto channels = static_cast<std::size_t>(dataset.train.channels());
-  const auto positive = [](float value) { return std::isfinite(value) && value > 0; };
-  if (normalization.mean.size() != channels || normalization.stddev.size() != channels ||
-      !std::ranges::all_of(normalization.stddev, positive)) {
-    throw Error(fmt::format("{}: \"normalization\": expected {} means and deviations > 0", where,
-                            channels));
-  }
-  dataset.normalization = normalization;
 }
 
 /// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
@@ -213,55 +168,11 @@ double resolved_epochs(const Trained& trained, const TrainJob& job,
   return group.from_rank_0([&]() -> nlohmann::json { return now; }).get<double>();
 }
 
-nlohmann::ordered_json description(const Trained& trained, const TrainJob& job,
-                                   const RunFolder& folder) {
-  const bool own = space::is_space_file(job.space);
-  nlohmann::ordered_json json{
-      {"version", kTrainedVersion},
-      {"method", trained.method},
-      {"space", own ? folder.space_file().filename().string() : space_of(job, trained.dataset)},
-      {"arch", nullptr},
-      {"dataset",
-       {{"name", job.dataset},
-        {"data_dir", job.data.data_dir.string()},
-        {"cache_dir", job.data.cache_dir.string()},
-        {"validation_size", trained.dataset.validation.size()},
-        {"image_size", trained.dataset.train.image_size()}}},
-      {"augment", data::to_json(job.train.augment)},
-      {"normalization",
-       {{"mean", trained.dataset.normalization.mean},
-        {"stddev", trained.dataset.normalization.stddev}}},
-      {"shards", trained.shards},
-      {"seed", trained.seed}};
-  if (trained.arch) {
-    json["arch"] = trained.space->to_json(*trained.arch);
-  } else if (dynamic_cast<const space::Subspace*>(trained.space.get()) != nullptr) {
-    json["within"] = {{"lowest", trained.space->to_json(trained.space->smallest())},
-                      {"highest", trained.space->to_json(trained.space->largest())}};
-  }
-  return json;
-}
-
 }  // namespace
-
-graph::Graph Trained::graph(const space::Arch& of) const {
-  if (arch && of != *arch) {
-    throw Error("the run trained one net alone, of arch " + space->to_json(*arch).dump() +
-                "; leave out --arch, or train a supernet (--method deps)");
-  }
-  return space->graph(of);
-}
 
 std::string default_space(int image_size) {
   constexpr int kLargestSmallImage = 48;
   return image_size <= kLargestSmallImage ? "mbv3_28" : "mbv3_photo";
-}
-
-std::shared_ptr<const space::Space> open_space_for(const std::string& name,
-                                                   const data::Dataset& dataset) {
-  return space::open_space(name, {.in_channels = dataset.train.channels(),
-                                  .num_classes = dataset.train.num_classes(),
-                                  .input_size = dataset.train.image_size()});
 }
 
 int threads_of(int threads) {
@@ -337,7 +248,10 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
     progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
   }
   group.from_rank_0([&]() -> nlohmann::json {
-    nlohmann::ordered_json json = description(trained, job, folder);
+    const std::string space = space::is_space_file(job.space)
+                                  ? folder.space_file().filename().string()
+                                  : space_of(job, trained.dataset);
+    nlohmann::ordered_json json = to_json(trained, space, job.dataset, job.data);
     json["epochs"] = epochs;
     write_json(folder.training(), json);
     return nullptr;
@@ -359,65 +273,6 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
               fmt::format("{} more unreadable files: in their place came others of their class",
                           now - before)});
   }
-}
-
-Trained open_trained(const std::filesystem::path& folder, const std::filesystem::path& data_dir,
-                     const std::string& device) {
-  nn::open_device(device);  // an error of the command line comes first
-  const std::filesystem::path path = folder / kTrainingName;
-  const std::filesystem::path checkpoint = train::checkpoint_path(folder);
-  if (!std::filesystem::exists(path) || !std::filesystem::exists(checkpoint)) {
-    throw Error(folder.string() + ": has no trained weights: expected " + path.filename().string() +
-                " and a checkpoint, as lathe train and lathe run leave them");
-  }
-  const std::string where = path.string();
-  const nlohmann::json json = read_json(path);
-  if (const auto method = json.find("method");
-      method != json.end() && (*method == "darts" || *method == "pc-darts")) {
-    throw Error(folder.string() +
-                ": is a search of cells, which has no net's weights; derive nets "
-                "from it with lathe derive, and train them with lathe train --method plain");
-  }
-  const auto part = [&](const char* key) { return json_member<nlohmann::json>(json, key, where); };
-  const nlohmann::json dataset = part("dataset"), augment = part("augment");
-  auto source = json_member<std::string>(dataset, "name", where);
-  std::filesystem::path dir = json_member<std::string>(dataset, "data_dir", where);
-  if (!data_dir.empty()) {
-    if (data::is_dataset_name(source)) {
-      dir = data_dir;
-    } else {
-      source = data_dir.string();
-    }
-  }
-  Trained trained{
-      .dataset = data::open_dataset(
-          source, {.data_dir = dir,
-                   .cache_dir = json_member<std::string>(dataset, "cache_dir", where),
-                   .validation_size = json_member<std::int64_t>(dataset, "validation_size", where),
-                   .image_size = json_member<int>(dataset, "image_size", where)}),
-      .method = json_member<std::string>(json, "method", where),
-      .seed = json_member<std::uint64_t>(json, "seed", where),
-      .augment = data::augment_options_from_json(augment, where)};
-  take_normalization(trained.dataset, json, where);
-  const auto name = json_member<std::string>(json, "space", where);
-  trained.space =
-      open_space_for(space::is_space_file(name) ? (folder / name).string() : name, trained.dataset);
-  if (const auto within = json.find("within"); within != json.end()) {
-    const auto bound = [&](const char* key) {
-      return trained.space->from_json(json_member<nlohmann::json>(*within, key, where), where);
-    };
-    trained.space = space::make_subspace(trained.space, bound("lowest"), bound("highest"));
-  }
-  split_heads(trained);
-  const nlohmann::json arch = part("arch");
-  if (!arch.is_null()) {
-    trained.arch = trained.space->from_json(arch, where);
-  }
-  TrainJob job;
-  job.device = device;
-  trained.weights = new_weights(trained, job);
-  train::load_trained(checkpoint, *trained.weights);
-  return trained;
 }
 
 }  // namespace lathe::run

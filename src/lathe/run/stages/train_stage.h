@@ -4,15 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <optional>
 #include <string>
 
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
 #include "lathe/latency/models/latency_model.h"
-#include "lathe/nn/shared_weights.h"
 #include "lathe/run/run_folder.h"
+#include "lathe/run/trained.h"
 #include "lathe/space/space.h"
 #include "lathe/train/method.h"
 #include "lathe/train/trainer.h"
@@ -50,35 +48,9 @@ struct Bounds {
   space::Arch highest;
 };
 
-/// What training needs before it can begin, and what it leaves.
-struct Trained {
-  data::Dataset dataset;
-  std::shared_ptr<const space::Space> space;  ///< a space::Subspace where training is narrowed
-  /// What is trained where that has more than what is handed over, an auxiliary head; else null.
-  std::shared_ptr<const space::Space> with_heads;
-  std::unique_ptr<nn::SharedWeights> weights;
-  /// The net that was trained alone; unset for a supernet.
-  std::optional<space::Arch> arch;
-  std::string method;
-  std::uint64_t seed = 0;
-  int shards = 1;                ///< of each batch
-  data::AugmentOptions augment;  ///< of the training images: batch norm is recalibrated with it
-
-  /// Where nets compute: where the weights are, or the CPU where each net has its own.
-  c10::Device device() const { return weights ? weights->device() : c10::Device(c10::kCPU); }
-  /// The net that `weights` hold for an arch of the space. @throws Error if they are those of
-  /// another net alone.
-  graph::Graph graph(const space::Arch& of) const;
-};
-
 /// The space that nets for images of that size are taken from, unless another is asked for:
 /// mbv3_28 up to 48 pixels, mbv3_photo above. Both train in minutes on two cores.
 std::string default_space(int image_size);
-
-/// The space of that name or file with nets for the images of `dataset`.
-/// @throws as space::open_space().
-std::shared_ptr<const space::Space> open_space_for(const std::string& name,
-                                                   const data::Dataset& dataset);
 
 /// Threads for everything but measuring: `threads`, or all cores if that is 0.
 int threads_of(int threads);
@@ -105,12 +77,5 @@ inline constexpr const char* kScoresName = "scores.json";
 /// @throws Error as train::train(), load_latency_model() and make_strategy().
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress);
-
-/// What `folder`, of `lathe train` or `lathe run`, has trained. `data_dir` replaces the folder that
-/// the data came from, if it isn't empty; the weights are on `device`.
-/// @throws Error if the folder has no finished training (with the command that ends it), or
-/// something in it doesn't fit.
-Trained open_trained(const std::filesystem::path& folder,
-                     const std::filesystem::path& data_dir = {}, const std::string& device = "cpu");
 
 }  // namespace lathe::run

@@ -198,7 +198,7 @@ TEST(ImportOnceForAllFiles, RefusesInOneLine) {
   expect_refused("specialized.pth", images,
                  "blocks.1.mobile_inverted_conv.inverted_bottleneck.conv.weight is (48, 16, 1, 1), "
                  "expected (96, 16, 1, 1) of ofa_mbv3_w1.0\n");
-  expect_refused("evil.pth", images, "holds io.open, which is no tensor\n");
+  expect_refused("evil.pth", images, "holds posix.mkdir, which is no tensor\n");
   EXPECT_FALSE(std::filesystem::exists(source.file("was_called")));
   for (const std::string name : {"none.pth", "cut.pth", "legacy_cut.pth"}) {
     const Printed printed = source.take_over(name, "refused", images);

@@ -13,6 +13,7 @@ Writes into FOLDER:
 import collections
 import io
 import json
+import os
 import pathlib
 import pickle
 import struct
@@ -350,7 +351,7 @@ class Evil:
         self.marker = marker
 
     def __reduce__(self):
-        return open, (str(self.marker), "w")
+        return os.mkdir, (str(self.marker),)
 
 
 def save_refused(folder, state):

@@ -395,11 +395,11 @@ TEST_F(SearchTest, RefusesBadOptions) {
   fails("1", "--strategy top-dwon",
         "--strategy: unknown strategy \"top-dwon\": did you mean \"top-down\"?");
   fails("1", "--compare cold,colt", "--compare: unknown strategy \"colt\": did you mean \"cold\"?");
-  fails("1", "--population 0", "--population: Value 0 not in range 1 to 1000000");
+  fails("1", "--population 0", "--population: must be a whole number from 1 to 1000000, got \"0\"");
   fails("1", "--population 99999999999999",
-        "--population: Value 99999999999999 not in range 1 to 1000000");
+        "--population: must be a whole number from 1 to 1000000, got \"99999999999999\"");
   fails("1", "--generations 1000000000",
-        "--generations: Value 1000000000 not in range 1 to 1000000");
+        "--generations: must be a whole number from 1 to 1000000, got \"1000000000\"");
   fails("1", "--mutation-prob nan", "--mutation-prob: must be a number from 0 to 1, got \"nan\"");
   fails("1", "--parent-ratio 1.5", "--parent-ratio: must be a number from 0 to 1, got \"1.5\"");
   fails("1", "--parent-ratio 0", "--parent-ratio: must be a number > 0, got \"0\"");

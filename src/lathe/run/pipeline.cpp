@@ -75,8 +75,8 @@ void Stages::plan(const std::vector<double>& feasible_ms) {
     const graph::Net net = measure::random_net(*device_.space, arch, options_.training.seed);
     return session_ms(*device_.runner, net, options_) / noise_.tail;
   };
-  decided_ = plan_stage(trained_, options_, *device_.latency, medians_of(feasible_ms, noise_),
-                        elapsed_s(), measure, folder_, progress_);
+  decided_ = plan_stage(trained_, options_, {*device_.latency, measure, noise_.deviation},
+                        medians_of(feasible_ms, noise_), elapsed_s(), folder_, progress_);
   job_ = decided_job(options_.training, decided_,
                      trained_.dataset.train.size() / options_.training.train.batch_size);
   if (decided_.bounds) {

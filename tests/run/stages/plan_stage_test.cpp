@@ -37,6 +37,49 @@ TEST(DrawNearTargets, DrawsWithinEachTargetAndNearIt) {
   EXPECT_EQ(near.draw(once), draw_near_targets(*space, table, targets_ms).draw(again));
 }
 
+class PlannedBounds : public ::testing::Test {
+ protected:
+  /// Of nets that take `factor` of what is predicted.
+  Bounds bounds(std::vector<double> targets_ms, double factor, double deviation = 0.002) {
+    const Trained trained{.dataset = {}, .space = space_, .weights = nullptr};
+    RunOptions options;
+    options.sample_targets = true;
+    const auto measure = [&](const space::Arch& arch) { return factor * table_.predict_ms(arch); };
+    const testing::TemporaryFolder folder;
+    return *plan_stage(trained, options, {table_, measure, deviation}, targets_ms, 0,
+                       open_folder(folder), [](const Progress&) {})
+                .bounds;
+  }
+  double ms(const space::Arch& arch) const { return table_.predict_ms(arch); }
+
+  std::shared_ptr<const space::Space> space_ = stage_space();
+  latency::BlockTable table_ = testing::table_by_macs(*space_, {});
+  double low_ = ms(space_->smallest()), high_ = ms(space_->largest());
+  double target_ = low_ + 0.4 * (high_ - low_);
+};
+
+TEST_F(PlannedBounds, LeaveTheSmallestNetRoom) {
+  const double lowest = ms(bounds({target_, high_}, 1).lowest);
+  EXPECT_LE(lowest, 0.97 * target_);
+  EXPECT_GT(lowest, 0.9 * target_);
+}
+
+TEST_F(PlannedBounds, LeaveMoreRoomWhereSessionsDiffer) {
+  EXPECT_LE(ms(bounds({target_, high_}, 1, 0.1).lowest), guarded_ms(target_, 0.1));
+}
+
+TEST_F(PlannedBounds, CorrectAModelThatErrs) {
+  const double lowest = ms(bounds({target_, high_}, 1.2).lowest);
+  EXPECT_LE(1.2 * lowest, 0.97 * target_);
+  EXPECT_GT(1.2 * lowest, 0.85 * target_);
+}
+
+TEST_F(PlannedBounds, DoWithoutRoomNextToTheFastestNet) {
+  const Bounds found = bounds({1.001 * low_, target_}, 1);
+  EXPECT_LE(ms(found.lowest), 1.001 * low_);
+  EXPECT_LE(ms(found.highest), target_) << "which is not the whole space";
+}
+
 class DecidedJob : public ::testing::Test {
  protected:
   Decided decided(std::int64_t joint_steps) const {

@@ -126,40 +126,51 @@ Decided decided_from_json(const nlohmann::json& json, const space::Space& space,
   return decided;
 }
 
-/// Bounds of which the lower net holds the fastest target when it is measured. A model that errs
-/// there is corrected by the ratio that was seen.
-Bounds measured_bounds(const Trained& trained, const latency::LatencyModel& latency,
+/// What the net that is to hold `target_ms` may take now. Devices drift by a few percent while nets
+/// train, and nothing faster will be there.
+double kept_ms(double target_ms, double deviation) {
+  constexpr double kDrift = 0.03;
+  return std::min((1 - kDrift) * target_ms, guarded_ms(target_ms, deviation));
+}
+
+/// Bounds of which the lower net takes at most kept_ms() of the fastest target when it is measured.
+/// A model that errs there is corrected by the ratio that was seen.
+Bounds measured_bounds(const Trained& trained, const MeasuredDevice& device,
                        const search::Constraints& constraints,
-                       const std::vector<double>& targets_ms, const MeasureFn& measure) {
+                       const std::vector<double>& targets_ms) {
   constexpr int kTries = 6;
-  constexpr double kMargin = 0.98;  // what is left to the next measurement
+  constexpr double kStep = 0.98;  // at least so much faster with each try
+  double kept = kept_ms(targets_ms.front(), device.deviation);
   Bounds bounds{trained.space->smallest(), trained.space->largest()};
-  double limit_ms = kMargin * targets_ms.front();  // of predictions
+  double limit_ms = kept;  // of predictions
   for (int attempt = 0; attempt < kTries; ++attempt) {
-    const auto found = search::target_bounds(trained.space, latency, limit_ms,
+    const auto found = search::target_bounds(trained.space, device.latency, limit_ms,
                                              std::max(limit_ms, targets_ms.back()), constraints);
+    if (!found && attempt == 0) {  // the target is next to the fastest net: without room, then
+      kept = limit_ms = targets_ms.front();
+      continue;
+    }
     if (!found) {
       break;
     }
     bounds = {found->lowest, found->highest};
-    const double ms = median_ms(bounds.lowest, targets_ms.front(), measure);
-    if (ms <= targets_ms.front()) {
+    const double ms = median_ms(bounds.lowest, kept, device.measure);
+    if (ms <= kept) {
       break;
     }
-    limit_ms *= std::min(kMargin, targets_ms.front() / ms);
+    limit_ms *= std::min(kStep, kept / ms);
   }
   return bounds;
 }
 
-Decided decide(const Trained& trained, const RunOptions& options,
-               const latency::LatencyModel& latency, const std::vector<double>& targets_ms,
-               double elapsed_s, const MeasureFn& measure, const RunFolder& folder) {
+Decided decide(const Trained& trained, const RunOptions& options, const MeasuredDevice& device,
+               const std::vector<double>& targets_ms, double elapsed_s, const RunFolder& folder) {
   Decided decided;
   if (trained.space->decisions().empty()) {
     decided.bounds = {trained.space->largest(), trained.space->largest()};
   } else if (options.sample_targets || options.budget_s > 0) {
-    decided.bounds = measured_bounds(trained, latency, constraints_of(options, *trained.space),
-                                     targets_ms, measure);
+    decided.bounds =
+        measured_bounds(trained, device, constraints_of(options, *trained.space), targets_ms);
     const auto part =
         space::make_subspace(trained.space, decided.bounds->lowest, decided.bounds->highest);
     if (too_few_nets(*part, options.accuracy)) {  // for a predictor, and to choose from
@@ -186,15 +197,14 @@ Decided decide(const Trained& trained, const RunOptions& options,
 
 }  // namespace
 
-Decided plan_stage(const Trained& trained, const RunOptions& options,
-                   const latency::LatencyModel& latency, const std::vector<double>& targets_ms,
-                   double elapsed_s, const MeasureFn& measure, const RunFolder& folder,
+Decided plan_stage(const Trained& trained, const RunOptions& options, const MeasuredDevice& device,
+                   const std::vector<double>& targets_ms, double elapsed_s, const RunFolder& folder,
                    const ProgressFn& progress) {
   Decided decided;
   if (std::filesystem::exists(folder.plan())) {
     decided = decided_from_json(read_json(folder.plan()), *trained.space, folder.plan().string());
   } else {
-    decided = decide(trained, options, latency, targets_ms, elapsed_s, measure, folder);
+    decided = decide(trained, options, device, targets_ms, elapsed_s, folder);
     decided.targets_ms = targets_ms;
     write_json(folder.plan(), to_json(decided, *trained.space));
   }
@@ -204,8 +214,8 @@ Decided plan_stage(const Trained& trained, const RunOptions& options,
   if (decided.bounds) {
     progress({"plan", 0, 0,
               fmt::format("nets for the targets are between {:.3f} and {:.3f} ms (predicted)",
-                          latency.predict_ms(decided.bounds->lowest),
-                          latency.predict_ms(decided.bounds->highest))});
+                          device.latency.predict_ms(decided.bounds->lowest),
+                          device.latency.predict_ms(decided.bounds->highest))});
   }
   if (decided.plan) {
     for (const std::string& line : plan_lines(*decided.plan)) {

@@ -22,15 +22,21 @@ struct Decided {
   std::vector<double> targets_ms;
 };
 
+/// What is known of the device when a run is planned.
+struct MeasuredDevice {
+  const latency::LatencyModel& latency;
+  MeasureFn measure;       ///< a session of a net whose weights are random
+  double deviation = 0.0;  ///< of a net's sessions, relative
+};
+
 /// Reads plan.json, or decides and writes it: the part of the space that the targets ask for
 /// (search::target_bounds), and with a budget how much of what fits into what is left of it after
 /// `elapsed_s`, by the pace of a few steps tried here. `targets_ms` ascend and can all be met.
-/// The smallest of the nets is timed by `measure` before anything is made of it: it has to hold the
-/// fastest target.
+/// The smallest of the nets is timed before anything is made of it: it has to hold the fastest
+/// target with room to spare, since nothing faster is trained that could take its place.
 /// @throws Error if the budget is too short, naming the least that works.
-Decided plan_stage(const Trained& trained, const RunOptions& options,
-                   const latency::LatencyModel& latency, const std::vector<double>& targets_ms,
-                   double elapsed_s, const MeasureFn& measure, const RunFolder& folder,
+Decided plan_stage(const Trained& trained, const RunOptions& options, const MeasuredDevice& device,
+                   const std::vector<double>& targets_ms, double elapsed_s, const RunFolder& folder,
                    const ProgressFn& progress);
 
 /// Draws nets within each of the targets and near it, all targets alike often: of two nets drawn

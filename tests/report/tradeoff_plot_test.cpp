@@ -164,9 +164,10 @@ TEST(TradeoffPlotTest, HasAMarkOfItsOwnForEachOfManySeries) {
     plot.answers.push_back({std::to_string(i), {{10.0 + i, 0.7 + 0.001 * i}}});
   }
   expect_good(plot);
+  const std::string svg = tradeoff_svg(plot);
   std::set<std::string> looks;
-  for (const std::smatch& mark : matches(
-           tradeoff_svg(plot), "<path d=\"M[0-9.]+,[0-9.]+(m[^\"]*\" fill=\"[^\"]*)\"[^>]*><t")) {
+  for (const std::smatch& mark :
+       matches(svg, "<path d=\"M[0-9.]+,[0-9.]+(m[^\"]*\" fill=\"[^\"]*)\"[^>]*><t")) {
     looks.insert(mark[1]);
   }
   EXPECT_EQ(looks.size(), 40U);

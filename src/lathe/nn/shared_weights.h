@@ -39,6 +39,11 @@ class SharedWeights {
   /// they don't. @throws std::invalid_argument as Parameters.
   SharedWeights(std::string name, const graph::Graph& largest, std::vector<int> elastic_kernels,
                 const WeightOptions& options = {});
+  virtual ~SharedWeights() = default;
+  SharedWeights(SharedWeights&&) = default;
+  SharedWeights& operator=(SharedWeights&&) = default;
+  SharedWeights(const SharedWeights&) = default;
+  SharedWeights& operator=(const SharedWeights&) = default;
 
   const std::string& name() const { return name_; }
   Parameters& parameters() { return parameters_; }

@@ -134,7 +134,7 @@ TEST_F(LatencyStageTest, GoesOnWhereItWasCutOff) {
     write_file_atomic(folder_.latency_samples(),
                       all.substr(0, all.rfind('\n', all.size() - 2) + 1));
     known_runtime_.clear();
-    measure({}, 0.1);
+    const Device again = measure({}, 0.1);
     EXPECT_EQ(runner_->timings(), 2U) << "one net and its anchor";
     EXPECT_EQ(known_runtime_, "torch 0 channels_last");
     EXPECT_EQ(samples().samples.size(), blocks ? 5U : 20U);

@@ -25,6 +25,9 @@ if(LATHE_TORCH)
   set_target_properties(torch PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${torch_include_dirs}"
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${torch_include_dirs}")
+  # LibTorch's headers make vectors of a type before they define it, which clang refuses in C++20.
+  target_compile_options(torch INTERFACE
+    "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-include ATen/core/ivalue.h>")
 endif()
 if(LATHE_PYTHON)
   include(cmake/python.cmake)

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "lathe/core/error.h"
@@ -16,11 +17,14 @@ namespace lathe::testing {
 
 class HostileFile {
  public:
-  HostileFile(const std::uint8_t* bytes, std::size_t size) : fd_(::memfd_create("hostile", 0)) {
-    if (fd_ < 0 || ::write(fd_, bytes, size) != static_cast<ssize_t>(size)) {
+  explicit HostileFile(std::span<const std::uint8_t> bytes) : fd_(::memfd_create("hostile", 0)) {
+    if (fd_ < 0 || ::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
       std::abort();
     }
   }
+  HostileFile(const std::uint8_t* bytes, std::size_t size) : HostileFile(std::span(bytes, size)) {}
+  explicit HostileFile(const std::string& bytes)
+      : HostileFile(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()) {}
   ~HostileFile() { ::close(fd_); }
   HostileFile(const HostileFile&) = delete;
   HostileFile& operator=(const HostileFile&) = delete;

@@ -271,6 +271,20 @@ TEST_F(OpenSpaceTest, TheTaskCanBeOverridden) {
   EXPECT_EQ(space->name(), open_space(file(content))->name());
 }
 
+TEST_F(OpenSpaceTest, RefusesTasksThatNoFileCouldHave) {
+  for (const std::string& name : {file(chain()), std::string("darts"), std::string("mbv3_28")}) {
+    const auto text = [&](const TaskOverrides& overrides) {
+      return text_thrown<Error>([&] { open_space(name, overrides); });
+    };
+    const std::string begin = "space " + name + ": ";
+    const std::string end = "; give the space another size or task";
+    EXPECT_EQ(text({.in_channels = -1}), begin + "in_channels must be in [1, 1024], got -1" + end);
+    EXPECT_EQ(text({.num_classes = 0}), begin + "num_classes must be in [1, 1000000], got 0" + end);
+    EXPECT_EQ(text({.input_size = 4097}),
+              begin + "input_size must be in [1, 4096], got 4097" + end);
+  }
+}
+
 TEST_F(OpenSpaceTest, RefusesTheNamesOfBuiltinSpaces) {
   json content = smallest_mobile();
   content["name"] = "mbv3_28";

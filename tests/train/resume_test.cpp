@@ -186,6 +186,31 @@ TEST_F(Resume, RefusesOtherOptions) {
   EXPECT_TRUE(checkpoint(folder_.path()) == before);
 }
 
+TEST_F(Resume, RefusesMoreStepsThanThereAre) {
+  EXPECT_THROW(train(folder_.path(), 16), Stopped);
+  const fs::path path = checkpoint_path(folder_.path());
+  const SafetensorsFile good = load_safetensors(path);
+  const auto text = [&](const std::string& key, const std::string& value) {
+    SafetensorsFile file = good;
+    file.metadata[key] = value;
+    save_safetensors(path, file);
+    return text_thrown<Error>([&] { train(folder_.path()); });
+  };
+  EXPECT_EQ(text("steps_done", "1000000"),
+            path.string() + ": says that 1000000 steps are done, of 64");
+  const nlohmann::json state = nlohmann::json::parse(good.metadata.at("state"));
+  for (const char* counted : {"updates", "epoch_steps"}) {
+    for (const std::int64_t steps : {std::int64_t{-1}, std::int64_t{1} << 62}) {
+      nlohmann::json changed = state;
+      changed[counted] = steps;
+      EXPECT_EQ(text("state", changed.dump()),
+                path.string() + ": state: \"" + counted + "\": expected at most the " +
+                    good.metadata.at("steps_done") + " steps that are done, got " +
+                    std::to_string(steps));
+    }
+  }
+}
+
 TEST_F(Resume, RefusesADamagedFile) {
   EXPECT_THROW(train(folder_.path(), 16), Stopped);
   const fs::path path = checkpoint_path(folder_.path());

@@ -53,13 +53,14 @@ TEST(Stretch, GoesOnFromItsState) {
 
 TEST(Stretch, SaysWhatIsWrong) {
   EXPECT_EQ(text_thrown<std::invalid_argument>([] { Stretch(0); }),
-            "[train::Stretch] planned_steps must be > 0, got 0");
+            "[train::Stretch] planned_steps must be in [1, 10^9], got 0");
   Stretch stretch(10);
   stretch.revise(5, 2);
-  EXPECT_EQ(
-      text_thrown<std::invalid_argument>([&] { stretch.revise(5, 0); }),
-      "[train::Stretch::revise] step 5 must be above 5 and below 7, and steps_left > 0, got 0");
-  for (const char* bad : {"[[3]]", "7", "[[20, 1]]", "[[1, 1], [1, 1]]", "[[\"a\", 1]]"}) {
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { stretch.revise(5, 0); }),
+            "[train::Stretch::revise] step 5 must be above 5 and below 7, and steps_left in [1, "
+            "10^9], got 0");
+  for (const char* bad : {"[[3]]", "7", "[[20, 1]]", "[[1, 1], [1, 1]]", "[[\"a\", 1]]",
+                          "[[1, 9223372036854775807]]"}) {
     EXPECT_EQ(text_thrown<Error>([&] {
                 stretch.restore(nlohmann::json::parse(bad), "file");
               }).substr(0, 41),

@@ -3,13 +3,33 @@
 #include <algorithm>
 #include <cctype>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace lathe {
 namespace {
 
+// What is wrong stands at the beginning, the next step at the end.
+constexpr std::size_t kShownAtBegin = 1200;
+constexpr std::size_t kShownAtEnd = 600;
 constexpr std::size_t kMostSuggestions = 3;
 constexpr std::size_t kShortestPart = 3;  ///< a shorter part of a name says too little
+
+bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+std::string one_line(std::string text) {
+  if (text.size() > kShownAtBegin + kShownAtEnd) {  // characters of UTF-8 stay whole
+    std::size_t begin = kShownAtBegin;
+    std::size_t end = text.size() - kShownAtEnd;
+    while (begin > 0 && continues_character(text[begin])) --begin;
+    while (end < text.size() && continues_character(text[end])) ++end;
+    text = text.substr(0, begin) + " ... " + text.substr(end);
+  }
+  for (char& c : text) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = ' ';
+  }
+  return text;
+}
 
 std::string lowered(std::string_view text) {
   std::string result(text);
@@ -47,6 +67,8 @@ std::string quoted_list(std::span<const std::string> names, std::string_view las
 }
 
 }  // namespace
+
+Error::Error(std::string text) : std::runtime_error(one_line(std::move(text))) {}
 
 std::string nearest_names(std::string_view name, std::span<const std::string> known) {
   if (known.empty()) return "none is known";

@@ -10,10 +10,11 @@
 namespace lathe {
 
 /// A file, a device or a user's input is not as needed. The text is one line: the file or option,
-/// what was expected, what came, and the next step where there is one.
+/// what was expected, what came, and the next step where there is one. What came may be anything:
+/// control characters become spaces, and of a text of more than 1,800 bytes the middle is left out.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(std::string text);
 };
 
 /// The at most three names closest to `name`, as text for an error: `did you mean "a" or "b"?`.

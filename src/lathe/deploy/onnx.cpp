@@ -20,11 +20,6 @@ constexpr int kMinOpset = 11;
 constexpr int kMinQuantizedOpset = 13;
 constexpr int kMaxOpset = 17;
 
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
 std::string text(const std::vector<std::int64_t>& shape) {
   std::string result;
   for (std::int64_t extent : shape) {
@@ -50,7 +45,7 @@ void check_shapes(OnnxModel& model, const std::string& where) {
     onnx::shape_inference::InferShapes(model.proto, onnx::OpSchemaRegistry::Instance(),
                                        onnx::ShapeInferenceOptions(true, 1, true));
   } catch (const std::exception& error) {
-    throw Error(where + "ONNX shape inference rejects the model: " + one_line(error.what()));
+    throw Error(where + "ONNX shape inference rejects the model: " + error.what());
   }
   onnx::GraphProto& graph = *model.proto.mutable_graph();
   std::map<std::string, std::vector<std::int64_t>> inferred;
@@ -80,7 +75,7 @@ std::string checked_bytes(OnnxModel& model, const std::string& where) {
   try {
     onnx::checker::check_model(model.proto);
   } catch (const std::exception& error) {
-    throw Error(where + "ONNX's checker rejects the model: " + one_line(error.what()));
+    throw Error(where + "ONNX's checker rejects the model: " + error.what());
   }
   std::string bytes;
   if (model.proto.ByteSizeLong() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||

@@ -326,11 +326,31 @@ std::string fingerprinted_name(const SpaceSpec& spec) {
 
 bool is_space_file(const std::string& name) { return name.ends_with(".json"); }
 
+namespace {
+
+/// The task that `overrides` ask for is one that a file could have. @throws std::invalid_argument
+void check_task(const std::string& space, const TaskOverrides& overrides) {
+  const auto check = [&](const char* name, const std::optional<int>& value,
+                         const NumberDomain& domain) {
+    if (value && (*value < domain.low || *value > domain.high)) {
+      throw std::invalid_argument(
+          space + ": " + name + " must be in [" + json_number(domain.low).dump() + ", " +
+          json_number(domain.high).dump() + "], got " + std::to_string(*value));
+    }
+  };
+  check("in_channels", overrides.in_channels, kInChannels);
+  check("num_classes", overrides.num_classes, kNumClasses);
+  check("input_size", overrides.input_size, kInputSize);
+}
+
+}  // namespace
+
 std::unique_ptr<Space> open_space(const std::string& name_or_file, const TaskOverrides& overrides) {
   if (name_or_file.find('@') != std::string::npos && !is_space_file(name_or_file)) {
     throw Error("space \"" + name_or_file + "\" is defined in a file: give that file with --space");
   }
   try {
+    check_task(name_or_file, overrides);
     if (!is_space_file(name_or_file)) {
       return make_space(name_or_file, overrides);
     }

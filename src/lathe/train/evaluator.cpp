@@ -104,7 +104,7 @@ std::vector<nn::Binding> Evaluator::calibrated(const nn::SharedWeights& weights,
     const auto batches = data::Batches::over(
         data::fixed_subset(set.size(), options_.calibration_images, options_.seed),
         batch_size(set));
-    each_batch(set, batches, augmentation, [&](const Batch& batch) {
+    each_batch(set, batches, augmentation, [&, &members = members](const Batch& batch) {
       const Batch there = on_device(batch, weights.device(),
                                     fastest_layout(weights.device(), nn::Precision::kFloat32));
       for (const std::size_t i : members) {
@@ -149,7 +149,7 @@ std::vector<Score> Evaluator::scores(std::span<const BoundNet> nets, const data:
             : data::Batches::over(data::stratified_sample(data::labels(set), set.num_classes(),
                                                           count, options_.seed),
                                   batch_size(images));
-    each_batch(images, batches, std::nullopt, [&](const Batch& batch) {
+    each_batch(images, batches, std::nullopt, [&, &members = members](const Batch& batch) {
       Batch there = batch;
       for (const std::size_t i : members) {
         const c10::Device device = sums[i].right.device();

@@ -6,11 +6,16 @@
 #include "lathe/core/json_fields.h"
 
 namespace lathe::train {
+namespace {
+
+constexpr std::int64_t kMostSteps = 1'000'000'000;  // products of two fit
+
+}  // namespace
 
 Stretch::Stretch(std::int64_t planned_steps)
     : planned_steps_(planned_steps), total_steps_(planned_steps) {
-  if (planned_steps < 1) {
-    throw std::invalid_argument("[train::Stretch] planned_steps must be > 0, got " +
+  if (planned_steps < 1 || planned_steps > kMostSteps) {
+    throw std::invalid_argument("[train::Stretch] planned_steps must be in [1, 10^9], got " +
                                 std::to_string(planned_steps));
   }
 }
@@ -27,11 +32,11 @@ std::int64_t Stretch::planned(std::int64_t step) const {
 
 void Stretch::revise(std::int64_t step, std::int64_t steps_left) {
   const std::int64_t after = revisions_.empty() ? -1 : revisions_.back().step;
-  if (steps_left < 1 || step <= after || step >= total_steps_) {
+  if (steps_left < 1 || steps_left > kMostSteps || step <= after || step >= total_steps_) {
     throw std::invalid_argument("[train::Stretch::revise] step " + std::to_string(step) +
                                 " must be above " + std::to_string(after) + " and below " +
-                                std::to_string(total_steps_) + ", and steps_left > 0, got " +
-                                std::to_string(steps_left));
+                                std::to_string(total_steps_) +
+                                ", and steps_left in [1, 10^9], got " + std::to_string(steps_left));
   }
   revisions_.push_back({step, planned(step), steps_left});
   total_steps_ = step + steps_left;

@@ -13,7 +13,7 @@ namespace lathe::train {
 /// all of them are run through, each in proportion.
 class Stretch {
  public:
-  /// @throws std::invalid_argument if planned_steps is not positive.
+  /// @throws std::invalid_argument if planned_steps isn't in [1, 10^9].
   explicit Stretch(std::int64_t planned_steps);
 
   std::int64_t planned_steps() const { return planned_steps_; }
@@ -23,8 +23,8 @@ class Stretch {
   std::int64_t planned(std::int64_t step) const;
 
   /// From `step` on, what is left of the plan takes `steps_left` steps.
-  /// @throws std::invalid_argument if steps_left < 1, or the step is not after the last revision's
-  /// and before total_steps().
+  /// @throws std::invalid_argument if steps_left isn't in [1, 10^9], or the step is not after the
+  /// last revision's and before total_steps().
   void revise(std::int64_t step, std::int64_t steps_left);
 
   /// The revisions; null if there is none.

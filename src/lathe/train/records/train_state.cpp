@@ -16,6 +16,17 @@ constexpr const char* kOptimizer = "optimizer";
 constexpr const char* kTeacher = "teacher";
 constexpr const char* kAverageValues = "values";
 
+/// A member that counts some of the steps that are done.
+std::int64_t count_of(const Checkpoint& checkpoint, const char* member, const std::string& where) {
+  const auto count = json_member<std::int64_t>(checkpoint.state, member, where);
+  if (count < 0 || count > checkpoint.steps_done) {
+    throw Error(where + ": \"" + member + "\": expected at most the " +
+                std::to_string(checkpoint.steps_done) + " steps that are done, got " +
+                std::to_string(count));
+  }
+  return count;
+}
+
 }  // namespace
 
 TrainState::TrainState(nn::SharedWeights& trained, const space::Space& nets, Strategy& plans,
@@ -108,10 +119,14 @@ std::int64_t TrainState::restore(const std::filesystem::path& path,
   check_settings(checkpoint, settings, path);
   const std::string where = path.string() + ": state";
   const auto strategy_state = checkpoint.state.find("strategy");
-  const auto updates = json_member<std::int64_t>(checkpoint.state, "updates", where);
-  Tally epoch{.loss = json_member<double>(checkpoint.state, "epoch_loss", where),
-              .steps = json_member<std::int64_t>(checkpoint.state, "epoch_steps", where)};
+  const std::int64_t updates = count_of(checkpoint, "updates", where);
+  const Tally epoch{.loss = json_member<double>(checkpoint.state, "epoch_loss", where),
+                    .steps = count_of(checkpoint, "epoch_steps", where)};
   strategy.restore(strategy_state == checkpoint.state.end() ? nlohmann::json() : *strategy_state);
+  if (checkpoint.steps_done > strategy.total_steps()) {
+    throw Error(path.string() + ": says that " + std::to_string(checkpoint.steps_done) +
+                " steps are done, of " + std::to_string(strategy.total_steps()));
+  }
   restore_tensors(checkpoint, path.string());
   optimizer->set_updates(updates);
   in_epoch = epoch;

@@ -66,7 +66,7 @@ struct TrainState {
             std::int64_t steps_done) const;
   /// Becomes what save() wrote. Returns the steps that were done; 0 where there is no file.
   /// @throws Error as load_checkpoint() and check_settings(), or if a part is missing or of another
-  /// size; the tensors are then as they were.
+  /// size, or more steps are counted than there are; the tensors are then as they were.
   std::int64_t restore(const std::filesystem::path& path, const nlohmann::json& settings);
 
   /// Rank 0's weights and companions become everyone's.

@@ -1,0 +1,71 @@
+// As lathe_fuzz_seeds, for the loaders above LibTorch. usage: lathe_fuzz_seeds_torch FOLDER
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "fuzz/small_net.h"
+#include "fuzz/small_training.h"
+#include "lathe/core/file.h"
+#include "lathe/core/tensor_map.h"
+
+namespace lathe::testing {
+namespace {
+
+using std::filesystem::path;
+
+/// The bytes that a target begins with choose among what it can do with the rest.
+void write_chosen(const path& file, std::initializer_list<std::size_t> choices,
+                  const std::string& rest) {
+  std::string text;
+  for (const std::size_t choice : choices) {
+    text += static_cast<char>(choice);
+  }
+  write_file_atomic(file, text + rest);
+}
+
+/// As with_metadata() reads them, those called `without` left as they are.
+std::string lines_of(const path& file, const std::string& without = {}) {
+  std::string lines;
+  for (const auto& [key, value] : load_safetensors(file).metadata) {
+    if (key != without) {
+      lines += key + "=" + value + "\n";
+    }
+  }
+  return lines;
+}
+
+void write_checkpoints(const path& folder) {
+  const TemporaryFolder scratch;
+  const path file = scratch / "checkpoint";
+  for (std::size_t method = 0; method < kSmallTrainings.size(); ++method) {
+    SmallTraining training(kSmallTrainings[method]);
+    training.pretend();
+    training.state().save(file, training.settings(), SmallTraining::kDone);
+    const std::string name = kSmallTrainings[method];
+    write_chosen(folder / name, {method, 0}, read_file(file));
+    write_chosen(folder / (name + "_metadata"), {method, 1}, lines_of(file, "settings"));
+  }
+}
+
+void write_nets(const path& folder) {
+  const TemporaryFolder scratch;
+  const SmallNet net;
+  const std::string bytes = net.bytes();
+  write_file_atomic(scratch / "net", bytes);
+  write_chosen(folder / "net", {0}, bytes);
+  write_chosen(folder / "metadata", {1}, lines_of(scratch / "net"));
+}
+
+}  // namespace
+}  // namespace lathe::testing
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: lathe_fuzz_seeds_torch FOLDER\n");
+    return 2;
+  }
+  const std::filesystem::path folder = argv[1];
+  lathe::testing::write_checkpoints(folder / "checkpoint");
+  lathe::testing::write_nets(folder / "net_file");
+  return 0;
+}

@@ -2,7 +2,6 @@
 // them, which get past the first check of their loader. usage: lathe_fuzz_seeds FOLDER
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <opencv2/imgcodecs.hpp>
@@ -12,6 +11,7 @@
 #include "core/temporary_folder.h"
 #include "fuzz/family_spaces.h"
 #include "fuzz/run_report_files.h"
+#include "fuzz/seed_files.h"
 #include "latency/latency_fixtures.h"
 #include "lathe/accuracy/perceptron_predictor.h"
 #include "lathe/accuracy/sample.h"
@@ -32,11 +32,6 @@ namespace {
 
 using std::filesystem::path;
 
-/// A file of the corpus that begins with the byte `choice`, as the target has it, then `text`.
-void write_chosen(const path& file, std::size_t choice, const std::string& text) {
-  write_file_atomic(file, static_cast<char>(choice) + text);
-}
-
 void write_archs(const path& folder) {
   Rng rng(1);
   const auto& spaces = family_spaces();
@@ -44,7 +39,7 @@ void write_archs(const path& folder) {
     for (const space::Arch& arch : {spaces[i]->smallest(), spaces[i]->sample(rng)}) {
       write_chosen(folder / "arch_json" /
                        (spaces[i]->name() + std::to_string(arch == spaces[i]->smallest())),
-                   i, spaces[i]->to_json(arch).dump());
+                   {i}, spaces[i]->to_json(arch).dump());
     }
   }
   write_file_atomic(
@@ -193,7 +188,7 @@ void write_run(const path& folder) {
   RunInFolder made(run.path());
   for (std::size_t i = 0; i < kHostileRunFiles.size(); ++i) {
     if (const path file = run.path() / kHostileRunFiles[i]; std::filesystem::exists(file)) {
-      write_chosen(folder / "run_report" / std::to_string(i), i, read_file(file));
+      write_chosen(folder / "run_report" / std::to_string(i), {i}, read_file(file));
     }
   }
 }
@@ -202,14 +197,12 @@ void write_run(const path& folder) {
 }  // namespace lathe::testing
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: lathe_fuzz_seeds FOLDER\n");
-    return 2;
-  }
-  lathe::testing::write_archs(argv[1]);
-  lathe::testing::write_measurements(argv[1]);
-  lathe::testing::write_models(argv[1]);
-  lathe::testing::write_images(argv[1]);
-  lathe::testing::write_run(argv[1]);
-  return 0;
+  using namespace lathe::testing;
+  return write_seeds(argc, argv, [](const std::filesystem::path& folder) {
+    write_archs(folder);
+    write_measurements(folder);
+    write_models(folder);
+    write_images(folder);
+    write_run(folder);
+  });
 }

@@ -1,8 +1,8 @@
 // As lathe_fuzz_seeds, for the loaders above LibTorch. usage: lathe_fuzz_seeds_torch FOLDER
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include "fuzz/seed_files.h"
 #include "fuzz/small_net.h"
 #include "fuzz/small_training.h"
 #include "lathe/core/file.h"
@@ -12,16 +12,6 @@ namespace lathe::testing {
 namespace {
 
 using std::filesystem::path;
-
-/// The bytes that a target begins with choose among what it can do with the rest.
-void write_chosen(const path& file, std::initializer_list<std::size_t> choices,
-                  const std::string& rest) {
-  std::string text;
-  for (const std::size_t choice : choices) {
-    text += static_cast<char>(choice);
-  }
-  write_file_atomic(file, text + rest);
-}
 
 /// As with_metadata() reads them, those called `without` left as they are.
 std::string lines_of(const path& file, const std::string& without = {}) {
@@ -60,12 +50,9 @@ void write_nets(const path& folder) {
 }  // namespace lathe::testing
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: lathe_fuzz_seeds_torch FOLDER\n");
-    return 2;
-  }
-  const std::filesystem::path folder = argv[1];
-  lathe::testing::write_checkpoints(folder / "checkpoint");
-  lathe::testing::write_nets(folder / "net_file");
-  return 0;
+  using namespace lathe::testing;
+  return write_seeds(argc, argv, [](const std::filesystem::path& folder) {
+    write_checkpoints(folder / "checkpoint");
+    write_nets(folder / "net_file");
+  });
 }

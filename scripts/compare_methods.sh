@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The DepS paper's comparison on Fashion-MNIST: DepS, OFA, BigNAS and OFA on CompOFA's space, with the
 # paper's ratios of epochs (270, 605, 400, 330), and DepS's ablations; then the accuracy in six
-# buckets of MACs. Started again, it goes on where it stopped.
+# buckets of MACs and in six of latency, which is measured first and last, with nothing beside it.
+# Started again, it goes on where it stopped.
 # usage: scripts/compare_methods.sh OUT_FOLDER [DIVISOR] [SEEDS] [ABLATION_SEEDS]
 # DIVISOR: the paper's epochs are divided by it; 45 makes six epochs of DepS. SEEDS: "1 2 3".
 set -euo pipefail
@@ -28,7 +29,17 @@ train() {
   fi
 }
 
+# latency_model SPACE FILE
+latency_model() {
+  [[ -e $2 ]] && return
+  "$lathe" latency generate --space "$1" --in-channels 1 --classes 10 --runner torch --samples 200 \
+    --seed 1 --out "$2.samples.jsonl" 2>>"$out/log"
+  "$lathe" latency fit --model ridge --samples "$2.samples.jsonl" --out "$2" >>"$out/log"
+}
+
 mkdir -p "$out"
+latency_model mbv3_28 "$out/latency.json"
+latency_model "$root/examples/spaces/compofa_28.json" "$out/latency_compofa.json"
 for seed in $seeds; do
   train deps "$seed" 270 --space mbv3_28 --method deps --warmup-share 0.5556 --ramp-share 0.0417
   train ofa "$seed" 605 --space mbv3_28 --method ofa
@@ -41,5 +52,7 @@ for seed in $ablation_seeds; do
   train no_epsilon "$seed" 270 --space mbv3_28 --method deps --warmup-share 0.5556 --epsilon-start 1
   train in_place "$seed" 270 --space mbv3_28 --method deps --in-place-distillation
 done
-"$bench" 6 "${runs[@]}" | tee "$out/table"
+"$bench" "${runs[@]}" | tee "$out/table"
+"$bench" --latency "$out"/latency*.json --figure "$out/figure.svg" -- "${runs[@]}" |
+  tee "$out/latency_table"
 cat "$out/seconds"

@@ -13,6 +13,7 @@
 #include "lathe/measure/random_net.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/specialize.h"
+#include "lathe/run/stages/forecast.h"
 #include "lathe/run/stages/plan_stage.h"
 #include "lathe/run/stages/train_stage.h"
 
@@ -48,6 +49,7 @@ class Stages {
   double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   void train();
   void plan(const std::vector<double>& feasible_ms);
+  void prepare_job();
   void foretell();
   std::vector<Answer> answers(const std::vector<double>& feasible_ms, RunResult& result);
   AccuracyOptions accuracy_options() const;
@@ -84,26 +86,30 @@ void Stages::plan(const std::vector<double>& feasible_ms) {
   }
 }
 
-/// How long training takes, by the pace of a few steps.
+/// How long training takes, by the pace of a few steps and the work of all.
 void Stages::foretell() {
   if (decided_.plan) {
     return;  // which has said it
   }
-  const double steps = job_.method.epochs *
-                       static_cast<double>(trained_.dataset.train.size() / job_.train.batch_size);
-  progress_(
-      {"train", 0, 0,
-       fmt::format("{:.4g} epochs take about {:.0f} s at the pace of the first steps",
-                   job_.method.epochs, steps / measure_steps_per_s(trained_, job_, folder_))});
+  prepare_job();
+  const double seconds = forecast_training(trained_, job_, folder_).seconds;
+  progress_({"train", 0, 0,
+             fmt::format("{:.4g} epochs take about {:.0f} s by the pace of the first steps",
+                         job_.method.epochs, seconds)});
 }
 
-void Stages::train() {
+/// What drawing nets needs of the device.
+void Stages::prepare_job() {
   latency_ = latency::model_of_part(*device_.latency, *trained_.space);
   if (!trained_.arch && (options_.sample_targets || decided_.plan)) {
     job_.method.draw = draw_near_targets(*trained_.space, *latency_, decided_.targets_ms);
   }
   job_.latency = latency_.get();
   job_.method.targets_ms = decided_.targets_ms;
+}
+
+void Stages::train() {
+  prepare_job();
   train_stage(trained_, job_, folder_, progress_);
   evaluator_.emplace(trained_.dataset,
                      train::EvaluatorOptions{.augment = job_.train.augment, .seed = job_.seed});

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# What each part of a run with a budget brings: the training that `lathe run --budget` plans, and the
+# same with one part otherwise, each for as long by the pace of its own first steps; test accuracies of
+# the answers to the same targets. Started again, it goes on where it stopped.
+# usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
+# MINUTES of each training (9, what ten leave for it). DATASET=cifar-10 is of another data set; of 28 or
+# 32 pixels. PARTS in the environment: some of "planned longer_alone together whole_space two_nets deps bignas".
+# Nothing should run beside it: what begins slowly trains for fewer epochs.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
+out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
+seconds=$(awk "BEGIN { print 60 * ${2:-9} }")
+seeds=${3:-1}
+read -r -a parts <<<"${PARTS:-planned longer_alone together whole_space two_nets deps bignas}"
+dataset=${DATASET:-fashion-mnist}
+
+# 0.73 of the steps are 65% of the time where a step after growth takes 1.45 times as long.
+grow=(--method grow --small-share 0.73 --nets-per-step 1)
+declare -A options=(
+  [planned]="${grow[*]} --sample targets"
+  [longer_alone]="--method grow --small-share 0.87 --nets-per-step 1 --sample targets"
+  [whole_space]="${grow[*]}"
+  [together]="--method grow --small-share 0 --nets-per-step 1 --sample targets"
+  [two_nets]="--method grow --small-share 0.73 --nets-per-step 2 --sample targets"
+  [deps]="--method deps --sample targets"
+  [bignas]="--method bignas --sample targets"
+)
+asked=(--dataset "$dataset" --space mbv3_28)
+
+mkdir -p "$out"
+if [[ ! -e $out/latency.json ]]; then
+  "$lathe" run "${asked[@]}" --dry-run --seed 1 --out "$out/device" 2>>"$out/log" >/dev/null
+  cp "$out/device/latency.json" "$out/latency.json"
+fi
+asked+=(--latency "$out/latency.json")
+
+# epochs PART SEED OPTIONS...: as many as fit into the time
+epochs() {
+  local file=$out/epochs-$1-$2
+  if [[ ! -e $file ]]; then
+    "$lathe" run "${asked[@]}" --seed "$2" --epochs 10 --dry-run --out "$out/tried-$1-$2" "${@:3}" \
+      2>&1 >/dev/null | sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' |
+      awk "{ printf \"%.2f\n\", 10 * $seconds / \$1 }" >"$file"
+  fi
+  cat "$file"
+}
+
+answers() { # FOLDER: what it prints in the table
+  grep -o '"test_accuracy": *[0-9.]*' "$1/result.json" | sed 's/.*: *//' |
+    awk '{ printf "%s%.2f", NR > 1 ? ", " : "", 100 * $1 }'
+}
+
+rows=()
+for seed in $seeds; do
+  for part in "${parts[@]}"; do
+    read -r -a how <<<"${options[$part]}"
+    of=$(epochs "$part" "$seed" "${how[@]}")
+    run=$out/$part-$seed
+    [[ -e $run/result.json ]] || "$lathe" run "${asked[@]}" --seed "$seed" --epochs "$of" "${how[@]}" \
+      --resume --out "$run" 2>>"$out/log" >/dev/null
+    rows+=("| $part-$seed | $of | $(answers "$run") |")
+  done
+  # Of the same training: answers by prediction alone, and answers trained on from the best of them.
+  if [[ -e $out/planned-$seed/result.json ]]; then
+    for way in "--candidates 1" "--fine-tune 0.6"; do
+      read -r -a how <<<"$way"
+      again=$out/planned-$seed${way// /_}
+      [[ -e $again/result.json ]] || "$lathe" specialize --from "$out/planned-$seed" \
+        --latency "$out/latency.json" "${how[@]}" --resume --out "$again" 2>>"$out/log" >/dev/null
+      rows+=("| planned-$seed $way | | $(answers "$again") |")
+    done
+  fi
+done
+{
+  printf '| training | epochs | test top-1 of the answers, fastest target first, %% |\n|---|---|---|\n'
+  printf '%s\n' "${rows[@]}"
+} | tee "$out/table"

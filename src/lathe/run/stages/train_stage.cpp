@@ -17,6 +17,7 @@
 #include "lathe/train/records/train_state.h"
 #include "lathe/train/schedule.h"
 #include "lathe/train/step/step.h"
+#include "lathe/train/strategies/first_steps.h"
 
 namespace lathe::run {
 namespace {
@@ -99,8 +100,12 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
   trial.validation_images = 0;
   trial.step_s = {};
   const std::int64_t per_epoch = trained.dataset.train.size() / options.batch_size;
-  const auto strategy = train::make_strategy(*trained.space, job.method, kWarm + kTimed, per_epoch,
-                                             trained.arch, job.seed);
+  const std::int64_t steps = std::max(
+      kWarm + kTimed,
+      train::steps_of(job.method.epochs, options.batch_size, trained.dataset.train.size()));
+  train::FirstSteps strategy(
+      train::make_strategy(*trained.space, job.method, steps, per_epoch, trained.arch, job.seed),
+      kWarm + kTimed);
   using Clock = std::chrono::steady_clock;
   Clock::time_point warm{};
   const auto note = [&](const Progress& progress) {
@@ -113,7 +118,7 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
     std::filesystem::remove_all(trial.folder);  // of a trial that was killed
     std::filesystem::create_directories(trial.folder);
   }
-  train::train(*weights, trained_space(trained), *strategy, trained.dataset, trial, note);
+  train::train(*weights, trained_space(trained), strategy, trained.dataset, trial, note);
   const std::chrono::duration<double> seconds = Clock::now() - warm;
   if (writes) {
     std::filesystem::remove_all(trial.folder);

@@ -34,7 +34,7 @@ latency_model() {
   [[ -e $2 ]] && return
   "$lathe" latency generate --space "$1" --in-channels 1 --classes 10 --runner torch --samples 200 \
     --seed 1 --out "$2.samples.jsonl" 2>>"$out/log"
-  "$lathe" latency fit --model ridge --samples "$2.samples.jsonl" --out "$2" >>"$out/log"
+  "$lathe" latency fit --model ridge --space "$1" --samples "$2.samples.jsonl" --out "$2" >>"$out/log"
 }
 
 mkdir -p "$out"

@@ -3,15 +3,15 @@
 # same with one part otherwise, each for as long by the pace of its own first steps; test accuracies of
 # the answers to the same targets. Started again, it goes on where it stopped.
 # usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
-# MINUTES of each training (9, what ten leave for it). DATASET=cifar-10 is of another data set; of 28 or
-# 32 pixels. PARTS in the environment: some of "planned longer_alone together whole_space two_nets deps bignas".
+# MINUTES of each training (9, what ten leave for it). In the environment: DATASET (fashion-mnist, or
+# another of 28 or 32 pixels), PARTS ("planned longer_alone together whole_space two_nets deps bignas").
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
 out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
-seconds=$(awk "BEGIN { print 60 * ${2:-9} }")
+minutes=${2:-9}
 seeds=${3:-1}
 read -r -a parts <<<"${PARTS:-planned longer_alone together whole_space two_nets deps bignas}"
 dataset=${DATASET:-fashion-mnist}
@@ -29,6 +29,17 @@ declare -A options=(
 )
 asked=(--dataset "$dataset" --space mbv3_28)
 
+[[ $minutes =~ ^[0-9]*[.]?[0-9]+$ ]] || {
+  echo "each_part: MINUTES: expected a number, got $minutes" >&2
+  exit 2
+}
+for part in "${parts[@]}"; do
+  [[ -n ${options[$part]:-} ]] || {
+    echo "each_part: PARTS: $part is none of ${!options[*]}" >&2
+    exit 2
+  }
+done
+[[ -x $lathe ]] || "$root/scripts/build.sh" lathe_cli
 mkdir -p "$out"
 if [[ ! -e $out/latency.json ]]; then
   "$lathe" run "${asked[@]}" --dry-run --seed 1 --out "$out/device" 2>>"$out/log" >/dev/null
@@ -38,12 +49,16 @@ asked+=(--latency "$out/latency.json" --accuracy-samples 34)
 
 # epochs PART SEED OPTIONS...: as many as fit into the time, by the fastest of three tries
 epochs() {
-  local file=$out/epochs-$1-$2
+  local file=$out/epochs-$1-$2 tries=()
   if [[ ! -e $file ]]; then
     for _ in 1 2 3; do
       "$lathe" run "${asked[@]}" --seed "$2" --epochs 10 --dry-run --resume --out "$out/tried-$1-$2" \
-        "${@:3}" 2>&1 >/dev/null | sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p'
-    done | sort -n | head -n 1 | awk "{ printf \"%.2f\n\", 10 * $seconds / \$1 }" >"$file"
+        "${@:3}" >/dev/null 2>"$out/tried.log" || { tail -n 1 "$out/tried.log" >&2; exit 1; }
+      tries+=("$(sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' "$out/tried.log")")
+    done
+    printf '%s\n' "${tries[@]}" | sort -n | head -n 1 |
+      awk "{ printf \"%.2f\n\", 10 * 60 * $minutes / \$1 }" >"$file.part"
+    mv "$file.part" "$file"
   fi
   cat "$file"
 }
@@ -73,7 +88,8 @@ for seed in $seeds; do
       read -r -a how <<<"$way"
       again=$out/planned-$seed${way// /_}
       [[ -e $again/result.json ]] || "$lathe" specialize --from "$out/planned-$seed" \
-        --latency "$out/latency.json" --accuracy-samples 34 "${how[@]}" --resume --out "$again" 2>>"$out/log" >/dev/null
+        --latency "$out/latency.json" --accuracy-samples 34 "${how[@]}" --resume --out "$again" \
+        2>>"$out/log" >/dev/null
       rows+=("| planned-$seed $way | | $(seconds_of "$again") | $(answers "$again") |")
     done
   fi

@@ -102,14 +102,18 @@ std::vector<double> columns(const JudgedRun& run) {
   return values;
 }
 
-/// Of a sample; 0 for one value.
-double deviation(const std::vector<double>& values) {
+/// The mean, with the sample's standard deviation if there is more than one value.
+std::string mean_text(const std::vector<double>& values) {
   const double middle = mean(values);
+  if (values.size() < 2) {
+    return fmt::format("{:.2f}", middle);
+  }
   double sum = 0;
   for (const double value : values) {
     sum += (value - middle) * (value - middle);
   }
-  return values.size() < 2 ? 0 : std::sqrt(sum / static_cast<double>(values.size() - 1));
+  const double deviation = std::sqrt(sum / static_cast<double>(values.size() - 1));
+  return fmt::format("{:.2f} ± {:.2f}", middle, deviation);
 }
 
 std::string net_text(const JudgedNet& net) {
@@ -191,7 +195,7 @@ void print_table(const std::vector<JudgedRun>& runs) {
     }
     fmt::print("| {} | {} |", method, of_method.size());
     for (const auto& [column, values] : by_column) {
-      fmt::print(" {:.2f} ± {:.2f} |", mean(values), deviation(values));
+      fmt::print(" {} |", mean_text(values));
     }
     fmt::print("\n");
   }

@@ -54,6 +54,16 @@ TEST(EvenSampleTest, ALatencyModelIsACost) {
                 space, [&](const space::Arch& arch) { return latency.predict_ms(arch); }, 8, same));
 }
 
+TEST(EvenSampleTest, FindsAllWhereThatIsAskedFor) {
+  const TinySpace space(1);  // 40 nets
+  const auto macs = [&](const space::Arch& arch) { return macs_of(space, arch); };
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    Rng rng(seed);
+    const auto archs = sample_evenly(space, macs, 40, rng);
+    EXPECT_EQ(std::set<space::Arch>(archs.begin(), archs.end()).size(), 40U);
+  }
+}
+
 TEST(EvenSampleTest, RefusesMoreThanThereAre) {
   const TinySpace space(1);  // 40 nets
   const auto macs = [&](const space::Arch& arch) { return macs_of(space, arch); };

@@ -75,7 +75,7 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
                   "rate at the end at which paths of a cell net are dropped, from 0 (plain)")
       ->check(between(0.0, 0.99))
       ->capture_default_str();
-  command.add_option("--nets-per-step", o.nets_per_step, "after that (grow)")
+  command.add_option("--nets-per-step", o.nets_per_step, "after that: the largest, and smaller ones (grow)")
       ->check(between(1, 64))
       ->capture_default_str();
 }

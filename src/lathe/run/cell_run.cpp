@@ -128,9 +128,9 @@ std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) c
       archs.push_back(winner.candidate.arch);
     }
   }
-  const std::vector<FineTuneOptions> ways = ways_alone(options_, trained_, options_.training);
+  const std::vector<TrainedAlone> ways = ways_alone(options_, trained_, options_.training);
   std::vector<graph::Net> nets = fine_tune(trained_, options_.training, *evaluator_, archs,
-                                           archs.front(), ways.front(), folder_, progress_);
+                                           archs.front(), ways.front().how, folder_, progress_);
   std::map<space::Arch, Made> made;
   for (std::size_t i = 0; i < archs.size(); ++i) {
     made.emplace(archs[i], made_of(shop(), std::move(nets[i]), "alone, from scratch"));

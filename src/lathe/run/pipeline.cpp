@@ -22,6 +22,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Of the learning rate's peak, where answers are trained on alone: that they leave what they were
+// as a part of the largest net. A fifth of the peak is as good (docs/worth_its_time.md).
+constexpr double kAloneShare = 0.5;
+
 void check(const RunOptions& o) {
   if (!train::trains_supernet(o.training.method.name)) {
     throw std::invalid_argument("[run::run] method " + o.training.method.name +
@@ -53,7 +57,7 @@ class Stages {
   void foretell();
   std::vector<Answer> answers(const std::vector<double>& feasible_ms, RunResult& result);
   AccuracyOptions accuracy_options() const;
-  std::vector<FineTuneOptions> ways_alone() const;
+  std::vector<TrainedAlone> ways_alone() const;
   Workshop shop() const {
     return {trained_, job_, *evaluator_, *device_.runner, noise_, options_, folder_, progress_};
   }
@@ -101,7 +105,7 @@ void Stages::foretell() {
 /// What drawing nets needs of the device.
 void Stages::prepare_job() {
   latency_ = latency::model_of_part(*device_.latency, *trained_.space);
-  if (!trained_.arch && (options_.sample_targets || decided_.plan)) {
+  if (!trained_.arch && options_.sample_targets && !decided_.plan) {
     job_.method.draw = draw_near_targets(*trained_.space, *latency_, decided_.targets_ms);
   }
   job_.latency = latency_.get();
@@ -115,17 +119,23 @@ void Stages::train() {
                      train::EvaluatorOptions{.augment = job_.train.augment, .seed = job_.seed});
 }
 
-std::vector<FineTuneOptions> Stages::ways_alone() const {
+std::vector<TrainedAlone> Stages::ways_alone() const {
   if (!decided_.plan) {
     return run::ways_alone(options_, trained_, job_);
   }
-  if (decided_.plan->fine_tune_steps == 0) {
+  const Plan& plan = *decided_.plan;
+  if (plan.fine_tune_nets == 0) {
     return {};
   }
   // One net a core: each of its steps takes as much longer as there are cores.
   const int threads = threads_of(job_.threads);
-  const double step_s = threads * 0.5 * (decided_.plan->small_step_s + decided_.plan->joint_step_s);
-  return {{.steps = decided_.plan->fine_tune_steps, .step_s = step_s, .threads = threads}};
+  return {{.how = {.steps = plan.fine_tune_steps,
+                   .learning_rate = kAloneShare * job_.method.learning_rate,
+                   .teacher_share = 0,
+                   .step_s = threads * 0.5 * (plan.small_step_s + plan.grown_step_s),
+                   .threads = threads},
+           .at_most = plan.fine_tune_nets,
+           .largest = false}};
 }
 
 AccuracyOptions Stages::accuracy_options() const {

@@ -208,7 +208,7 @@ RunResult begun_result(const Trained& trained, const Device& device,
 std::vector<Answer> searched_answers(const Workshop& shop, const latency::LatencyModel& latency,
                                      const Predictor& predictor,
                                      const std::vector<double>& feasible_ms,
-                                     const std::vector<FineTuneOptions>& alone, RunResult& result) {
+                                     const std::vector<TrainedAlone>& alone, RunResult& result) {
   search::SearchOptions options = shop.options.search;
   if (latency.slot_costs() != nullptr && predictor.model->error_costs() != nullptr) {
     options.strategy = search::Strategy::kPareto;
@@ -237,14 +237,14 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
   return find_answers(shop, found, {.predictor_rmse = predictor.rmse, .alone = alone});
 }
 
-std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const Trained& trained,
+std::vector<TrainedAlone> ways_alone(const SpecializeOptions& options, const Trained& trained,
                                         const TrainJob& job) {
-  std::vector<FineTuneOptions> ways;
+  std::vector<TrainedAlone> ways;
   if (options.fine_tune_epochs > 0) {
-    ways.push_back(way(options.fine_tune_epochs, false, trained, job));
+    ways.push_back({.how = way(options.fine_tune_epochs, false, trained, job)});
   }
   if (options.from_scratch_epochs > 0) {
-    ways.push_back(way(options.from_scratch_epochs, true, trained, job));
+    ways.push_back({.how = way(options.from_scratch_epochs, true, trained, job)});
   }
   return ways;
 }

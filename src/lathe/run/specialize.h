@@ -44,10 +44,10 @@ std::vector<double> medians_of(const std::vector<double>& targets_ms, const Devi
 std::vector<Answer> searched_answers(const Workshop& shop, const latency::LatencyModel& latency,
                                      const Predictor& predictor,
                                      const std::vector<double>& feasible_ms,
-                                     const std::vector<FineTuneOptions>& alone, RunResult& result);
+                                     const std::vector<TrainedAlone>& alone, RunResult& result);
 
 /// How answers are trained alone by options without a budget; none, one or two ways.
-std::vector<FineTuneOptions> ways_alone(const SpecializeOptions& options, const Trained& trained,
+std::vector<TrainedAlone> ways_alone(const SpecializeOptions& options, const Trained& trained,
                                         const TrainJob& job);
 
 /// Stage: measures, tests and writes every answer, and the result.

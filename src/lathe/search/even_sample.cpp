@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <unordered_set>
 
@@ -28,6 +29,45 @@ space::Arch step(const space::Space& space, space::Arch arch, bool up, Rng& rng)
     choice = static_cast<std::uint8_t>(up ? choice + 1 : choice - 1);
   }
   return space.canonical(std::move(arch));
+}
+
+/// Every net of a space of few, which random walks need not come across; none of a larger one.
+std::set<space::Arch> all_of_few(const space::Space& space) {
+  constexpr double kFew = 1e5;
+  double most = 1;
+  for (const space::Decision& decision : space.decisions()) {
+    most *= decision.num_choices();
+  }
+  std::set<space::Arch> nets;
+  space::Arch arch;
+  arch.choices.assign(space.decisions().size(), 0);
+  for (std::size_t i = 0; most <= kFew && i < arch.choices.size();) {
+    nets.insert(space.canonical(arch));
+    for (i = 0; i < arch.choices.size(); ++i) {  // counts up, the first decision fastest
+      if (arch.choices[i] + 1 < space.decisions()[i].num_choices()) {
+        ++arch.choices[i];
+        break;
+      }
+      arch.choices[i] = 0;
+    }
+  }
+  return nets;
+}
+
+/// The one of those that is nearest to `target` and not taken; none if there is no such one.
+space::Arch nearest_of_few(const space::Space& space,
+                           const std::function<double(const space::Arch&)>& cost, double target,
+                           const std::unordered_set<space::Arch>& taken) {
+  space::Arch best;
+  double best_distance = std::numeric_limits<double>::infinity();
+  for (const space::Arch& arch : all_of_few(space)) {
+    const double distance = std::abs(cost(arch) - target);
+    if (distance < best_distance && !taken.contains(arch)) {
+      best = arch;
+      best_distance = distance;
+    }
+  }
+  return best;
 }
 
 }  // namespace
@@ -66,6 +106,9 @@ std::vector<space::Arch> sample_evenly(const space::Space& space,
         }
         arch = step(space, std::move(arch), here < target, rng);
       }
+    }
+    if (best.choices.empty()) {
+      best = nearest_of_few(space, cost, target, taken);
     }
     if (best.choices.empty()) {
       throw Error("space " + space.name() + " has fewer than " + std::to_string(count) +

@@ -129,7 +129,7 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   const auto all = archs(2, 7);
   const search::SearchResult search{.targets = {target(1.0, {all[0]}), target(2.0, {all[1]})}};
   const AnswerOptions tuned{.predictor_rmse = 0.01,
-                            .alone = {{.steps = 60, .learning_rate = 0.1, .threads = 2}}};
+                            .alone = {{.how = {.steps = 60, .learning_rate = 0.1, .threads = 2}}}};
   const auto plain = find_answers(shop(), search, {.predictor_rmse = 0.01});
   const auto found = find_answers(shop(), search, tuned);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -138,7 +138,7 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   }
   // Again, from the checkpoints and one after the other: the same nets.
   AnswerOptions alone = tuned;
-  alone.alone[0].threads = 1;
+  alone.alone[0].how.threads = 1;
   const auto again = find_answers(shop(), search, alone);
   std::filesystem::remove_all(folder_.root() / "fine_tune");
   const auto anew = find_answers(shop(), search, alone);
@@ -148,11 +148,36 @@ TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {
   }
 }
 
+TEST_F(AnswersTest, TrainsSomeOfTheWinnersOn) {
+  std::vector<space::Arch> all = archs(3, 7);
+  all.push_back(trained_.space->largest());
+  search::SearchResult search;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    search.targets.push_back(target(1.0 + static_cast<double>(i), {all[i]}));
+  }
+  const auto trained = [&](int at_most, bool largest) {
+    std::filesystem::remove_all(folder_.root() / "fine_tune");
+    const FineTuneOptions how{.steps = 60, .learning_rate = 0.1};
+    const auto found = find_answers(
+        shop(), search,
+        {.predictor_rmse = 0.01, .alone = {{.how = how, .at_most = at_most, .largest = largest}}});
+    EXPECT_EQ(found[0].trained, "with the others, then alone")
+        << "the fastest is always among them";
+    const std::filesystem::directory_iterator nets(folder_.root() / "fine_tune");
+    return std::distance(begin(nets), end(nets));
+  };
+  EXPECT_EQ(trained(0, true), 4);
+  EXPECT_EQ(trained(0, false), 3);
+  EXPECT_EQ(trained(2, true), 2);
+  EXPECT_EQ(trained(9, false), 3);
+}
+
 TEST_F(AnswersTest, TrainsTheWinnersFromScratchWhereThatIsBetter) {
   const search::SearchResult search{.targets = {target(1.0, archs(1, 7))}};
   const FineTuneOptions scratch{
       .steps = 80, .from_scratch = true, .learning_rate = 0.1, .warmup_steps = 8};
-  const auto found = find_answers(shop(), search, {.predictor_rmse = 0.01, .alone = {scratch}});
+  const auto found =
+      find_answers(shop(), search, {.predictor_rmse = 0.01, .alone = {{.how = scratch}}});
   EXPECT_EQ(found[0].trained, "alone, from scratch");
   EXPECT_TRUE(std::filesystem::exists(folder_.root() / "from_scratch"));
   // Without a step it is nothing like what it was taken from.

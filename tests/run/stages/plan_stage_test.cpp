@@ -82,11 +82,11 @@ TEST_F(PlannedBounds, DoWithoutRoomNextToTheFastestNet) {
 
 class DecidedJob : public ::testing::Test {
  protected:
-  Decided decided(std::int64_t joint_steps) const {
+  Decided decided(std::int64_t grown_steps) const {
     Decided decided;
     decided.plan = Plan{
-        .small_steps = 60, .joint_steps = joint_steps, .small_step_s = 0.5, .joint_step_s = 0.7};
-    decided.bounds = {space_->smallest(), joint_steps > 0 ? space_->largest() : space_->smallest()};
+        .small_steps = 60, .grown_steps = grown_steps, .small_step_s = 0.5, .grown_step_s = 0.7};
+    decided.bounds = {space_->smallest(), grown_steps > 0 ? space_->largest() : space_->smallest()};
     return decided;
   }
   std::shared_ptr<const space::Space> space_ = stage_space();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <string>
 
 #include "core/temporary_folder.h"
@@ -12,69 +13,92 @@ namespace {
 
 using lathe::testing::text_thrown;
 
-/// The quickstart on two cores, about.
-PlanInputs ten_minutes() {
-  return {.seconds_left = 590,
-          .small_step_s = 0.05,
-          .joint_step_s = 0.07,
+/// About the quickstart's on two cores: nets of 5, 8 and 12 MMACs.
+PlanInputs two_cores(double seconds) {
+  return {.seconds_left = seconds,
+          .nets = {{81e3, 0.047}, {150e3, 0.06}, {287e3, 0.087}},
           .evaluation_s = 0.3,
           .hand_over_s = 4,
           .answers = 5,
-          .steps_per_epoch = 429};
+          .threads = 2,
+          .steps_per_epoch = 429,
+          .batch_size = 128};
 }
 
 double seconds_of(const Plan& plan, const PlanInputs& in) {
-  return static_cast<double>(plan.small_steps) * in.small_step_s +
-         static_cast<double>(plan.joint_steps) * in.joint_step_s +
-         (plan.accuracy_samples + 2 * in.answers) * in.evaluation_s +
-         in.answers * (in.hand_over_s + static_cast<double>(plan.fine_tune_steps) * 0.0425);
+  const int rounds = (plan.fine_tune_nets + in.threads - 1) / in.threads;
+  const double fine_tune_step_s = in.threads * 0.5 * (plan.small_step_s + plan.grown_step_s);
+  return static_cast<double>(plan.small_steps) * plan.small_step_s +
+         static_cast<double>(plan.grown_steps) * plan.grown_step_s +
+         (plan.accuracy_samples + 2 * in.answers) * in.evaluation_s + in.answers * in.hand_over_s +
+         rounds * static_cast<double>(plan.fine_tune_steps) * fine_tune_step_s;
 }
 
 TEST(Plan, SpendsTheTimeThatThereIs) {
-  for (const double seconds : {200.0, 590.0, 2400.0, 36000.0}) {
-    PlanInputs in = ten_minutes();
-    in.seconds_left = seconds;
+  for (const double seconds : {900.0, 2400.0, 36000.0}) {
     for (const int answers : {2, 5, 20}) {
-      in.answers = answers;
-      const auto plan = make_plan(in);
-      ASSERT_TRUE(plan);
-      if (plan->joint_steps == 0) continue;
-      EXPECT_LE(seconds_of(*plan, in), seconds);
-      EXPECT_GE(seconds_of(*plan, in), 0.98 * seconds) << seconds << " " << answers;
-      EXPECT_GT(plan->small_steps, plan->joint_steps);
-      double parts = 0;
-      for (const Plan::Part& part : plan->parts) parts += part.seconds;
-      EXPECT_NEAR(parts, seconds, 0.01 * seconds);
+      for (const int threads : {1, 2, 16}) {
+        PlanInputs in = two_cores(seconds);
+        in.answers = answers;
+        in.threads = threads;
+        const auto plan = make_plan(in);
+        ASSERT_TRUE(plan);
+        if (plan->largest == 0) continue;
+        EXPECT_LE(seconds_of(*plan, in), seconds);
+        EXPECT_GE(seconds_of(*plan, in), 0.98 * seconds) << seconds << " " << answers;
+        EXPECT_LE(plan->fine_tune_nets, answers);
+        double parts = 0;
+        for (const Plan::Part& part : plan->parts) parts += part.seconds;
+        EXPECT_NEAR(parts, seconds, 0.01 * seconds);
+      }
     }
   }
 }
 
-TEST(Plan, GivesAnswersStepsOfTheirOwnWhereThosePay) {
-  PlanInputs in = ten_minutes();
-  EXPECT_EQ(make_plan(in)->fine_tune_steps, 0) << "less than an epoch for each";
-  in.seconds_left = 2400;
-  EXPECT_GT(make_plan(in)->fine_tune_steps, 2 * 429);
-  in.answers = 50;
-  in.hand_over_s = 1;
-  EXPECT_EQ(make_plan(in)->fine_tune_steps, 0);
+TEST(Plan, TrainsALargerNetWithMoreTime) {
+  std::size_t largest = 0;
+  for (const double seconds : {60.0, 590.0, 1200.0, 2400.0, 4800.0, 36000.0}) {
+    const auto plan = make_plan(two_cores(seconds));
+    ASSERT_TRUE(plan);
+    EXPECT_GE(plan->largest, largest) << seconds;
+    largest = plan->largest;
+  }
+  EXPECT_EQ(make_plan(two_cores(590))->largest, 0U);
+  EXPECT_EQ(make_plan(two_cores(2400))->largest, 1U);
+  EXPECT_EQ(largest, 2U);
 }
 
-TEST(Plan, TrainsOneNetWhereTimeIsShort) {
-  PlanInputs in = ten_minutes();
-  in.seconds_left = 80;  // less than three epochs of the small net before growth
+TEST(Plan, TrainsOneNetWhereALargerOneSeesTooLittle) {
+  const PlanInputs in = two_cores(590);
   const auto plan = make_plan(in);
   ASSERT_TRUE(plan);
-  EXPECT_EQ(plan->joint_steps, 0);
-  EXPECT_EQ(plan->fine_tune_steps, 0);
+  EXPECT_EQ(plan->grown_steps, 0);
+  EXPECT_EQ(plan->fine_tune_nets, 0);
   EXPECT_EQ(plan->accuracy_samples, 0);
-  EXPECT_GT(static_cast<double>(plan->small_steps) * in.small_step_s, 0.9 * (80 - 5 * 4));
-  in.seconds_left = 590;
-  in.one_net = true;
-  EXPECT_EQ(make_plan(in)->joint_steps, 0);
+  EXPECT_GT(static_cast<double>(plan->small_steps) * plan->small_step_s, 0.98 * (590 - 5 * 4));
+}
+
+TEST(Plan, TrainsOneNetWhereThereIsNoOther) {
+  PlanInputs in = two_cores(36000);
+  in.nets.resize(1);
+  EXPECT_EQ(make_plan(in)->grown_steps, 0);
+  in.nets.clear();
+  EXPECT_THROW(make_plan(in), std::invalid_argument);
+}
+
+TEST(Plan, GivesAsManyAnswersStepsOfTheirOwnAsThatDoesGood) {
+  PlanInputs in = two_cores(2400);
+  in.answers = 20;
+  const auto few = make_plan(in);
+  EXPECT_GE(few->fine_tune_nets, 2);
+  EXPECT_LT(few->fine_tune_nets, 20);
+  EXPECT_GE(few->fine_tune_steps, 8 * 429);
+  in.seconds_left = 36000;
+  EXPECT_EQ(make_plan(in)->fine_tune_nets, 20);
 }
 
 TEST(Plan, NamesTheLeastThatWorks) {
-  PlanInputs in = ten_minutes();
+  PlanInputs in = two_cores(590);
   in.seconds_left = 5;
   EXPECT_FALSE(make_plan(in));
   in.seconds_left = fewest_seconds(in);
@@ -84,13 +108,13 @@ TEST(Plan, NamesTheLeastThatWorks) {
 }
 
 TEST(Plan, IsReadBack) {
-  const Plan plan = *make_plan(ten_minutes());
+  const Plan plan = *make_plan(two_cores(2400));
   const nlohmann::json json = to_json(plan);
   EXPECT_EQ(nlohmann::json(to_json(plan_from_json(json, "plan.json"))), json);
   nlohmann::json broken = json;
-  broken.erase("joint_steps");
+  broken.erase("grown_steps");
   EXPECT_EQ(text_thrown<Error>([&] { plan_from_json(broken, "plan.json"); }),
-            "plan.json: \"joint_steps\": expected an integer in [-9223372036854775808, "
+            "plan.json: \"grown_steps\": expected an integer in [-9223372036854775808, "
             "9223372036854775807], got nothing");
   EXPECT_EQ(plan_lines(plan).size(), plan.parts.size());
 }

@@ -160,9 +160,26 @@ SessionFn sessions(const Workshop& shop) {
   };
 }
 
+/// Those of `archs`, the answers of ascending targets, that are trained alone.
+std::vector<space::Arch> chosen(std::vector<space::Arch> archs, const space::Arch& largest,
+                                const TrainedAlone& way) {
+  if (!way.largest) {
+    std::erase(archs, largest);
+  }
+  const std::size_t most = way.at_most == 0 ? archs.size() : static_cast<std::size_t>(way.at_most);
+  if (archs.size() <= most) {
+    return archs;
+  }
+  std::vector<space::Arch> evenly;
+  for (std::size_t i = 0; i < most; ++i) {
+    evenly.push_back(archs[i * archs.size() / most]);
+  }
+  return evenly;
+}
+
 /// Each of the archs as it is in the supernet, or trained alone where that is better.
 std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
-                                      const std::vector<FineTuneOptions>& ways) {
+                                      const std::vector<TrainedAlone>& ways) {
   std::vector<space::Arch> archs;
   const Winner* best = &winners.front();
   for (const Winner& winner : winners) {
@@ -178,15 +195,16 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
     graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
     nets.emplace(arch, made_of(shop, std::move(net), "with the others"));
   }
-  for (const FineTuneOptions& way : ways) {
+  for (const TrainedAlone& way : ways) {
+    const std::vector<space::Arch> some = chosen(archs, shop.trained.space->largest(), way);
     std::vector<graph::Net> tuned =
-        fine_tune(shop.trained, shop.job, shop.evaluator, archs, best->candidate.arch, way,
+        fine_tune(shop.trained, shop.job, shop.evaluator, some, best->candidate.arch, way.how,
                   shop.folder, shop.progress);
-    for (std::size_t i = 0; i < archs.size(); ++i) {
+    for (std::size_t i = 0; i < some.size(); ++i) {
       Made alone =
           made_of(shop, std::move(tuned[i]),
-                  way.from_scratch ? "alone, from scratch" : "with the others, then alone");
-      if (Made& made = nets.at(archs[i]); alone.quality() > made.quality()) {
+                  way.how.from_scratch ? "alone, from scratch" : "with the others, then alone");
+      if (Made& made = nets.at(some[i]); alone.quality() > made.quality()) {
         made = std::move(alone);
       }
     }

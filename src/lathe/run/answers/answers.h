@@ -52,10 +52,18 @@ struct Answer : Made {
   std::optional<double> same_as_ms;
 };
 
-/// How far a supernet's predicted accuracies can be trusted, and what each answer gets of its own.
+/// What answers get of their own.
+struct TrainedAlone {
+  FineTuneOptions how;
+  /// So many of them, evenly from the fastest target's to the slowest's; 0: all.
+  int at_most = 0;
+  bool largest = true;  ///< also the largest of the nets, which may have been alone before
+};
+
+/// How far a supernet's predicted accuracies can be trusted, and what is done beside it.
 struct AnswerOptions {
-  double predictor_rmse = 0;           ///< of the accuracies that the search saw
-  std::vector<FineTuneOptions> alone;  ///< ways to train each alone; the best on validation stays
+  double predictor_rmse = 0;        ///< of the accuracies that the search saw
+  std::vector<TrainedAlone> alone;  ///< ways to train nets alone; the best on validation stays
 };
 
 /// What the files of a target are called by: `0.75ms`.

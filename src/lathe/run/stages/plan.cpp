@@ -4,20 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "lathe/core/file.h"
 
 namespace lathe::run {
 namespace {
 
-// Of the training time. Tried at 4, 10 and 40 minutes: docs/worth_its_time.md.
-constexpr double kSmallShare = 0.65;
-constexpr double kFineTuneShare = 0.15;
-// Fewer epochs of their own than this made no answer better.
-constexpr double kFewestFineTuneEpochs = 2.0;
-// A small net that has not seen the images so often gains more from seeing them again than from
-// being made larger.
-constexpr double kEpochsBeforeGrowing = 3.0;
+// How the time is shared out and from when on a larger net pays: tried with one net, and with
+// nets of 0.9, 1.8 and 4.2 MMACs for 75 to 600 s, docs/worth_its_time.md.
+constexpr double kImagesPerParameter = 15;
+constexpr double kLineShare = 0.7;     // of the training: the smallest net, and what it grows to
+constexpr double kSmallShare = 0.25;   // of that, the smallest alone
+constexpr double kFineTuneEpochs = 8;  // that do an answer good
+constexpr double kFewestFineTuneEpochs = 4;
 constexpr int kMostSamples = 80, kFewestSamples = 12;
 constexpr double kSampleShare = 0.03;  // of the time
 constexpr std::int64_t kFewestSteps = 20;
@@ -35,10 +35,62 @@ int samples_of(const PlanInputs& in) {
 
 /// All of the time for one net.
 Plan alone(const PlanInputs& in) {
-  Plan plan{.small_steps = steps(training_s(in) - in.evaluation_s, in.small_step_s),
-            .small_step_s = in.small_step_s,
-            .joint_step_s = in.joint_step_s};
+  const double step_s = in.nets.front().step_s;
+  Plan plan{.small_steps = steps(training_s(in) - in.evaluation_s, step_s),
+            .small_step_s = step_s,
+            .grown_step_s = step_s};
   plan.parts = {{"one net alone, the answer to every target", training_s(in)}};
+  return plan;
+}
+
+/// How many answers are trained on, and for how many steps each. Each has a thread, where its steps
+/// take as much longer as there are threads.
+void plan_fine_tuning(const PlanInputs& in, double seconds, Plan& plan) {
+  const double step_s = 0.5 * (plan.small_step_s + plan.grown_step_s);
+  const auto steps_of = [&](int nets) {
+    const int rounds = (nets + in.threads - 1) / in.threads;
+    return steps(seconds / rounds, in.threads * step_s);
+  };
+  const auto epochs_of = [&](int nets) {
+    return static_cast<double>(steps_of(nets)) / static_cast<double>(in.steps_per_epoch);
+  };
+  int nets = std::min(in.threads, in.answers);
+  while (nets < in.answers && epochs_of(nets + 1) >= kFineTuneEpochs) {
+    ++nets;
+  }
+  if (epochs_of(nets) >= kFewestFineTuneEpochs) {
+    plan.fine_tune_nets = nets;
+    plan.fine_tune_steps = steps_of(nets);
+  }
+}
+
+/// The plan with `largest` of the inputs' nets; nothing if that sees too few images, or the smaller
+/// answers do.
+std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
+  const int samples = samples_of(in);
+  // As many candidates again are compared on the validation images.
+  const double evaluating_s = (samples + 2 * in.answers) * in.evaluation_s;
+  const double time_s = training_s(in) - evaluating_s;
+  if (time_s <= 0) {
+    return std::nullopt;
+  }
+  const double line_s = kLineShare * time_s, small_s = kSmallShare * line_s;
+  Plan plan{.largest = largest,
+            .small_steps = steps(small_s, in.nets.front().step_s),
+            .grown_steps = steps(line_s - small_s, in.nets[largest].step_s),
+            .small_step_s = in.nets.front().step_s,
+            .grown_step_s = in.nets[largest].step_s,
+            .accuracy_samples = samples};
+  const auto images = static_cast<double>((plan.small_steps + plan.grown_steps) * in.batch_size);
+  plan_fine_tuning(in, time_s - line_s, plan);
+  if (images < kImagesPerParameter * in.nets[largest].params || plan.fine_tune_nets == 0) {
+    return std::nullopt;
+  }
+  plan.parts = {
+      {"the smallest net alone", small_s},
+      {"the largest, grown out of it", line_s - small_s},
+      {fmt::format("accuracy of {} nets", samples), evaluating_s},
+      {fmt::format("up to {} answers, one by one", plan.fine_tune_nets), time_s - line_s}};
   return plan;
 }
 
@@ -46,45 +98,22 @@ Plan alone(const PlanInputs& in) {
 
 double fewest_seconds(const PlanInputs& in) {
   return in.answers * in.hand_over_s + in.evaluation_s +
-         static_cast<double>(kFewestSteps) * in.small_step_s;
+         static_cast<double>(kFewestSteps) * in.nets.front().step_s;
 }
 
 std::optional<Plan> make_plan(const PlanInputs& in) {
+  if (in.nets.empty()) {
+    throw std::invalid_argument("[run::make_plan] there is no net to train");
+  }
   if (in.seconds_left < fewest_seconds(in)) {
     return std::nullopt;
   }
   std::optional<Plan> plan;
-  const int samples = samples_of(in);
-  // As many candidates again are compared on the validation images.
-  const double evaluating_s = (samples + 2 * in.answers) * in.evaluation_s;
-  const double time_s = training_s(in) - evaluating_s;
-  const auto per_epoch = static_cast<double>(in.steps_per_epoch);
-  if (in.one_net || time_s <= 0 ||
-      kSmallShare * time_s < kEpochsBeforeGrowing * per_epoch * in.small_step_s) {
+  for (std::size_t i = in.nets.size() - 1; i > 0 && !plan; --i) {
+    plan = growing_to(in, i);
+  }
+  if (!plan) {
     plan = alone(in);
-  } else {
-    // A fine-tuned net's step is about one of the joint steps' nets.
-    const double fine_tune_step_s = 0.5 * (in.small_step_s + 0.5 * in.joint_step_s);
-    double fine_tune_s = kFineTuneShare * time_s;
-    std::int64_t fine_tune_steps = steps(fine_tune_s / in.answers, fine_tune_step_s);
-    if (static_cast<double>(fine_tune_steps) < kFewestFineTuneEpochs * per_epoch) {
-      fine_tune_s = 0;
-      fine_tune_steps = 0;
-    }
-    const double small_s = kSmallShare * time_s;
-    const double joint_s = time_s - small_s - fine_tune_s;
-    plan = Plan{.small_steps = steps(small_s, in.small_step_s),
-                .joint_steps = std::max<std::int64_t>(1, steps(joint_s, in.joint_step_s)),
-                .small_step_s = in.small_step_s,
-                .joint_step_s = in.joint_step_s,
-                .accuracy_samples = samples,
-                .fine_tune_steps = fine_tune_steps};
-    plan->parts = {{"the smallest net alone", small_s},
-                   {"all nets, grown out of it", joint_s},
-                   {fmt::format("accuracy of {} nets", samples), evaluating_s}};
-    if (fine_tune_steps > 0) {
-      plan->parts.push_back({"the answers one by one", fine_tune_s});
-    }
   }
   plan->budget_s = in.seconds_left;
   plan->parts.push_back(
@@ -99,10 +128,11 @@ nlohmann::ordered_json to_json(const Plan& plan) {
   }
   return {{"budget_s", plan.budget_s},
           {"small_steps", plan.small_steps},
-          {"joint_steps", plan.joint_steps},
+          {"grown_steps", plan.grown_steps},
           {"small_step_s", plan.small_step_s},
-          {"joint_step_s", plan.joint_step_s},
+          {"grown_step_s", plan.grown_step_s},
           {"accuracy_samples", plan.accuracy_samples},
+          {"fine_tune_nets", plan.fine_tune_nets},
           {"fine_tune_steps", plan.fine_tune_steps},
           {"parts", parts}};
 }
@@ -110,10 +140,11 @@ nlohmann::ordered_json to_json(const Plan& plan) {
 Plan plan_from_json(const nlohmann::json& json, const std::string& where) {
   Plan plan{.budget_s = json_member<double>(json, "budget_s", where),
             .small_steps = json_member<std::int64_t>(json, "small_steps", where),
-            .joint_steps = json_member<std::int64_t>(json, "joint_steps", where),
+            .grown_steps = json_member<std::int64_t>(json, "grown_steps", where),
             .small_step_s = json_member<double>(json, "small_step_s", where),
-            .joint_step_s = json_member<double>(json, "joint_step_s", where),
+            .grown_step_s = json_member<double>(json, "grown_step_s", where),
             .accuracy_samples = json_member<int>(json, "accuracy_samples", where),
+            .fine_tune_nets = json_member<int>(json, "fine_tune_nets", where),
             .fine_tune_steps = json_member<std::int64_t>(json, "fine_tune_steps", where)};
   for (const nlohmann::json& part :
        json_member<std::vector<nlohmann::json>>(json, "parts", where)) {

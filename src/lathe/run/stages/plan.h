@@ -1,6 +1,7 @@
 // How a run spends the time that it is given.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,16 +10,22 @@
 
 namespace lathe::run {
 
+/// A net that could be the largest of a run.
+struct SizedNet {
+  double params = 0;
+  double step_s = 0;  ///< a training step of it alone
+};
+
 /// What is known once the device is measured and a few steps were tried.
 struct PlanInputs {
-  double seconds_left = 0;  ///< of the budget
-  double small_step_s = 0;  ///< a training step of the smallest net alone
-  double joint_step_s = 0;  ///< a step after growth, of several nets
-  double evaluation_s = 0;  ///< one net on the validation images, batch norm recalibrated
-  double hand_over_s = 0;   ///< one answer: measured, tested, written
-  int answers = 0;          ///< targets that can be met
-  bool one_net = false;     ///< there is one net for all of them
+  double seconds_left = 0;     ///< of the budget
+  std::vector<SizedNet> nets;  ///< ascending; the first is the smallest, which is trained at least
+  double evaluation_s = 0;     ///< one net on the validation images, batch norm recalibrated
+  double hand_over_s = 0;      ///< one answer: measured, tested, written
+  int answers = 0;             ///< targets that can be met
+  int threads = 1;             ///< answers that are trained side by side
   std::int64_t steps_per_epoch = 0;
+  std::int64_t batch_size = 0;
 };
 
 /// A run's parts in order, and what they are to do. Written to plan.json, which a resumed run goes
@@ -29,19 +36,25 @@ struct Plan {
     double seconds = 0;
   };
   double budget_s = 0;
+  /// Of the inputs' nets; 0: one net is the answer to every target. Not written: the bounds say it.
+  std::size_t largest = 0;
   std::int64_t small_steps = 0;  ///< of the smallest net alone
-  std::int64_t joint_steps = 0;  ///< of all nets; 0: one net is the answer to every target
+  std::int64_t grown_steps = 0;  ///< of the largest, grown out of it; 0 of one net
   double small_step_s = 0;       ///< as they were tried
-  double joint_step_s = 0;
+  double grown_step_s = 0;
   int accuracy_samples = 0;          ///< nets evaluated for the predictor
-  std::int64_t fine_tune_steps = 0;  ///< of each answer; 0: none
+  int fine_tune_nets = 0;            ///< answers trained on one by one, at most
+  std::int64_t fine_tune_steps = 0;  ///< of each of them
   std::vector<Part> parts;
 };
 
-/// Of the time that evaluating and handing over leave, the smallest net has a share alone, all nets
-/// together a share after that, and the answers one by one the rest; what a part's steps don't add
-/// up to anything useful with goes to the others. docs/worth_its_time.md has what was tried.
-/// Nothing if the time is not enough for a step of each kind; too_short() says what would be.
+/// The largest net is the largest of those that see enough images for each of their parameters:
+/// with fewer, a smaller net that sees more is better, and where the smallest is the only one it
+/// gets all of the time. Else the smallest net has a share of the time alone, the largest, grown
+/// out of it, most of the rest, and as many answers as that is enough for what is left.
+/// docs/worth_its_time.md has what was tried.
+/// Nothing if the time is less than fewest_seconds().
+/// @throws std::invalid_argument if inputs has no net.
 std::optional<Plan> make_plan(const PlanInputs& inputs);
 
 /// The least seconds_left for which make_plan() gives a plan.

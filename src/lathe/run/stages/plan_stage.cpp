@@ -10,6 +10,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/graph/counts.h"
 #include "lathe/run/answers/device_noise.h"
 #include "lathe/run/specialize.h"
 #include "lathe/run/stages/forecast.h"
@@ -57,9 +58,56 @@ double hand_over_s(const RunOptions& options, double latency_ms, double evaluati
   return kSessionsOfAnAnswer * session_s + 2 * evaluation_s + kExport_s;
 }
 
+/// Nets that may be the largest that is trained, ascending, the first the smallest: that of the
+/// bounds, and those with the most multiply-accumulates that contain the smallest within some
+/// latencies up to its own. Where training in between would give too few nets to choose from, the
+/// smallest alone.
+std::vector<space::Arch> largest_nets(const Trained& trained, const RunOptions& options,
+                                      const Bounds& bounds, const latency::LatencyModel& latency) {
+  constexpr int kBetween = 16;
+  constexpr double kLarger = 1.15;  // at least, in multiply-accumulates
+  const search::Constraints constraints = constraints_of(options, *trained.space);
+  const double low_ms = latency.predict_ms(bounds.lowest);
+  const double high_ms = latency.predict_ms(bounds.highest);
+  const auto macs_of = [&](const space::Arch& arch) {
+    return static_cast<double>(graph::macs(trained.space->graph(arch)));
+  };
+  std::vector<space::Arch> nets{bounds.lowest};
+  for (int i = 1; i <= kBetween; ++i) {
+    const double limit_ms = low_ms + i * (high_ms - low_ms) / kBetween;
+    const auto found =
+        i < kBetween ? search::target_bounds(trained.space, latency, low_ms, limit_ms, constraints)
+                     : search::TargetBounds{bounds.lowest, bounds.highest};
+    if (found && found->lowest == bounds.lowest &&
+        macs_of(found->highest) > kLarger * macs_of(nets.back()) &&
+        !too_few_nets(*space::make_subspace(trained.space, bounds.lowest, found->highest),
+                      options.accuracy)) {
+      nets.push_back(found->highest);
+    }
+  }
+  return nets;
+}
+
+/// Seconds that a training step of each of the nets takes, the first and the last of which are
+/// bounds that were tried: in between, by their multiply-accumulates.
+std::vector<SizedNet> sized(const space::Space& space, const std::vector<space::Arch>& nets,
+                            double first_step_s, double last_step_s) {
+  std::vector<double> macs;
+  for (const space::Arch& net : nets) {
+    macs.push_back(static_cast<double>(graph::macs(space.graph(net))));
+  }
+  std::vector<SizedNet> sized;
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    const double share = i == 0 ? 0 : (macs[i] - macs.front()) / (macs.back() - macs.front());
+    sized.push_back({static_cast<double>(graph::params(space.graph(nets[i]))),
+                     first_step_s + share * (last_step_s - first_step_s)});
+  }
+  return sized;
+}
+
 PlanInputs try_out(const Trained& trained, const RunOptions& options, const Bounds& bounds,
-                   const std::vector<double>& targets_ms, double elapsed_s,
-                   const RunFolder& folder) {
+                   const std::vector<space::Arch>& nets, const std::vector<double>& targets_ms,
+                   double elapsed_s, const RunFolder& folder) {
   const TrainJob& job = options.training;
   Trained part{.dataset = trained.dataset,
                .space = trained.space,
@@ -67,18 +115,20 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
                .seed = trained.seed,
                .augment = trained.augment};
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
-                    .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size};
+                    .threads = threads_of(job.threads),
+                    .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size,
+                    .batch_size = job.train.batch_size};
   double int8_s = 0;  // of an answer: its candidates, itself on validation and test images
   const double trying_s = seconds_of([&] {
-    narrow(part, growing(job, 1.0), bounds);
     TrainJob small = growing(job, 1.0);
-    inputs.one_net = part.arch.has_value();
+    narrow(part, small, {bounds.lowest, nets.back()});
     if (part.arch) {
       small.method.name = kPlain;
     }
-    inputs.small_step_s = 1 / measure_steps_per_s(part, small, folder);
-    inputs.joint_step_s = inputs.one_net ? inputs.small_step_s
-                                         : 1 / measure_steps_per_s(part, growing(job, 0.0), folder);
+    const double small_step_s = 1 / measure_steps_per_s(part, small, folder);
+    inputs.nets =
+        sized(*trained.space, nets, small_step_s,
+              part.arch ? small_step_s : 1 / measure_steps_per_s(part, growing(job, 0.0), folder));
     const train::Evaluator evaluator(part.dataset, {.augment = part.augment, .seed = part.seed});
     inputs.evaluation_s =
         evaluation_s(*part.weights, evaluator, trained.space->graph(bounds.lowest),
@@ -178,8 +228,10 @@ Decided decide(const Trained& trained, const RunOptions& options, const Measured
     }
   }
   if (options.budget_s > 0) {
+    const std::vector<space::Arch> nets =
+        largest_nets(trained, options, *decided.bounds, device.latency);
     const PlanInputs inputs =
-        try_out(trained, options, *decided.bounds, targets_ms, elapsed_s, folder);
+        try_out(trained, options, *decided.bounds, nets, targets_ms, elapsed_s, folder);
     decided.plan = make_plan(inputs);
     if (!decided.plan) {
       throw Error(fmt::format(
@@ -188,9 +240,7 @@ Decided decide(const Trained& trained, const RunOptions& options, const Measured
           options.budget_s, options.budget_s - inputs.seconds_left,
           std::ceil(1.05 * (options.budget_s - inputs.seconds_left + fewest_seconds(inputs)))));
     }
-    if (decided.plan->joint_steps == 0) {
-      decided.bounds->highest = decided.bounds->lowest;
-    }
+    decided.bounds->highest = nets[decided.plan->largest];
   }
   return decided;
 }
@@ -262,11 +312,11 @@ TrainJob decided_job(const TrainJob& job, const Decided& decided, std::int64_t s
   const bool one_net = decided.bounds && decided.bounds->lowest == decided.bounds->highest;
   if (decided.plan) {
     const Plan& plan = *decided.plan;
-    const auto all = static_cast<double>(plan.small_steps + plan.joint_steps);
+    const auto all = static_cast<double>(plan.small_steps + plan.grown_steps);
     result = growing(job, static_cast<double>(plan.small_steps) / all);
     result.method.epochs = all / static_cast<double>(steps_per_epoch);
     result.train.step_s = [plan](std::int64_t step) {
-      return step < plan.small_steps ? plan.small_step_s : plan.joint_step_s;
+      return step < plan.small_steps ? plan.small_step_s : plan.grown_step_s;
     };
   }
   if (one_net) {

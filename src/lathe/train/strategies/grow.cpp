@@ -28,15 +28,11 @@ class Grow final : public StretchedStrategy {
       plan.grow_from = archs.smallest();
       plan.restart_optimizer = true;  // what it remembers of new parts is none of theirs
     }
-    if (options_.nets_per_step == 1) {
-      plan.passes = {{.arch = in_turn(archs, step, 3), .dropout = true}};
-      return plan;
-    }
     plan.passes = {{.arch = archs.largest(), .dropout = true}};
     for (int i = 1; i < options_.nets_per_step; ++i) {
       const std::int64_t turn = step * (options_.nets_per_step - 1) + i - 1;
-      plan.passes.push_back(
-          {.arch = in_turn(archs, turn, 2), .losses = {{.target = Target::kFirstPass}}});
+      plan.passes.push_back({.arch = turn % 2 == 0 ? archs.sample() : archs.smallest(),
+                             .losses = {{.target = Target::kFirstPass}}});
     }
     return plan;
   }
@@ -61,18 +57,6 @@ class Grow final : public StretchedStrategy {
   bool small_alone(std::int64_t step) const {
     return static_cast<double>(planned(step)) + 0.5 <
            options_.small_share * static_cast<double>(planned_steps());
-  }
-
-  /// Of `kinds`: random, smallest, largest.
-  static space::Arch in_turn(StepArchs& archs, std::int64_t turn, std::int64_t kinds) {
-    switch (turn % kinds) {
-      case 0:
-        return archs.sample();
-      case 1:
-        return archs.smallest();
-      default:
-        return archs.largest();
-    }
   }
 
   const space::Space& space_;

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What each part of a run with a budget brings: the training that `lathe run --budget` plans, and the
-# same with one part otherwise, each for as long by the pace of its own first steps; test accuracies of
-# the answers to the same targets. Started again, it goes on where it stopped.
+# What each part of a run with a budget brings: the training that `lathe run --budget` plans before
+# its answers are trained one by one, and the same with one part otherwise, each for as long by the
+# pace of its own first steps; then answers by prediction alone, and trained one by one. Test
+# accuracies of the answers to the same targets. Started again, it goes on where it stopped.
 # usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
 # MINUTES of each training (9, what ten leave for it). In the environment: DATASET (fashion-mnist, or
-# another of 28 or 32 pixels), PARTS ("planned longer_alone together whole_space two_nets deps bignas").
+# another of 28 or 32 pixels), PARTS ("planned longer_alone not_grown sandwich whole_space deps bignas").
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
 set -euo pipefail
 
@@ -13,17 +14,17 @@ lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
 out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
 minutes=${2:-9}
 seeds=${3:-1}
-read -r -a parts <<<"${PARTS:-planned longer_alone together whole_space two_nets deps bignas}"
+read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich whole_space deps bignas}"
 dataset=${DATASET:-fashion-mnist}
 
-# 0.73 of the steps are 65% of the time where a step after growth takes 1.45 times as long.
-grow=(--method grow --small-share 0.73 --nets-per-step 1)
+# A third of the steps are a quarter of the time where a step after growth takes 1.5 times as long.
+grow=(--method grow --sample targets)
 declare -A options=(
-  [planned]="${grow[*]} --sample targets"
-  [longer_alone]="--method grow --small-share 0.87 --nets-per-step 1 --sample targets"
-  [whole_space]="${grow[*]}"
-  [together]="--method grow --small-share 0 --nets-per-step 1 --sample targets"
-  [two_nets]="--method grow --small-share 0.73 --nets-per-step 2 --sample targets"
+  [planned]="${grow[*]} --small-share 0.32 --nets-per-step 1"
+  [longer_alone]="${grow[*]} --small-share 0.6 --nets-per-step 1"
+  [not_grown]="${grow[*]} --small-share 0 --nets-per-step 1"
+  [sandwich]="${grow[*]} --small-share 0.32 --nets-per-step 3"
+  [whole_space]="--method grow --small-share 0.32 --nets-per-step 1"
   [deps]="--method deps --sample targets"
   [bignas]="--method bignas --sample targets"
 )
@@ -84,7 +85,7 @@ for seed in $seeds; do
   done
   # Of the same training: answers by prediction alone, and answers trained on from the best of them.
   if [[ -e $out/planned-$seed/result.json ]]; then
-    for way in "--candidates 1" "--fine-tune 0.6"; do
+    for way in "--candidates 1" "--fine-tune 8"; do
       read -r -a how <<<"$way"
       again=$out/planned-$seed${way// /_}
       [[ -e $again/result.json ]] || "$lathe" specialize --from "$out/planned-$seed" \

@@ -104,7 +104,7 @@ std::vector<Json> planned_marks(const nlohmann::json& plan, const nlohmann::json
     const double share = number(plan, "small_share").value_or(0.0);
     if (share > 0 && share < 1) {
       marks.push_back(mark(done_step(share * total, total, revisions), "growing",
-                           "the small net grows: all nets from here"));
+                           "the small net grows: larger ones from here"));
     }
   } else if (method == "ofa") {
     for (const nlohmann::json& phase : part(plan, "phases")) {

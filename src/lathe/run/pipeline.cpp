@@ -134,8 +134,7 @@ std::vector<TrainedAlone> Stages::ways_alone() const {
                    .teacher_share = 0,
                    .step_s = threads * 0.5 * (plan.small_step_s + plan.grown_step_s),
                    .threads = threads},
-           .at_most = plan.fine_tune_nets,
-           .largest = false}};
+           .at_most = plan.fine_tune_nets}};
 }
 
 AccuracyOptions Stages::accuracy_options() const {

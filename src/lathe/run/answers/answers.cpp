@@ -160,21 +160,16 @@ SessionFn sessions(const Workshop& shop) {
   };
 }
 
-/// Those of `archs`, the answers of ascending targets, that are trained alone.
-std::vector<space::Arch> chosen(std::vector<space::Arch> archs, const space::Arch& largest,
-                                const TrainedAlone& way) {
-  if (!way.largest) {
-    std::erase(archs, largest);
-  }
-  const std::size_t most = way.at_most == 0 ? archs.size() : static_cast<std::size_t>(way.at_most);
-  if (archs.size() <= most) {
+/// `most` of `archs`, evenly from the first to the last; all if `most` is 0.
+std::vector<space::Arch> evenly(const std::vector<space::Arch>& archs, std::size_t most) {
+  if (most == 0 || archs.size() <= most) {
     return archs;
   }
-  std::vector<space::Arch> evenly;
-  for (std::size_t i = 0; i < most; ++i) {
-    evenly.push_back(archs[i * archs.size() / most]);
+  std::vector<space::Arch> some{archs.front()};
+  for (std::size_t i = 1; i < most; ++i) {
+    some.push_back(archs[i * (archs.size() - 1) / (most - 1)]);
   }
-  return evenly;
+  return some;
 }
 
 /// Each of the archs as it is in the supernet, or trained alone where that is better.
@@ -196,7 +191,7 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
     nets.emplace(arch, made_of(shop, std::move(net), "with the others"));
   }
   for (const TrainedAlone& way : ways) {
-    const std::vector<space::Arch> some = chosen(archs, shop.trained.space->largest(), way);
+    const std::vector<space::Arch> some = evenly(archs, static_cast<std::size_t>(way.at_most));
     std::vector<graph::Net> tuned =
         fine_tune(shop.trained, shop.job, shop.evaluator, some, best->candidate.arch, way.how,
                   shop.folder, shop.progress);

@@ -55,9 +55,8 @@ struct Answer : Made {
 /// What answers get of their own.
 struct TrainedAlone {
   FineTuneOptions how;
-  /// So many of them, evenly from the fastest target's to the slowest's; 0: all.
+  /// So many of them, evenly from the fastest target's to the slowest's, both included; 0: all.
   int at_most = 0;
-  bool largest = true;  ///< also the largest of the nets, which may have been alone before
 };
 
 /// How far a supernet's predicted accuracies can be trusted, and what is done beside it.

@@ -93,7 +93,7 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
 /// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
 /// clock: the others' answers mean nothing.
 double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOptions& options) {
-  constexpr std::int64_t kWarm = 5, kTimed = 25;
+  constexpr std::int64_t kWarm = 10, kTimed = 20;
   const std::unique_ptr<nn::SharedWeights> weights = new_weights(trained, job);
   train::TrainOptions trial = options;
   trial.folder = options.folder / "pace";
@@ -107,10 +107,19 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
       train::make_strategy(*trained.space, job.method, steps, per_epoch, trained.arch, job.seed),
       kWarm + kTimed);
   using Clock = std::chrono::steady_clock;
-  Clock::time_point warm{};
-  const auto note = [&](const Progress& progress) {
-    if (progress.done >= kWarm && warm == Clock::time_point{}) {
+  Clock::time_point warm{}, last{};
+  std::int64_t first_done = 0, last_done = 0;
+  const auto note = [&](const Progress& progress) {  // every ten steps
+    if (progress.done < kWarm) {
+      return;
+    }
+    if (first_done == 0) {
+      first_done = progress.done;
       warm = Clock::now();
+    }
+    if (progress.done > last_done) {  // what follows the last step belongs to no step
+      last_done = progress.done;
+      last = Clock::now();
     }
   };
   const bool writes = trial.group == nullptr || trial.group->rank() == 0;
@@ -119,12 +128,11 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
     std::filesystem::create_directories(trial.folder);
   }
   train::train(*weights, trained_space(trained), strategy, trained.dataset, trial, note);
-  const std::chrono::duration<double> seconds = Clock::now() - warm;
+  const std::chrono::duration<double> seconds = last - warm;
   if (writes) {
     std::filesystem::remove_all(trial.folder);
   }
-  // Progress comes every ten steps: the first report ends the warm-up.
-  return (kWarm + kTimed - 10) / seconds.count();
+  return static_cast<double>(last_done - first_done) / seconds.count();
 }
 
 train::TrainOptions train_options(const Trained& trained, const TrainJob& job,
@@ -237,7 +245,7 @@ double measure_steps_per_s(const Trained& trained, const TrainJob& job, const Ru
 
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                  const ProgressFn& progress) {
-  const train::TrainOptions options = train_options(trained, job, folder);
+  train::TrainOptions options = train_options(trained, job, folder);
   const std::int64_t images = trained.dataset.train.size();
   dist::ProcessGroup alone;
   dist::ProcessGroup& group = job.train.group != nullptr ? *job.train.group : alone;
@@ -251,6 +259,9 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
   if (job.budget_s > 0) {
     epochs = resolved_epochs(trained, job, options, folder, group);
     progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
+    // Reports on validation images, and a machine that becomes slower, are no part of that pace.
+    const auto steps = static_cast<double>(train::steps_of(epochs, options.batch_size, images));
+    options.step_s = [step_s = job.budget_s / steps](std::int64_t) { return step_s; };
   }
   group.from_rank_0([&]() -> nlohmann::json {
     const std::string space = space::is_space_file(job.space)

@@ -3,7 +3,8 @@
 # K answers' nets trained alone, T/K each, and (b) the net of the fastest target trained alone for
 # all of T and used for every target. Test accuracies. Started again, it goes on.
 # usage: scripts/against_plain.sh OUT_FOLDER [MINUTES] [TARGETS] [SEEDS]
-# DATASET=cifar-10 is of another data set than Fashion-MNIST; of 28 or 32 pixels.
+# DATASET=cifar-10 is of another data set than Fashion-MNIST; of 28 or 32 pixels. AGAINST=b leaves (a)
+# out, AGAINST=a (b).
 # An idle machine is needed: time is what is compared. MINUTES x 3 for each seed.
 set -euo pipefail
 
@@ -15,11 +16,24 @@ minutes=${2:-10}
 targets=${3:-5}
 seeds=${4:-1 2 3}
 dataset=${DATASET:-fashion-mnist}
+against=${AGAINST:-ab}
 read -r -a options <<<"${LATHE_TRAIN_OPTIONS:-}"
 
 alone() { # FOLDER SECONDS ARCH SEED
   [[ -e $1/result.json ]] || "$lathe" train --dataset "$dataset" --space mbv3_28 --method plain \
     --arch "$3" --budget "$2s" --seed "$4" --resume --out "$1" "${options[@]}" 2>>"$out/log"
+}
+
+# The first of NETS that has the arch of NET: a net that answers several targets is trained once.
+first_with_arch() { # NET NETS...
+  local net=$1
+  shift
+  for other in "$@"; do
+    if cmp -s "$other/arch.json" "$net/arch.json"; then
+      basename "$other"
+      return
+    fi
+  done
 }
 
 mkdir -p "$out"
@@ -31,10 +45,14 @@ for seed in $seeds; do
   nets=("$run"/nets/*ms)
   share=$(awk "BEGIN { print $minutes * 60 / ${#nets[@]} }")
   for net in "${nets[@]}"; do
-    alone "$out/alone-$seed/$(basename "$net")" "$share" "$net/arch.json" "$seed"
+    [[ $against == *a* ]] || break
+    name=$(basename "$net") first=$(first_with_arch "$net" "${nets[@]}")
+    alone "$out/alone-$seed/$first" "$share" "$net/arch.json" "$seed"
+    [[ $first == "$name" ]] || ln -sfn "$first" "$out/alone-$seed/$name"
   done
   fastest=$(printf '%s\n' "${nets[@]}" | sort -V | head -n 1)
-  alone "$out/whole-$seed" "$((minutes * 60))" "$fastest/arch.json" "$seed"
+  [[ $against != *b* ]] ||
+    alone "$out/whole-$seed" "$((minutes * 60))" "$fastest/arch.json" "$seed"
 done
 # shellcheck disable=SC2086
 "$bench" "$out" $seeds | tee "$out/table"

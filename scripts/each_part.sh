@@ -5,7 +5,8 @@
 # accuracies of the answers to the same targets. Started again, it goes on where it stopped.
 # usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
 # MINUTES of each training (9, what ten leave for it). In the environment: DATASET (fashion-mnist, or
-# another of 28 or 32 pixels), PARTS ("planned longer_alone not_grown sandwich whole_space deps bignas").
+# another of 28 or 32 pixels), PARTS ("planned longer_alone not_grown sandwich whole_space deps bignas"),
+# LATHE_TRAIN_OPTIONS (of every training; "--image-size 16" gets more epochs into the minutes).
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
 set -euo pipefail
 
@@ -28,7 +29,8 @@ declare -A options=(
   [deps]="--method deps --sample targets"
   [bignas]="--method bignas --sample targets"
 )
-asked=(--dataset "$dataset" --space mbv3_28)
+read -r -a more <<<"${LATHE_TRAIN_OPTIONS:-}"
+asked=(--dataset "$dataset" --space mbv3_28 "${more[@]}")
 
 [[ $minutes =~ ^[0-9]*[.]?[0-9]+$ ]] || {
   echo "each_part: MINUTES: expected a number, got $minutes" >&2

@@ -1,4 +1,5 @@
-// The table of scripts/against_plain.sh: a run's answers beside plain training with the same time.
+// The table of scripts/against_plain.sh: a run's answers beside plain training with the same time,
+// as far as that was done.
 //   lathe_against_plain_bench OUT_FOLDER SEED...
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@
 namespace lathe::bench {
 namespace {
 
-/// Test accuracies of one target, one of each seed.
+/// Test accuracies of one target, one of each seed; of plain training only where it was done.
 struct Row {
   std::vector<double> measured_ms, answer, alone, whole;
 };
@@ -31,7 +32,7 @@ void read_seed(const std::filesystem::path& out, const std::string& seed,
   const std::filesystem::path file = out / ("run-" + seed) / "result.json";
   const auto targets =
       json_member<std::vector<nlohmann::json>>(read_json(file), "targets", file.string());
-  const double whole = test_top1(out / ("whole-" + seed));
+  const std::filesystem::path alone = out / ("alone-" + seed), whole = out / ("whole-" + seed);
   std::size_t index = 0;
   for (const nlohmann::json& target : targets) {
     const std::string where = file.string() + ": targets";
@@ -42,9 +43,17 @@ void read_seed(const std::filesystem::path& out, const std::string& seed,
     const auto target_ms = json_member<double>(target, "target_ms", where);
     row.measured_ms.push_back(json_member<double>(target, "measured_ms", where));
     row.answer.push_back(json_member<double>(target, "test_accuracy", where));
-    row.alone.push_back(test_top1(out / ("alone-" + seed) / run::target_name(target_ms)));
-    row.whole.push_back(whole);
+    if (std::filesystem::exists(alone)) {
+      row.alone.push_back(test_top1(alone / run::target_name(target_ms)));
+    }
+    if (std::filesystem::exists(whole)) {
+      row.whole.push_back(test_top1(whole));
+    }
   }
+}
+
+std::string percent(const std::vector<double>& top1) {
+  return top1.empty() ? "" : fmt::format("{:.2f}", 100 * mean(top1));
 }
 
 void print(const std::map<std::size_t, Row>& rows) {
@@ -52,8 +61,8 @@ void print(const std::map<std::size_t, Row>& rows) {
       "| target | measured ms | answer | (a) its net alone, T/K | (b) the first's net alone, "
       "T |\n|---|---|---|---|---|\n");
   for (const auto& [index, row] : rows) {
-    fmt::print("| {} | {:.3f} | {:.2f} | {:.2f} | {:.2f} |\n", index + 1, mean(row.measured_ms),
-               100 * mean(row.answer), 100 * mean(row.alone), 100 * mean(row.whole));
+    fmt::print("| {} | {:.3f} | {} | {} | {} |\n", index + 1, mean(row.measured_ms),
+               percent(row.answer), percent(row.alone), percent(row.whole));
   }
 }
 

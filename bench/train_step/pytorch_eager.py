@@ -67,7 +67,7 @@ def images_per_s(batch, channels_last, bfloat16, seconds):
     labels = torch.randint(1000, (batch,), device="cuda")
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True,
-                                weight_decay=3e-5)
+                                weight_decay=2e-4)
 
     def step():
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=bfloat16):

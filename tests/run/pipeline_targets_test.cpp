@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/models/stored_model.h"
@@ -98,6 +99,38 @@ TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
       << said[0];
   ASSERT_EQ(again.targets.size(), 1U);
   EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
+}
+
+TEST_F(PipelineTest, LeavesNetsThatCanBeTrainedOn) {
+  measure_only();
+  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
+  const auto model = latency::load_latency_model(*whole, out("latency.json"));
+  const double low = model->predict_ms(whole->smallest());
+  const double high = model->predict_ms(whole->largest());
+  options_.targets_ms = {low + 0.3 * (high - low), low + 0.5 * (high - low)};
+  options_.sample_targets = true;
+  options_.training.method.name = "bignas";
+  options_.training.method.epochs = 0.4;
+  run_once();
+
+  const nlohmann::json within = read_json(out("train.json")).at("within");
+  TrainJob job = options_.training;
+  job.method.name = "plain";
+  job.from = temporary_ / "out";
+  job.arch_file = temporary_ / "arch.json";
+  const auto go_on = [&](const std::string& folder, const nlohmann::json& arch) {
+    write_json(job.arch_file, arch);
+    const RunFolder alone = RunFolder::open(temporary_ / folder, "[train]\n", true);
+    Trained trained = prepare_training(job, alone, [](const Progress&) {});
+    train_stage(trained, job, alone, [](const Progress&) {});
+  };
+  go_on("alone", within.at("highest"));
+  EXPECT_TRUE(std::filesystem::exists(temporary_ / "alone/checkpoint"));
+  const std::string refused =
+      testing::text_thrown<Error>([&] { go_on("none", whole->to_json(whole->largest())); });
+  EXPECT_EQ(refused.rfind((temporary_ / "out").string() + ": is not among the nets that were", 0),
+            0U)
+      << refused;
 }
 
 TEST_F(PipelineTest, SaysHowFarATargetIsFromWhatWasTrained) {

@@ -86,7 +86,7 @@ void Stages::plan(const std::vector<double>& feasible_ms) {
   job_ = decided_job(options_.training, decided_,
                      trained_.dataset.train.size() / options_.training.train.batch_size);
   if (decided_.bounds) {
-    narrow(trained_, job_, *decided_.bounds);
+    trained_ = narrowed(trained_, job_, *decided_.bounds);
   }
 }
 

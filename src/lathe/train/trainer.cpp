@@ -289,7 +289,10 @@ void Run::finish_epoch(std::int64_t steps_done) {
     const std::vector<double> top1 = validate(reported);
     for (std::size_t i = 0; i < reported.size(); ++i) {
       line[reported[i].name + "_top1"] = top1[i];
-      text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "% " << reported[i].name;
+      text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "%";
+      if (reported.size() > 1) {
+        text << " " << reported[i].name;
+      }
     }
   }
   line.update(strategy_.figures());

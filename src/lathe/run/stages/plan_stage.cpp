@@ -109,11 +109,6 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
                    const std::vector<space::Arch>& nets, const std::vector<double>& targets_ms,
                    double elapsed_s, const RunFolder& folder) {
   const TrainJob& job = options.training;
-  Trained part{.dataset = trained.dataset,
-               .space = trained.space,
-               .method = kGrow,
-               .seed = trained.seed,
-               .augment = trained.augment};
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
                     .threads = threads_of(job.threads),
                     .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size,
@@ -121,10 +116,10 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
   double int8_s = 0;  // of an answer: its candidates, itself on validation and test images
   const double trying_s = seconds_of([&] {
     TrainJob small = growing(job, 1.0);
-    narrow(part, small, {bounds.lowest, nets.back()});
-    if (part.arch) {
+    if (nets.size() == 1) {
       small.method.name = kPlain;
     }
+    const Trained part = narrowed(trained, small, {bounds.lowest, nets.back()});
     const double small_step_s = 1 / measure_steps_per_s(part, small, folder);
     inputs.nets =
         sized(*trained.space, nets, small_step_s,

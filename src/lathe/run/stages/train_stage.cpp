@@ -80,13 +80,15 @@ std::unique_ptr<nn::SharedWeights> new_weights(const Trained& trained, const Tra
 /// The net of `trained` taken out of another run.
 void take_weights(Trained& trained, const std::filesystem::path& from) {
   const Trained source = open_trained(from);
-  if (source.space->name() != trained.space->name()) {
+  if (space::whole_of(*source.space).name() != trained.space->name()) {
     throw Error(from.string() + ": has nets of space " + source.space->name() + ", expected " +
                 trained.space->name() + "; use another --from or --space");
   }
   const train::Evaluator evaluator(source.dataset,
                                    {.augment = source.augment, .seed = source.seed});
-  const graph::Net net = evaluator.extract(*source.weights, source.graph(*trained.arch));
+  const space::Arch arch =
+      source.space->from_json(trained.space->to_json(*trained.arch), from.string());
+  const graph::Net net = evaluator.extract(*source.weights, source.graph(arch));
   trained.weights->load_state(net.weights, from.string());
 }
 
@@ -229,14 +231,21 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
   return trained;
 }
 
-void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds) {
+Trained narrowed(const Trained& trained, const TrainJob& job, const Bounds& bounds) {
+  Trained part{.dataset = trained.dataset,
+               .space = trained.space,
+               .with_heads = trained.with_heads,
+               .method = job.method.name,
+               .seed = trained.seed,
+               .shards = trained.shards,
+               .augment = trained.augment};
   if (bounds.lowest == bounds.highest) {
-    trained.arch = bounds.lowest;
+    part.arch = bounds.lowest;
   } else {
-    trained.space = space::make_subspace(trained.space, bounds.lowest, bounds.highest);
+    part.space = space::make_subspace(trained.space, bounds.lowest, bounds.highest);
   }
-  trained.method = job.method.name;
-  trained.weights = new_weights(trained, job);
+  part.weights = new_weights(part, job);
+  return part;
 }
 
 double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder) {

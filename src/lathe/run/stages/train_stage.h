@@ -60,10 +60,10 @@ int threads_of(int threads);
 /// the method can't train it, or there are too few images.
 Trained prepare_training(const TrainJob& job, const RunFolder& folder, const ProgressFn& progress);
 
-/// From here on the nets between the bounds are all there are: the space becomes that part of it,
-/// or, where the bounds are one net, training is of that net alone (TrainJob's method should be
-/// "plain" then). To be called between prepare_training() and train_stage(), once.
-void narrow(Trained& trained, const TrainJob& job, const Bounds& bounds);
+/// What is to be trained of `trained` where the nets between the bounds are all there are: that
+/// part of its space or, where the bounds are one net, that net alone (TrainJob's method should be
+/// "plain" then). All else is as there, but for weights that begin anew.
+Trained narrowed(const Trained& trained, const TrainJob& job, const Bounds& bounds);
 
 /// Training steps per second of the job's method as it is at its beginning, images and all: some
 /// steps of a copy of the weights, which leaves nothing behind.

@@ -20,7 +20,7 @@ struct OptimizerOptions {
   double decay = 0.9;          ///< of the mean square gradient, RMSProp
   double beta2 = 0.999;        ///< Adam and AdamW
   double epsilon = 1e-8;       ///< added to the root of the mean square, all but SGD
-  double weight_decay = 3e-5;  ///< not on batch norm, biases and kernel transforms
+  double weight_decay = 2e-4;  ///< not on batch norm, biases and kernel transforms
   double clip_norm = 0;        ///< largest L2 norm of the whole gradient; 0: none
   double clip_value = 0;       ///< largest absolute value of each gradient; 0: none
 };

@@ -17,6 +17,10 @@ targets=${3:-5}
 seeds=${4:-1 2 3}
 dataset=${DATASET:-fashion-mnist}
 against=${AGAINST:-ab}
+[[ $against =~ ^(a|b|ab)$ ]] || {
+  echo "against_plain: AGAINST: expected a, b or ab, got $against" >&2
+  exit 2
+}
 read -r -a options <<<"${LATHE_TRAIN_OPTIONS:-}"
 
 alone() { # FOLDER SECONDS ARCH SEED

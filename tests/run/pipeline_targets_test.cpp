@@ -1,6 +1,7 @@
 // Runs and their targets: limits beside latency, targets that were not trained for.
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -101,18 +102,29 @@ TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
   EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
 }
 
-TEST_F(PipelineTest, LeavesNetsThatCanBeTrainedOn) {
-  measure_only();
-  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
-  const auto model = latency::load_latency_model(*whole, out("latency.json"));
-  const double low = model->predict_ms(whole->smallest());
-  const double high = model->predict_ms(whole->largest());
-  options_.targets_ms = {low + 0.3 * (high - low), low + 0.5 * (high - low)};
-  options_.sample_targets = true;
-  options_.training.method.name = "bignas";
-  options_.training.method.epochs = 0.4;
-  run_once();
+/// A run that trains a part of its space.
+class PipelineOfAPart : public PipelineTest {
+ protected:
+  /// For targets at these shares of the range of latencies.
+  void run_between(double low_share, double high_share) {
+    measure_only();
+    const auto model = latency::load_latency_model(*whole, out("latency.json"));
+    low = model->predict_ms(whole->smallest());
+    high = model->predict_ms(whole->largest());
+    options_.targets_ms = {low + low_share * (high - low), low + high_share * (high - low)};
+    options_.sample_targets = true;
+    options_.training.method.name = "bignas";
+    options_.training.method.epochs = 1;
+    run_once();
+  }
 
+  const std::shared_ptr<const space::Space> whole =
+      space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
+  double low = 0, high = 0;  ///< ms that are predicted of its smallest and its largest net
+};
+
+TEST_F(PipelineOfAPart, LeavesNetsThatCanBeTrainedOn) {
+  run_between(0.3, 0.5);
   const nlohmann::json within = read_json(out("train.json")).at("within");
   TrainJob job = options_.training;
   job.method.name = "plain";
@@ -133,18 +145,8 @@ TEST_F(PipelineTest, LeavesNetsThatCanBeTrainedOn) {
       << refused;
 }
 
-TEST_F(PipelineTest, SaysHowFarATargetIsFromWhatWasTrained) {
-  measure_only();
-  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
-  const auto model = latency::load_latency_model(*whole, out("latency.json"));
-  const double low = model->predict_ms(whole->smallest());
-  const double high = model->predict_ms(whole->largest());
-  options_.targets_ms = {low + 0.2 * (high - low), low + 0.5 * (high - low)};
-  options_.sample_targets = true;
-  options_.training.method.name = "bignas";
-  options_.training.method.epochs = 1;
-  run_once();
-
+TEST_F(PipelineOfAPart, SaysHowFarATargetIsFromWhatWasTrained) {
+  run_between(0.2, 0.5);
   SpecializeOptions asked = options_;
   asked.dry_run = true;
   asked.latency.model = out("latency.json");

@@ -119,7 +119,9 @@ TEST_F(RunErrorsTest, DataOfOnesOwn) {
   const auto failure = [&] {
     return testing::run_lathe("run --dataset " + quoted(folder.string()) + out);
   };
-  expect_failure(failure(), 1, folder.string() + ": no such folder of images");
+  expect_failure(failure(), 1,
+                 folder.string() + ": no such folder, nor a data set: known: \"fashion-mnist\", "
+                                   "\"cifar-10\", \"cifar-100\"");
   std::filesystem::create_directories(folder / "cats");
   expect_failure(
       failure(), 1,

@@ -102,6 +102,40 @@ TEST_F(PipelineTest, IsAskedForTargetsBesideThoseItTrainedFor) {
   EXPECT_EQ(again.targets[0].arch.at("space"), "mbv3_28");
 }
 
+TEST_F(PipelineTest, IsAskedForTargetsOfTheOneNetThatItTrained) {
+  measure_only();
+  const auto whole = space::open_space("mbv3_28", {.input_size = testing::kSyntheticSide});
+  const auto model = latency::load_latency_model(*whole, out("latency.json"));
+  const double ms = model->predict_ms(whole->largest());
+  TrainJob job = options_.training;
+  job.method.name = "plain";  // of the largest net
+  job.method.epochs = 0.4;
+  const RunFolder alone = RunFolder::open(temporary_ / "alone", "[train]\n", true);
+  Trained trained = prepare_training(job, alone, [](const Progress&) {});
+  train_stage(trained, job, alone, [](const Progress&) {});
+  SpecializeOptions asked = options_;
+  asked.latency.model = out("latency.json");
+  const double least = model->predict_ms(whole->smallest());
+  asked.targets_ms = {0.5 * (least + ms), 1000};
+  const RunFolder folder = RunFolder::open(temporary_ / "again", "[specialize]\n", true);
+  std::vector<std::string> said;
+  const RunResult again =
+      specialize(temporary_ / "alone", {}, 1, "cpu", asked, folder, [&](const Progress& p) {
+        if (p.stage == "train") said.push_back(p.message);
+      });
+  ASSERT_EQ(again.targets.size(), 2U);
+  EXPECT_FALSE(again.targets[0].feasible) << "other nets of the space are fast enough";
+  EXPECT_DOUBLE_EQ(again.targets[0].minimum_ms, ms);
+  EXPECT_TRUE(again.targets[1].feasible);
+  EXPECT_EQ(whole->from_json(again.targets[1].arch, "arch"), whole->largest());
+  ASSERT_EQ(said.size(), 3U);
+  EXPECT_NE(said[0].find(" ms here, one alone"), std::string::npos) << said[0];
+  EXPECT_NE(said[1].find(": no net was trained for it: those trained take "), std::string::npos)
+      << said[1];
+  EXPECT_NE(said[1].find("the smallest trained net's"), std::string::npos) << said[1];
+  EXPECT_NE(said[2].find("lathe train --method plain"), std::string::npos) << said[2];
+}
+
 /// A run that trains a part of its space.
 class PipelineOfAPart : public PipelineTest {
  protected:

@@ -139,9 +139,9 @@ Dataset open_dataset(const std::string& name_or_folder, const DatasetOptions& op
   std::error_code ignored;
   const fs::path folder = name_or_folder;
   if (!fs::is_directory(folder, ignored)) {
-    if (folder.has_parent_path()) throw Error(name_or_folder + ": no such folder of images");
-    throw Error("unknown data set \"" + name_or_folder +
-                "\": " + nearest_names(name_or_folder, names));
+    throw Error((folder.has_parent_path() ? name_or_folder + ": no such folder, nor a data set: "
+                                          : "unknown data set \"" + name_or_folder + "\": ") +
+                nearest_names(name_or_folder, names));
   }
   if (!options.data_dir.empty()) {
     throw Error(name_or_folder + ": is a folder: --data-dir is for data sets known by name, got " +

@@ -127,7 +127,7 @@ std::vector<TrainedAlone> Stages::ways_alone() const {
   if (plan.fine_tune_nets == 0) {
     return {};
   }
-  // One net a core: each of its steps takes as much longer as there are cores.
+  // On one thread each of a net's steps takes as much longer as there are threads.
   const int threads = threads_of(job_.threads);
   return {{.how = {.steps = plan.fine_tune_steps,
                    .learning_rate = kAloneShare * job_.method.learning_rate,

@@ -84,17 +84,18 @@ FineTuneOptions way(double epochs, bool from_scratch, const Trained& trained, co
 }
 
 /// What was trained is a part of its space: what that leaves out is said.
-void tell_part(const Trained& trained, const latency::LatencyModel& whole, const Device& device,
+void tell_part(const space::Space& nets, const latency::LatencyModel& whole, const Device& device,
                const ProgressFn& progress) {
-  const auto* const part = dynamic_cast<const space::Subspace*>(trained.space.get());
-  if (part == nullptr) {
+  if (dynamic_cast<const space::Subspace*>(&nets) == nullptr) {
     return;
   }
   const search::ReachableRange of_whole = search::reachable_range(*device.space, whole);
   progress({"train", 0, 0,
             fmt::format("trained for other targets: of the space's nets, which take {:.3f} to "
-                        "{:.3f} ms here, those between its smallest and largest alone",
-                        of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms)});
+                        "{:.3f} ms here, {}",
+                        of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms,
+                        nets.decisions().empty() ? "one alone"
+                                                 : "those between its smallest and largest alone")});
 }
 
 std::vector<double> all_of(const Asked& asked) {
@@ -270,11 +271,12 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
       part == nullptr ? trained.space
                       : std::shared_ptr<const space::Space>(trained.space, &part->whole());
   const Device device = measure_device(whole, options.latency, trained.seed, folder, progress);
-  const auto latency = latency::model_of_part(*device.latency, *trained.space);
-  tell_part(trained, *device.latency, device, progress);
+  const std::shared_ptr<const space::Space> nets = trained_nets(trained);
+  const auto latency = latency::model_of_part(*device.latency, *nets);
+  tell_part(*nets, *device.latency, device, progress);
   const DeviceNoise noise = measure_noise(device, options, folder, progress);
   RunResult result = begun_result(trained, device, options);
-  Asked asked = ask(options, *trained.space, *latency, noise, folder, progress);
+  Asked asked = ask(options, *nets, *latency, noise, folder, progress);
   tell_beyond(from, trained, device, *latency,
               beyond_training(trained, device, *latency, constraints_of(options, *trained.space),
                               medians_of(all_of(asked), noise)),
@@ -295,7 +297,7 @@ RunResult specialize(const std::filesystem::path& from, const std::filesystem::p
     if (trained.arch) {
       hand_over_all(shop,
                     answers_of_one_net(shop, asked.feasible_ms,
-                                       noise.tail * latency->predict_ms(*trained.arch)),
+                                       noise.tail * device.latency->predict_ms(*trained.arch)),
                     result);
     } else {
       AccuracyOptions accuracy = options.accuracy;

@@ -113,6 +113,11 @@ graph::Graph Trained::graph(const space::Arch& of) const {
   return space->graph(of);
 }
 
+std::shared_ptr<const space::Space> trained_nets(const Trained& trained) {
+  return trained.arch ? space::make_subspace(trained.space, *trained.arch, *trained.arch)
+                      : trained.space;
+}
+
 std::shared_ptr<const space::Space> open_space_for(const std::string& name,
                                                    const data::Dataset& dataset) {
   return space::open_space(name, {.in_channels = dataset.train.channels(),

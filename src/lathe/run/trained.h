@@ -37,6 +37,10 @@ struct Trained {
   graph::Graph graph(const space::Arch& of) const;
 };
 
+/// The nets that there are to choose from, as a space: `space`, or the part of it that is the one net
+/// which was trained alone.
+std::shared_ptr<const space::Space> trained_nets(const Trained& trained);
+
 /// The space of that name or file with nets for the images of `dataset`.
 /// @throws as space::open_space().
 std::shared_ptr<const space::Space> open_space_for(const std::string& name,

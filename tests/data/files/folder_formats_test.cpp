@@ -231,7 +231,10 @@ TEST_F(FolderFormatsTest, SaysWhatItCannotOpen) {
                          ": expected idx files, CIFAR's binary files or a folder of images for "
                          "each class, got none of these");
   EXPECT_EQ(text_thrown<Error>([] { open_dataset("./no/such"); }),
-            "./no/such: no such folder of images");
+            "./no/such: no such folder, nor a data set: known: \"fashion-mnist\", \"cifar-10\", "
+            "\"cifar-100\"");
+  EXPECT_EQ(text_thrown<Error>([] { open_dataset("./no/cifar-10"); }),
+            "./no/cifar-10: no such folder, nor a data set: did you mean \"cifar-10\"?");
   EXPECT_EQ(error({.data_dir = "/x"}),
             path() + ": is a folder: --data-dir is for data sets known by name, got /x");
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { open({.image_size = -1}); }),

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -26,7 +27,10 @@ PlanInputs two_cores(double seconds) {
 }
 
 double seconds_of(const Plan& plan, const PlanInputs& in) {
-  const int rounds = (plan.fine_tune_nets + in.threads - 1) / in.threads;
+  // Every thread has a net; what is left over has one for each of its two shards.
+  const int rest = plan.fine_tune_nets % in.threads;
+  const double rounds =
+      plan.fine_tune_nets / in.threads + (rest == 0 ? 0.0 : 1.0 / std::min(2, in.threads / rest));
   const double fine_tune_step_s = in.threads * 0.5 * (plan.small_step_s + plan.grown_step_s);
   return static_cast<double>(plan.small_steps) * plan.small_step_s +
          static_cast<double>(plan.grown_steps) * plan.grown_step_s +

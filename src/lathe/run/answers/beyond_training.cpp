@@ -74,8 +74,8 @@ std::vector<BeyondTraining> beyond_training(const Trained& trained, const Device
                                             const latency::LatencyModel& latency_of_part,
                                             const search::Constraints& constraints,
                                             const std::vector<double>& medians_ms) {
-  const auto* const part = dynamic_cast<const space::Subspace*>(trained.space.get());
-  if (part == nullptr) {
+  const std::shared_ptr<const space::Space> part = trained_nets(trained);
+  if (dynamic_cast<const space::Subspace*>(part.get()) == nullptr) {
     return {};
   }
   const search::ReachableRange range = search::reachable_range(*part, latency_of_part);
@@ -111,9 +111,9 @@ std::optional<double> seconds_alone(const fs::path& from, const Trained& trained
   const auto images_per_s = json_member<double>(records.back(), "images_per_s", where);
   const auto nets = json_member<double>(records.back(), "nets_per_step", where);
   // Nets of a step are of all sizes between the smallest and the largest.
-  const double of_a_net =
-      0.5 * static_cast<double>(macs_of(*trained.space, trained.space->smallest()) +
-                                macs_of(*trained.space, trained.space->largest()));
+  const std::shared_ptr<const space::Space> part = trained_nets(trained);
+  const double of_a_net = 0.5 * static_cast<double>(macs_of(*part, part->smallest()) +
+                                                    macs_of(*part, part->largest()));
   const double images = epochs * static_cast<double>(trained.dataset.train.size());
   return images * static_cast<double>(macs) / (images_per_s * nets * of_a_net);
 }
@@ -125,7 +125,8 @@ void tell_beyond(const fs::path& from, const Trained& trained, const Device& dev
   if (beyond.empty()) {
     return;
   }
-  const search::ReachableRange range = search::reachable_range(*trained.space, latency_of_part);
+  const search::ReachableRange range =
+      search::reachable_range(*trained_nets(trained), latency_of_part);
   const nlohmann::json training = read_json(from / kTrainingName);
   const std::string where = (from / kTrainingName).string();
   const double epochs =

@@ -15,7 +15,7 @@
 
 namespace lathe::run {
 
-/// A target that the trained part of a space answers with its end: the whole space has a net for
+/// A target that the trained part of a space, or the one net of it, answers with its end: the whole space has a net for
 /// it.
 struct BeyondTraining {
   double target_ms = 0;  ///< a median

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "lathe/core/file.h"
+#include "lathe/run/stages/side_by_side.h"
 
 namespace lathe::run {
 namespace {
@@ -43,13 +44,13 @@ Plan alone(const PlanInputs& in) {
   return plan;
 }
 
-/// How many answers are trained on, and for how many steps each. Each has a thread, where its steps
-/// take as much longer as there are threads.
+/// How many answers are trained on, and for how many steps each. On one thread steps take as much
+/// longer as there are threads.
 void plan_fine_tuning(const PlanInputs& in, double seconds, Plan& plan) {
   const double step_s = 0.5 * (plan.small_step_s + plan.grown_step_s);
   const auto steps_of = [&](int nets) {
-    const int rounds = (nets + in.threads - 1) / in.threads;
-    return steps(seconds / rounds, in.threads * step_s);
+    const auto shared = side_by_side(static_cast<std::size_t>(nets), in.threads, in.shards);
+    return steps(seconds, shared.seconds(in.threads * step_s, in.threads));
   };
   const auto epochs_of = [&](int nets) {
     return static_cast<double>(steps_of(nets)) / static_cast<double>(in.steps_per_epoch);

@@ -23,7 +23,8 @@ struct PlanInputs {
   double evaluation_s = 0;     ///< one net on the validation images, batch norm recalibrated
   double hand_over_s = 0;      ///< one answer: measured, tested, written
   int answers = 0;             ///< targets that can be met
-  int threads = 1;             ///< answers that are trained side by side
+  int threads = 1;             ///< that answers share, as side_by_side()
+  int shards = 2;              ///< of their steps
   std::int64_t steps_per_epoch = 0;
   std::int64_t batch_size = 0;
 };

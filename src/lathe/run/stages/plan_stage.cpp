@@ -13,6 +13,7 @@
 #include "lathe/graph/counts.h"
 #include "lathe/run/answers/device_noise.h"
 #include "lathe/run/specialize.h"
+#include "lathe/run/stages/fine_tune_stage.h"
 #include "lathe/run/stages/forecast.h"
 #include "lathe/search/chain/path_sampler.h"
 #include "lathe/search/target_bounds.h"
@@ -111,6 +112,7 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
   const TrainJob& job = options.training;
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
                     .threads = threads_of(job.threads),
+                    .shards = fine_tune_shards(trained, job),
                     .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size,
                     .batch_size = job.train.batch_size};
   double int8_s = 0;  // of an answer: its candidates, itself on validation and test images

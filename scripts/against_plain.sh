@@ -54,9 +54,9 @@ for seed in $seeds; do
     alone "$out/alone-$seed/$first" "$share" "$net/arch.json" "$seed"
     [[ $first == "$name" ]] || ln -sfn "$first" "$out/alone-$seed/$name"
   done
-  fastest=$(printf '%s\n' "${nets[@]}" | sort -V | head -n 1)
+  fastest=$(printf '%s\n' "${nets[@]##*/}" | LC_ALL=C sort -g | head -n 1)
   [[ $against != *b* ]] ||
-    alone "$out/whole-$seed" "$((minutes * 60))" "$fastest/arch.json" "$seed"
+    alone "$out/whole-$seed" "$((minutes * 60))" "$run/nets/$fastest/arch.json" "$seed"
 done
 # shellcheck disable=SC2086
 "$bench" "$out" $seeds | tee "$out/table"

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/core/statistics.h"
 #include "lathe/run/answers/answers.h"
@@ -22,7 +23,12 @@ struct Row {
   std::vector<double> measured_ms, answer, alone, whole;
 };
 
-double test_top1(const std::filesystem::path& folder) {
+/// Of the net trained in `folder`, which is to be of `arch`.
+double test_top1(const std::filesystem::path& folder, const nlohmann::json& arch) {
+  if (read_json(folder / "arch.json") != arch) {
+    throw Error((folder / "arch.json").string() + ": expected the answer's net, " + arch.dump() +
+                "; remove the folder, and it is trained again");
+  }
   const std::filesystem::path file = folder / "result.json";
   return json_member<double>(read_json(file), "test_top1", file.string());
 }
@@ -34,6 +40,7 @@ void read_seed(const std::filesystem::path& out, const std::string& seed,
       json_member<std::vector<nlohmann::json>>(read_json(file), "targets", file.string());
   const std::filesystem::path alone = out / ("alone-" + seed), whole = out / ("whole-" + seed);
   std::size_t index = 0;
+  nlohmann::json first;  // arch of the fastest target's answer
   for (const nlohmann::json& target : targets) {
     const std::string where = file.string() + ": targets";
     if (!json_member<bool>(target, "feasible", where)) {
@@ -42,12 +49,14 @@ void read_seed(const std::filesystem::path& out, const std::string& seed,
     Row& row = rows[index++];
     const auto target_ms = json_member<double>(target, "target_ms", where);
     row.measured_ms.push_back(json_member<double>(target, "measured_ms", where));
+    const auto arch = json_member<nlohmann::json>(target, "arch", where);
+    if (first.is_null()) first = arch;
     row.answer.push_back(json_member<double>(target, "test_accuracy", where));
     if (std::filesystem::exists(alone)) {
-      row.alone.push_back(test_top1(alone / run::target_name(target_ms)));
+      row.alone.push_back(test_top1(alone / run::target_name(target_ms), arch));
     }
     if (std::filesystem::exists(whole)) {
-      row.whole.push_back(test_top1(whole));
+      row.whole.push_back(test_top1(whole, first));
     }
   }
 }

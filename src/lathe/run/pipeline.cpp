@@ -23,7 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Of the learning rate's peak, where answers are trained on alone: that they leave what they were
-// as a part of the largest net. A fifth of the peak is as good (docs/worth_its_time.md).
+// as a part of the largest net. A fifth of the peak is as good (docs/what_pays.md).
 constexpr double kAloneShare = 0.5;
 
 void check(const RunOptions& o) {

@@ -20,7 +20,7 @@ struct TargetBounds {
 
 /// The net within the fastest target, and the net within the slowest that contains it, each with
 /// the most multiply-accumulates: the best guess at accuracy that needs no training
-/// (docs/worth_its_time.md says how good it is). Nets between them begin as the first and are no
+/// (docs/what_pays.md says how good it is). Nets between them begin as the first and are no
 /// larger than the second, so that whoever trains them wastes no time on nets that answer nothing.
 /// Exact (ParetoFront) without constraints, in all spaces that come with Lathe; with them in spaces
 /// of thousands of nets, and else within a few ten-thousandths of a limit. Milliseconds; a second

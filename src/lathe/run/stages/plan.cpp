@@ -13,7 +13,7 @@ namespace lathe::run {
 namespace {
 
 // How the time is shared out and from when on a larger net pays: tried with one net, and with
-// nets of 0.9, 1.8 and 4.2 MMACs for 75 to 600 s, docs/worth_its_time.md.
+// nets of 0.9, 1.8 and 4.2 MMACs for 75 to 600 s, docs/what_pays.md.
 constexpr double kImagesPerParameter = 15;
 constexpr double kLineShare = 0.7;     // of the training: the smallest net, and what it grows to
 constexpr double kSmallShare = 0.25;   // of that, the smallest alone

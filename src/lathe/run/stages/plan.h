@@ -53,7 +53,7 @@ struct Plan {
 /// with fewer, a smaller net that sees more is better, and where the smallest is the only one it
 /// gets all of the time. Else the smallest net has a share of the time alone, the largest, grown
 /// out of it, most of the rest, and as many answers as that is enough for what is left.
-/// docs/worth_its_time.md has what was tried.
+/// docs/what_pays.md has what was tried.
 /// Nothing if the time is less than fewest_seconds().
 /// @throws std::invalid_argument if inputs has no net.
 std::optional<Plan> make_plan(const PlanInputs& inputs);

@@ -26,7 +26,7 @@ struct GrowOptions {
 /// begin as the small net, so that nothing is lost and all of the time that went into it is theirs
 /// too: a small net has seen several times as many images after a minute as a large one. What the
 /// largest learns alone on top of it stays useful without the rest of it: nets between the two are
-/// between them in accuracy though they were never trained (docs/worth_its_time.md).
+/// between them in accuracy though they were never trained (docs/what_pays.md).
 /// The space should be the part of a larger one that has what is asked for (space/subspace.h): then
 /// its smallest net is an answer, not a corner.
 /// @throws std::invalid_argument if the share is outside [0, 1], nets_per_step < 1, the schedule's

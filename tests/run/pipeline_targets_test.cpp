@@ -128,6 +128,13 @@ TEST_F(PipelineTest, IsAskedForTargetsOfTheOneNetThatItTrained) {
   EXPECT_DOUBLE_EQ(again.targets[0].minimum_ms, ms);
   EXPECT_TRUE(again.targets[1].feasible);
   EXPECT_EQ(whole->from_json(again.targets[1].arch, "arch"), whole->largest());
+  asked.targets_ms.clear();
+  const RunFolder by_number = RunFolder::open(temporary_ / "by_number", "[specialize]\n", true);
+  asked.dry_run = true;
+  std::string told;
+  specialize(temporary_ / "alone", {}, 1, "cpu", asked, by_number,
+             [&](const Progress& p) { told += p.message + "\n"; });
+  EXPECT_NE(told.find("1 of 1 targets can be met"), std::string::npos) << told;
   ASSERT_EQ(said.size(), 3U);
   EXPECT_NE(said[0].find(" ms here, one alone"), std::string::npos) << said[0];
   EXPECT_NE(said[1].find(": no net was trained for it: those trained take "), std::string::npos)

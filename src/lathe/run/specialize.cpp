@@ -27,6 +27,7 @@ constexpr std::uint64_t kSearchStream = 0x736561;
 
 // Targets that are made up are rounded to this, so that they can be read and typed.
 constexpr double kTargetStepsPerMs = 1000;
+constexpr double kRoomOfOneNet = 1.04;
 
 void check(const SpecializeOptions& options) {
   if (options.targets_ms.empty() && options.num_targets < 1) {
@@ -57,8 +58,11 @@ std::vector<double> answered_before(const RunFolder& folder) {
 std::vector<double> targets_of(const SpecializeOptions& options,
                                const search::ReachableRange& range, const RunFolder& folder) {
   std::vector<double> targets = options.targets_ms;
-  const double low = range.fastest.predicted_ms;
-  const double width = (range.slowest.predicted_ms - low) / options.num_targets;
+  double low = range.fastest.predicted_ms;
+  if (low == range.slowest.predicted_ms) {  // one net, whose sessions differ: with room for that
+    low *= kRoomOfOneNet;
+  }
+  const double width = std::max(0.0, range.slowest.predicted_ms - low) / options.num_targets;
   for (int i = 1; options.targets_ms.empty() && i <= options.num_targets; ++i) {
     targets.push_back(std::ceil((low + i * width) * kTargetStepsPerMs) / kTargetStepsPerMs);
   }
@@ -90,12 +94,13 @@ void tell_part(const space::Space& nets, const latency::LatencyModel& whole, con
     return;
   }
   const search::ReachableRange of_whole = search::reachable_range(*device.space, whole);
-  progress({"train", 0, 0,
-            fmt::format("trained for other targets: of the space's nets, which take {:.3f} to "
-                        "{:.3f} ms here, {}",
-                        of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms,
-                        nets.decisions().empty() ? "one alone"
-                                                 : "those between its smallest and largest alone")});
+  progress(
+      {"train", 0, 0,
+       fmt::format("trained for other targets: of the space's nets, which take {:.3f} to "
+                   "{:.3f} ms here, {}",
+                   of_whole.fastest.predicted_ms, of_whole.slowest.predicted_ms,
+                   nets.decisions().empty() ? "one alone"
+                                            : "those between its smallest and largest alone")});
 }
 
 std::vector<double> all_of(const Asked& asked) {
@@ -239,7 +244,7 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
 }
 
 std::vector<TrainedAlone> ways_alone(const SpecializeOptions& options, const Trained& trained,
-                                        const TrainJob& job) {
+                                     const TrainJob& job) {
   std::vector<TrainedAlone> ways;
   if (options.fine_tune_epochs > 0) {
     ways.push_back({.how = way(options.fine_tune_epochs, false, trained, job)});

@@ -23,8 +23,9 @@ struct Asked {
 };
 
 /// The options' targets, or as many as they say evenly over what the nets of `space` that keep the
-/// limits take by `latency` at the quantile, which is told; and those that the folder's result has
-/// already. None can be met where no net keeps the limits.
+/// limits take by `latency` at the quantile, which is told (of one net, a little more than it
+/// takes); and those that the folder's result has already. None can be met where no net keeps the
+/// limits.
 /// @throws std::invalid_argument unless targets are finite and > 0, or if there are none.
 Asked ask(const SpecializeOptions& options, const space::Space& space,
           const latency::LatencyModel& latency, const DeviceNoise& noise, const RunFolder& folder,
@@ -48,7 +49,7 @@ std::vector<Answer> searched_answers(const Workshop& shop, const latency::Latenc
 
 /// How answers are trained alone by options without a budget; none, one or two ways.
 std::vector<TrainedAlone> ways_alone(const SpecializeOptions& options, const Trained& trained,
-                                        const TrainJob& job);
+                                     const TrainJob& job);
 
 /// Stage: measures, tests and writes every answer, and the result.
 void hand_over_all(const Workshop& shop, const std::vector<Answer>& answers, RunResult& result);

@@ -112,8 +112,8 @@ std::optional<double> seconds_alone(const fs::path& from, const Trained& trained
   const auto nets = json_member<double>(records.back(), "nets_per_step", where);
   // Nets of a step are of all sizes between the smallest and the largest.
   const std::shared_ptr<const space::Space> part = trained_nets(trained);
-  const double of_a_net = 0.5 * static_cast<double>(macs_of(*part, part->smallest()) +
-                                                    macs_of(*part, part->largest()));
+  const double of_a_net =
+      0.5 * static_cast<double>(macs_of(*part, part->smallest()) + macs_of(*part, part->largest()));
   const double images = epochs * static_cast<double>(trained.dataset.train.size());
   return images * static_cast<double>(macs) / (images_per_s * nets * of_a_net);
 }

@@ -15,8 +15,8 @@
 
 namespace lathe::run {
 
-/// A target that the trained part of a space, or the one net of it, answers with its end: the whole space has a net for
-/// it.
+/// A target that the trained part of a space, or the one net of it, answers with its end: the whole
+/// space has a net for it.
 struct BeyondTraining {
   double target_ms = 0;  ///< a median
   bool slower = true;    ///< than the trained nets; else faster than all of them

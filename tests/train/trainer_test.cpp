@@ -120,6 +120,25 @@ TensorMap gradient_of_a_step(const std::shared_ptr<const space::Space>& space, S
   return gradient;
 }
 
+TEST(Trainer, APassCanSeeSmallerImages) {
+  const data::Dataset dataset = pattern_dataset();
+  const auto space_of = [](int input_size) {
+    return lathe::testing::small_space(
+        {.in_channels = 1, .num_classes = 4, .input_size = input_size});
+  };
+  // The step makes images as small as a net's input: the same net of a space for half of the side.
+  const auto space = space_of(lathe::testing::kPatternSize);
+  const auto half = space_of(lathe::testing::kPatternSize / 2);
+  const TrainOptions options{.batch_size = 32, .shards = 2, .seed = 5};
+  FixedPasses by_pass({{.arch = space->largest(), .image_size = lathe::testing::kPatternSize / 2}},
+                      1, 0.1);
+  FixedPasses by_space({{.arch = half->largest()}}, 1, 0.1);
+  FixedPasses large({{.arch = space->largest()}}, 1, 0.1);
+  const TensorMap got = gradient_of_a_step(space, by_pass, dataset, options);
+  EXPECT_EQ(got, gradient_of_a_step(half, by_space, dataset, options));
+  EXPECT_NE(got, gradient_of_a_step(space, large, dataset, options));
+}
+
 /// The gradient of every parameter for one pass on one part of the first batch, by itself.
 at::Tensor gradient_of_a_pass(const nn::Supernet& supernet, const Pass& pass,
                               const space::Arch& teacher, const Batch& batch, double smoothing) {

@@ -45,6 +45,14 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
       ->check(fraction)
       ->capture_default_str();
   command
+      .add_option_function<double>(
+          "--small-images",
+          [&o](double share) { o.small_images = train::SmallImages::over(share); },
+          "share of the steps, from the first on, whose images are smaller than the nets' "
+          "input: by half, then by a quarter")
+      ->check(fraction)
+      ->default_str("0");
+  command
       .add_option("--random-subnets", o.random_subnets,
                   "a step, beside the largest and the smallest net (not ofa)")
       ->check(between(0, 64))
@@ -75,7 +83,9 @@ void add_method_options(CLI::App& command, train::MethodOptions& o) {
                   "rate at the end at which paths of a cell net are dropped, from 0 (plain)")
       ->check(between(0.0, 0.99))
       ->capture_default_str();
-  command.add_option("--nets-per-step", o.nets_per_step, "after that: the largest, and smaller ones (grow)")
+  command
+      .add_option("--nets-per-step", o.nets_per_step,
+                  "after that: the largest, and smaller ones (grow)")
       ->check(between(1, 64))
       ->capture_default_str();
 }

@@ -132,7 +132,7 @@ std::vector<TrainedAlone> Stages::ways_alone() const {
   return {{.how = {.steps = plan.fine_tune_steps,
                    .learning_rate = kAloneShare * job_.method.learning_rate,
                    .teacher_share = 0,
-                   .step_s = threads * 0.5 * (plan.small_step_s + plan.grown_step_s),
+                   .step_s = threads * fine_tune_step_s(plan),
                    .threads = threads},
            .at_most = plan.fine_tune_nets}};
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "lathe/train/strategies/bignas.h"
 #include "lathe/train/strategies/deps.h"
@@ -18,10 +19,12 @@ std::vector<std::string> method_names() {
 
 bool trains_supernet(const std::string& method) { return method != "plain"; }
 
-std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodOptions& o,
-                                        std::int64_t total_steps, std::int64_t steps_per_epoch,
-                                        const std::optional<space::Arch>& arch, std::uint64_t seed,
-                                        const latency::LatencyModel* latency) {
+namespace {
+
+std::unique_ptr<Strategy> make_method(const space::Space& space, const MethodOptions& o,
+                                      std::int64_t total_steps, std::int64_t steps_per_epoch,
+                                      const std::optional<space::Arch>& arch, std::uint64_t seed,
+                                      const latency::LatencyModel* latency) {
   const CosineSchedule schedule{
       .peak = o.learning_rate,
       .total_steps = total_steps,
@@ -80,6 +83,18 @@ std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodO
                      .arch = *arch,
                      .image_size = space.input_size(*arch),
                      .drop_path = o.drop_path});
+}
+
+}  // namespace
+
+std::unique_ptr<Strategy> make_strategy(const space::Space& space, const MethodOptions& options,
+                                        std::int64_t total_steps, std::int64_t steps_per_epoch,
+                                        const std::optional<space::Arch>& arch, std::uint64_t seed,
+                                        const latency::LatencyModel* latency) {
+  auto method = make_method(space, options, total_steps, steps_per_epoch, arch, seed, latency);
+  return options.small_images.any()
+             ? with_small_images(std::move(method), space, options.small_images)
+             : std::move(method);
 }
 
 }  // namespace lathe::train

@@ -10,6 +10,7 @@
 #include "lathe/latency/models/latency_model.h"
 #include "lathe/space/space.h"
 #include "lathe/train/strategies/aows.h"
+#include "lathe/train/strategies/small_images.h"
 #include "lathe/train/strategies/step_archs.h"
 #include "lathe/train/strategy.h"
 
@@ -29,6 +30,7 @@ struct MethodOptions {
   double small_share = 0.6;                ///< grow, as GrowOptions
   int nets_per_step = 2;                   ///< grow
   double drop_path = 0;                    ///< plain, as PlainOptions
+  SmallImages small_images;                ///< of all methods
   NetDraw draw;                            ///< of random nets; deps, bignas and grow
   WidthStatisticsOptions scores;           ///< slimmable and aows
   std::vector<double> targets_ms;          ///< aows

@@ -33,6 +33,7 @@ struct Pass {
   bool dropout = false;
   double drop_path = 0;  ///< rate at which paths are dropped for whole images, in [0, 1)
   bool observe = false;  ///< its losses, image by image, come back by Strategy::observe()
+  int image_size = 0;    ///< height and width that the net sees images at; 0: its input's
 };
 
 /// Everything about one step. What is asked for besides passes happens before them, in the order

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lathe/core/error.h"
+#include "lathe/graph/input_size.h"
 #include "lathe/nn/channel_sort.h"
 #include "lathe/nn/grow.h"
 #include "lathe/train/batch_feed.h"
@@ -181,8 +182,9 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
   std::vector<StepPass> step_passes;
   bool needs_teacher = false;
   for (const Pass& pass : passes) {
-    nets.emplace_back(pass.drop_path > 0 ? space_.training_graph(pass.arch)
-                                         : space_.graph(pass.arch));
+    const graph::Graph net =
+        pass.drop_path > 0 ? space_.training_graph(pass.arch) : space_.graph(pass.arch);
+    nets.emplace_back(pass.image_size > 0 ? graph::with_input_size(net, pass.image_size) : net);
     const bool two_heads =
         nets.back().graph().output_shape().channels == 2 * dataset_.train.num_classes();
     step_passes.push_back({.net = &nets.back(),

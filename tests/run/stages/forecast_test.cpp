@@ -54,6 +54,21 @@ TEST_F(Forecast, StepsOfMoreNetsTakeLonger) {
   EXPECT_NEAR(forecast.seconds / (80 * forecast.first_step_s), 1 + 0.5 * smallest, 1e-9);
 }
 
+TEST_F(Forecast, SmallerImagesTakeLessTime) {
+  Trained plain = trained("plain");
+  plain.arch = plain.space->largest();
+  TrainJob small = job("plain");
+  small.method.small_images = train::SmallImages::over(1);
+  const TrainingForecast forecast = forecast_training(plain, small, folder_);
+  EXPECT_EQ(forecast.steps, 80);
+  EXPECT_LT(forecast.seconds, 80 * forecast.first_step_s);
+  small.budget_s = 20;
+  const TrainingForecast budget = forecast_training(plain, small, folder_);
+  EXPECT_NEAR(budget.seconds, 20, budget.first_step_s);
+  EXPECT_GT(static_cast<double>(budget.steps) * budget.first_step_s, 20)
+      << "more than fit with images of full size";
+}
+
 TEST_F(Forecast, ABudgetIsUsedUp) {
   Trained plain = trained("plain");
   plain.arch = plain.space->largest();

@@ -84,8 +84,11 @@ class DecidedJob : public ::testing::Test {
  protected:
   Decided decided(std::int64_t grown_steps) const {
     Decided decided;
-    decided.plan = Plan{
-        .small_steps = 60, .grown_steps = grown_steps, .small_step_s = 0.5, .grown_step_s = 0.7};
+    decided.plan = Plan{.small_steps = 60,
+                        .grown_steps = grown_steps,
+                        .small_step_s = {0.5, 0.2},
+                        .grown_step_s = {0.7, 0.3},
+                        .small_images = {0.4, 0.7}};
     decided.bounds = {space_->smallest(), grown_steps > 0 ? space_->largest() : space_->smallest()};
     return decided;
   }
@@ -97,8 +100,9 @@ TEST_F(DecidedJob, GrowsWhereThePlanSaysSo) {
   EXPECT_EQ(job.method.name, "grow");
   EXPECT_DOUBLE_EQ(job.method.epochs, 10.0);
   EXPECT_DOUBLE_EQ(job.method.small_share, 0.6);
-  EXPECT_EQ(job.train.step_s(59), 0.5);
-  EXPECT_EQ(job.train.step_s(60), 0.7);
+  EXPECT_EQ(job.train.step_s(0), 0.2) << "images of half of the side";
+  EXPECT_EQ(job.train.step_s(70), 0.7);
+  EXPECT_EQ(job.method.small_images.half_until, 0.4);
 }
 
 TEST_F(DecidedJob, IsPlainForOneNet) {

@@ -17,7 +17,7 @@ using lathe::testing::text_thrown;
 /// About the quickstart's on two cores: nets of 5, 8 and 12 MMACs.
 PlanInputs two_cores(double seconds) {
   return {.seconds_left = seconds,
-          .nets = {{81e3, 0.047}, {150e3, 0.06}, {287e3, 0.087}},
+          .nets = {{81e3, {0.047, 0.014}}, {150e3, {0.06, 0.017}}, {287e3, {0.087, 0.024}}},
           .evaluation_s = 0.3,
           .hand_over_s = 4,
           .answers = 5,
@@ -26,16 +26,22 @@ PlanInputs two_cores(double seconds) {
           .batch_size = 128};
 }
 
+double training_s(const Plan& plan) {
+  double seconds = 0;
+  for (std::int64_t step = 0; step < plan.small_steps + plan.grown_steps; ++step) {
+    seconds += step_s(plan, step);
+  }
+  return seconds;
+}
+
 double seconds_of(const Plan& plan, const PlanInputs& in) {
   // Every thread has a net; what is left over has one for each of its two shards.
   const int rest = plan.fine_tune_nets % in.threads;
   const double rounds =
       plan.fine_tune_nets / in.threads + (rest == 0 ? 0.0 : 1.0 / std::min(2, in.threads / rest));
-  const double fine_tune_step_s = in.threads * 0.5 * (plan.small_step_s + plan.grown_step_s);
-  return static_cast<double>(plan.small_steps) * plan.small_step_s +
-         static_cast<double>(plan.grown_steps) * plan.grown_step_s +
-         (plan.accuracy_samples + 2 * in.answers) * in.evaluation_s + in.answers * in.hand_over_s +
-         rounds * static_cast<double>(plan.fine_tune_steps) * fine_tune_step_s;
+  return training_s(plan) + (plan.accuracy_samples + 2 * in.answers) * in.evaluation_s +
+         in.answers * in.hand_over_s +
+         rounds * static_cast<double>(plan.fine_tune_steps) * in.threads * fine_tune_step_s(plan);
 }
 
 TEST(Plan, SpendsTheTimeThatThereIs) {
@@ -45,6 +51,7 @@ TEST(Plan, SpendsTheTimeThatThereIs) {
         PlanInputs in = two_cores(seconds);
         in.answers = answers;
         in.threads = threads;
+        in.small_images = answers != 5;
         const auto plan = make_plan(in);
         ASSERT_TRUE(plan);
         if (plan->largest == 0) continue;
@@ -79,7 +86,27 @@ TEST(Plan, TrainsOneNetWhereALargerOneSeesTooLittle) {
   EXPECT_EQ(plan->grown_steps, 0);
   EXPECT_EQ(plan->fine_tune_nets, 0);
   EXPECT_EQ(plan->accuracy_samples, 0);
-  EXPECT_GT(static_cast<double>(plan->small_steps) * plan->small_step_s, 0.98 * (590 - 5 * 4));
+  EXPECT_NEAR(training_s(*plan), 590 - 5 * 4, 1);
+}
+
+TEST(Plan, ShowsTheSmallestNetSmallImagesAndAllOthersThemInTheEnd) {
+  PlanInputs in = two_cores(2400);
+  const Plan plan = *make_plan(in);
+  ASSERT_GT(plan.grown_steps, 0);
+  const auto scale = [&](std::int64_t step) {
+    return plan.small_images.scale(static_cast<double>(step) /
+                                   static_cast<double>(plan.small_steps + plan.grown_steps));
+  };
+  EXPECT_EQ(step_s(plan, 0), in.nets[0].step_s.half);
+  EXPECT_EQ(scale(plan.small_steps - 1), 0.5);
+  EXPECT_EQ(step_s(plan, plan.small_steps), in.nets[plan.largest].step_s.half);
+  EXPECT_EQ(scale(plan.small_steps + plan.grown_steps * 70 / 100), 0.75);
+  EXPECT_EQ(scale(plan.small_steps + plan.grown_steps * 80 / 100), 1);
+  const Plan alone = *make_plan(two_cores(590));
+  EXPECT_EQ(alone.small_images.scale(0.4), 0.5);
+  EXPECT_EQ(alone.small_images.scale(0.8), 1);
+  in.small_images = false;
+  EXPECT_FALSE(make_plan(in)->small_images.any());
 }
 
 TEST(Plan, TrainsOneNetWhereThereIsNoOther) {
@@ -115,6 +142,8 @@ TEST(Plan, IsReadBack) {
   const Plan plan = *make_plan(two_cores(2400));
   const nlohmann::json json = to_json(plan);
   EXPECT_EQ(nlohmann::json(to_json(plan_from_json(json, "plan.json"))), json);
+  EXPECT_EQ(json.at("small_step_s").at("half"), 0.014);
+  EXPECT_EQ(json.at("small_images").at("half_until"), plan.small_images.half_until);
   nlohmann::json broken = json;
   broken.erase("grown_steps");
   EXPECT_EQ(text_thrown<Error>([&] { plan_from_json(broken, "plan.json"); }),

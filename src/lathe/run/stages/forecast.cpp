@@ -52,11 +52,12 @@ TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
   if (job.method.name == "aows") {
     tried.method.name = "slimmable";  // how it begins, without a latency model
   }
-  TrainingForecast forecast{.epochs = job.method.epochs,
-                            .first_step_s = 1 / measure_steps_per_s(trained, tried, folder)};
+  const train::StepSeconds step_s = measure_step_s(trained, tried, folder);
+  const double mean_s = job.method.small_images.mean_s(step_s);  // if all were as the first
+  TrainingForecast forecast{.epochs = job.method.epochs, .first_step_s = step_s.full};
   const std::int64_t images = trained.dataset.train.size(), batch = job.train.batch_size;
   if (job.budget_s > 0) {
-    forecast.epochs = job.budget_s / forecast.first_step_s / static_cast<double>(images / batch);
+    forecast.epochs = job.budget_s / mean_s / static_cast<double>(images / batch);
   }
   forecast.steps = train::steps_of(forecast.epochs, batch, images);
   const auto of_file = job.latency_file.empty()
@@ -70,8 +71,7 @@ TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
   const double tried_work =
       mean_work(*strategy(tried), space, std::min(kTriedSteps, forecast.steps), kTriedSteps);
   const double work = mean_work(*strategy(job), space, forecast.steps, kPlannedSteps);
-  forecast.seconds =
-      forecast.first_step_s * static_cast<double>(forecast.steps) * work / tried_work;
+  forecast.seconds = mean_s * static_cast<double>(forecast.steps) * work / tried_work;
   return forecast;
 }
 

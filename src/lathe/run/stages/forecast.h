@@ -14,12 +14,13 @@ namespace lathe::run {
 struct TrainingForecast {
   double epochs = 0;
   std::int64_t steps = 0;
-  double first_step_s = 0;  ///< each of the first steps, which were tried
+  double first_step_s = 0;  ///< each of the first steps, which were tried on images of full size
   double seconds = 0;       ///< all steps; validation and checkpoints apart
 };
 
-/// Tries some steps in a copy of the weights, as measure_steps_per_s(), and plans the others: a
-/// step takes time in proportion to the multiply-accumulates of its passes. Of the method "aows",
+/// Tries some steps in a copy of the weights, as measure_step_s(), and plans the others: a
+/// step takes time in proportion to the multiply-accumulates of its passes, and on smaller images
+/// as long as was measured. Of the method "aows",
 /// whose plan follows from what it observes, the plan of one that has observed nothing. With a
 /// budget the epochs are those that fit into it.
 /// @throws Error as train_stage().

@@ -16,7 +16,8 @@ namespace {
 // nets of 0.9, 1.8 and 4.2 MMACs for 75 to 600 s, docs/what_pays.md.
 constexpr double kImagesPerParameter = 15;
 constexpr double kLineShare = 0.7;     // of the training: the smallest net, and what it grows to
-constexpr double kSmallShare = 0.25;   // of that, the smallest alone
+constexpr double kSmallShare = 0.1;    // of that, the smallest alone
+constexpr double kSmallImages = 0.75;  // of a net's steps; all of the smallest's before it grows
 constexpr double kFineTuneEpochs = 8;  // that do an answer good
 constexpr double kFewestFineTuneEpochs = 4;
 constexpr int kMostSamples = 80, kFewestSamples = 12;
@@ -34,12 +35,29 @@ int samples_of(const PlanInputs& in) {
                                      double{kFewestSamples}, double{kMostSamples}));
 }
 
+train::SmallImages small_images_of(const PlanInputs& in) {
+  return in.small_images ? train::SmallImages::over(kSmallImages) : train::SmallImages{};
+}
+
+/// What is `of_grown` of the steps after the first ones, whose images have half of the side.
+train::SmallImages after(std::int64_t first, std::int64_t grown,
+                         const train::SmallImages& of_grown) {
+  const auto share = [&](double of) {
+    return (static_cast<double>(first) + of * static_cast<double>(grown)) /
+           static_cast<double>(first + grown);
+  };
+  return {.half_until = share(of_grown.half_until),
+          .three_quarters_until = share(of_grown.three_quarters_until)};
+}
+
 /// All of the time for one net.
 Plan alone(const PlanInputs& in) {
-  const double step_s = in.nets.front().step_s;
-  Plan plan{.small_steps = steps(training_s(in) - in.evaluation_s, step_s),
+  const train::StepSeconds step_s = in.nets.front().step_s;
+  const train::SmallImages small_images = small_images_of(in);
+  Plan plan{.small_steps = steps(training_s(in) - in.evaluation_s, small_images.mean_s(step_s)),
             .small_step_s = step_s,
-            .grown_step_s = step_s};
+            .grown_step_s = step_s,
+            .small_images = small_images};
   plan.parts = {{"one net alone, the answer to every target", training_s(in)}};
   return plan;
 }
@@ -47,7 +65,7 @@ Plan alone(const PlanInputs& in) {
 /// How many answers are trained on, and for how many steps each. On one thread steps take as much
 /// longer as there are threads.
 void plan_fine_tuning(const PlanInputs& in, double seconds, Plan& plan) {
-  const double step_s = 0.5 * (plan.small_step_s + plan.grown_step_s);
+  const double step_s = fine_tune_step_s(plan);
   const auto steps_of = [&](int nets) {
     const auto shared = side_by_side(static_cast<std::size_t>(nets), in.threads, in.shards);
     return steps(seconds, shared.seconds(in.threads * step_s, in.threads));
@@ -76,13 +94,20 @@ std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
     return std::nullopt;
   }
   const double line_s = kLineShare * time_s, small_s = kSmallShare * line_s;
+  const train::StepSeconds small = in.nets.front().step_s, grown = in.nets[largest].step_s;
+  const train::SmallImages of_grown = small_images_of(in);
   Plan plan{.largest = largest,
-            .small_steps = steps(small_s, in.nets.front().step_s),
-            .grown_steps = steps(line_s - small_s, in.nets[largest].step_s),
-            .small_step_s = in.nets.front().step_s,
-            .grown_step_s = in.nets[largest].step_s,
+            .small_steps = steps(small_s, of_grown.any() ? small.half : small.full),
+            .grown_steps = steps(line_s - small_s, of_grown.mean_s(grown)),
+            .small_step_s = small,
+            .grown_step_s = grown,
             .accuracy_samples = samples};
-  const auto images = static_cast<double>((plan.small_steps + plan.grown_steps) * in.batch_size);
+  if (of_grown.any()) {
+    plan.small_images = after(plan.small_steps, plan.grown_steps, of_grown);
+  }
+  // Small images teach less: what counts is how many of full size the time would be enough for.
+  const double images =
+      static_cast<double>(in.batch_size) * (small_s / small.full + (line_s - small_s) / grown.full);
   plan_fine_tuning(in, time_s - line_s, plan);
   if (images < kImagesPerParameter * in.nets[largest].params || plan.fine_tune_nets == 0) {
     return std::nullopt;
@@ -95,11 +120,28 @@ std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
   return plan;
 }
 
+train::SmallImages small_images_from_json(const nlohmann::json& json, const std::string& where) {
+  const auto images = json_member<nlohmann::json>(json, "small_images", where);
+  const std::string member = where + ": small_images";
+  return {.half_until = json_member<double>(images, "half_until", member),
+          .three_quarters_until = json_member<double>(images, "three_quarters_until", member)};
+}
+
 }  // namespace
+
+double fine_tune_step_s(const Plan& plan) {
+  return 0.5 * (plan.small_step_s.full + plan.grown_step_s.full);
+}
+
+double step_s(const Plan& plan, std::int64_t step) {
+  const auto all = static_cast<double>(plan.small_steps + plan.grown_steps);
+  const train::StepSeconds& of = step < plan.small_steps ? plan.small_step_s : plan.grown_step_s;
+  return of.at(plan.small_images.scale(static_cast<double>(step) / all));
+}
 
 double fewest_seconds(const PlanInputs& in) {
   return in.answers * in.hand_over_s + in.evaluation_s +
-         static_cast<double>(kFewestSteps) * in.nets.front().step_s;
+         static_cast<double>(kFewestSteps) * in.nets.front().step_s.full;
 }
 
 std::optional<Plan> make_plan(const PlanInputs& in) {
@@ -130,8 +172,11 @@ nlohmann::ordered_json to_json(const Plan& plan) {
   return {{"budget_s", plan.budget_s},
           {"small_steps", plan.small_steps},
           {"grown_steps", plan.grown_steps},
-          {"small_step_s", plan.small_step_s},
-          {"grown_step_s", plan.grown_step_s},
+          {"small_step_s", train::to_json(plan.small_step_s)},
+          {"grown_step_s", train::to_json(plan.grown_step_s)},
+          {"small_images",
+           {{"half_until", plan.small_images.half_until},
+            {"three_quarters_until", plan.small_images.three_quarters_until}}},
           {"accuracy_samples", plan.accuracy_samples},
           {"fine_tune_nets", plan.fine_tune_nets},
           {"fine_tune_steps", plan.fine_tune_steps},
@@ -142,8 +187,9 @@ Plan plan_from_json(const nlohmann::json& json, const std::string& where) {
   Plan plan{.budget_s = json_member<double>(json, "budget_s", where),
             .small_steps = json_member<std::int64_t>(json, "small_steps", where),
             .grown_steps = json_member<std::int64_t>(json, "grown_steps", where),
-            .small_step_s = json_member<double>(json, "small_step_s", where),
-            .grown_step_s = json_member<double>(json, "grown_step_s", where),
+            .small_step_s = train::step_seconds_from_json(json, "small_step_s", where),
+            .grown_step_s = train::step_seconds_from_json(json, "grown_step_s", where),
+            .small_images = small_images_from_json(json, where),
             .accuracy_samples = json_member<int>(json, "accuracy_samples", where),
             .fine_tune_nets = json_member<int>(json, "fine_tune_nets", where),
             .fine_tune_steps = json_member<std::int64_t>(json, "fine_tune_steps", where)};

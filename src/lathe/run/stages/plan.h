@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "lathe/train/strategies/small_images.h"
+
 namespace lathe::run {
 
 /// A net that could be the largest of a run.
 struct SizedNet {
   double params = 0;
-  double step_s = 0;  ///< a training step of it alone
+  train::StepSeconds step_s;  ///< a training step of it alone
 };
 
 /// What is known once the device is measured and a few steps were tried.
@@ -25,6 +27,7 @@ struct PlanInputs {
   int answers = 0;             ///< targets that can be met
   int threads = 1;             ///< that answers share, as side_by_side()
   int shards = 2;              ///< of their steps
+  bool small_images = true;    ///< the nets see them: train::sees_small_images()
   std::int64_t steps_per_epoch = 0;
   std::int64_t batch_size = 0;
 };
@@ -39,10 +42,11 @@ struct Plan {
   double budget_s = 0;
   /// Of the inputs' nets; 0: one net is the answer to every target. Not written: the bounds say it.
   std::size_t largest = 0;
-  std::int64_t small_steps = 0;  ///< of the smallest net alone
-  std::int64_t grown_steps = 0;  ///< of the largest, grown out of it; 0 of one net
-  double small_step_s = 0;       ///< as they were tried
-  double grown_step_s = 0;
+  std::int64_t small_steps = 0;     ///< of the smallest net alone
+  std::int64_t grown_steps = 0;     ///< of the largest, grown out of it; 0 of one net
+  train::StepSeconds small_step_s;  ///< as they were tried
+  train::StepSeconds grown_step_s;
+  train::SmallImages small_images;   ///< of all steps, small and grown
   int accuracy_samples = 0;          ///< nets evaluated for the predictor
   int fine_tune_nets = 0;            ///< answers trained on one by one, at most
   std::int64_t fine_tune_steps = 0;  ///< of each of them
@@ -60,6 +64,11 @@ std::optional<Plan> make_plan(const PlanInputs& inputs);
 
 /// The least seconds_left for which make_plan() gives a plan.
 double fewest_seconds(const PlanInputs& inputs);
+
+/// Of a step of the small and then the grown net.
+double step_s(const Plan& plan, std::int64_t step);
+/// Of the answers that are trained on, on all threads: their mean is as if halfway between.
+double fine_tune_step_s(const Plan& plan);
 
 nlohmann::ordered_json to_json(const Plan& plan);
 /// @throws Error `<where>: ...` naming the member at fault.

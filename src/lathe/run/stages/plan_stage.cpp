@@ -36,10 +36,11 @@ double seconds_of(const std::function<void()>& work) {
 }
 
 /// The training of a growing supernet, of which `small_share` is of the smallest net alone.
-TrainJob growing(TrainJob job, double small_share) {
+TrainJob growing(TrainJob job, double small_share, const train::SmallImages& small_images) {
   job.method.name = kGrow;
   job.method.small_share = small_share;
   job.method.nets_per_step = 1;
+  job.method.small_images = small_images;
   job.train.validation_images = kValidationImagesOfReports;
   return job;
 }
@@ -92,7 +93,7 @@ std::vector<space::Arch> largest_nets(const Trained& trained, const RunOptions& 
 /// Seconds that a training step of each of the nets takes, the first and the last of which are
 /// bounds that were tried: in between, by their multiply-accumulates.
 std::vector<SizedNet> sized(const space::Space& space, const std::vector<space::Arch>& nets,
-                            double first_step_s, double last_step_s) {
+                            const train::StepSeconds& first, const train::StepSeconds& last) {
   std::vector<double> macs;
   for (const space::Arch& net : nets) {
     macs.push_back(static_cast<double>(graph::macs(space.graph(net))));
@@ -101,7 +102,8 @@ std::vector<SizedNet> sized(const space::Space& space, const std::vector<space::
   for (std::size_t i = 0; i < nets.size(); ++i) {
     const double share = i == 0 ? 0 : (macs[i] - macs.front()) / (macs.back() - macs.front());
     sized.push_back({static_cast<double>(graph::params(space.graph(nets[i]))),
-                     first_step_s + share * (last_step_s - first_step_s)});
+                     {.full = std::lerp(first.full, last.full, share),
+                      .half = std::lerp(first.half, last.half, share)}});
   }
   return sized;
 }
@@ -113,19 +115,21 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
   PlanInputs inputs{.answers = static_cast<int>(targets_ms.size()),
                     .threads = threads_of(job.threads),
                     .shards = fine_tune_shards(trained, job),
+                    .small_images = train::sees_small_images(trained_space(trained)),
                     .steps_per_epoch = trained.dataset.train.size() / job.train.batch_size,
                     .batch_size = job.train.batch_size};
   double int8_s = 0;  // of an answer: its candidates, itself on validation and test images
   const double trying_s = seconds_of([&] {
-    TrainJob small = growing(job, 1.0);
+    const auto tried = train::SmallImages::over(inputs.small_images ? 1.0 : 0.0);
+    TrainJob small = growing(job, 1.0, tried);
     if (nets.size() == 1) {
       small.method.name = kPlain;
     }
     const Trained part = narrowed(trained, small, {bounds.lowest, nets.back()});
-    const double small_step_s = 1 / measure_steps_per_s(part, small, folder);
+    const train::StepSeconds small_step_s = measure_step_s(part, small, folder);
     inputs.nets =
         sized(*trained.space, nets, small_step_s,
-              part.arch ? small_step_s : 1 / measure_steps_per_s(part, growing(job, 0.0), folder));
+              part.arch ? small_step_s : measure_step_s(part, growing(job, 0.0, tried), folder));
     const train::Evaluator evaluator(part.dataset, {.augment = part.augment, .seed = part.seed});
     inputs.evaluation_s =
         evaluation_s(*part.weights, evaluator, trained.space->graph(bounds.lowest),
@@ -310,11 +314,9 @@ TrainJob decided_job(const TrainJob& job, const Decided& decided, std::int64_t s
   if (decided.plan) {
     const Plan& plan = *decided.plan;
     const auto all = static_cast<double>(plan.small_steps + plan.grown_steps);
-    result = growing(job, static_cast<double>(plan.small_steps) / all);
+    result = growing(job, static_cast<double>(plan.small_steps) / all, plan.small_images);
     result.method.epochs = all / static_cast<double>(steps_per_epoch);
-    result.train.step_s = [plan](std::int64_t step) {
-      return step < plan.small_steps ? plan.small_step_s : plan.grown_step_s;
-    };
+    result.train.step_s = [plan](std::int64_t step) { return step_s(plan, step); };
   }
   if (one_net) {
     result.method.name = kPlain;

@@ -92,9 +92,10 @@ void take_weights(Trained& trained, const std::filesystem::path& from) {
   trained.weights->load_state(net.weights, from.string());
 }
 
-/// Steps per second of some steps in a copy of the weights. Of several processes, by rank 0's
+/// Seconds of a step, by some steps in a copy of the weights. Of several processes, by rank 0's
 /// clock: the others' answers mean nothing.
-double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOptions& options) {
+double tried_step_s(const Trained& trained, const TrainJob& job,
+                    const train::TrainOptions& options) {
   constexpr std::int64_t kWarm = 10, kTimed = 20;
   const std::unique_ptr<nn::SharedWeights> weights = new_weights(trained, job);
   train::TrainOptions trial = options;
@@ -134,7 +135,16 @@ double pace_of(const Trained& trained, const TrainJob& job, const train::TrainOp
   if (writes) {
     std::filesystem::remove_all(trial.folder);
   }
-  return static_cast<double>(last_done - first_done) / seconds.count();
+  return seconds.count() / static_cast<double>(last_done - first_done);
+}
+
+train::StepSeconds step_s_of(const Trained& trained, TrainJob job,
+                             const train::TrainOptions& options) {
+  const bool smaller = job.method.small_images.any();
+  job.method.small_images = {};
+  const double full_s = tried_step_s(trained, job, options);
+  job.method.small_images = {.half_until = 1, .three_quarters_until = 1};
+  return {.full = full_s, .half = smaller ? tried_step_s(trained, job, options) : full_s};
 }
 
 train::TrainOptions train_options(const Trained& trained, const TrainJob& job,
@@ -164,23 +174,36 @@ int shards_of(const TrainJob& job, const RunFolder& folder, dist::ProcessGroup& 
   return shards.get<int>();
 }
 
-/// Epochs for the budget: of a run that goes on those of before, whatever its pace now.
-double resolved_epochs(const Trained& trained, const TrainJob& job,
-                       const train::TrainOptions& options, const RunFolder& folder,
-                       dist::ProcessGroup& group) {
+/// How long a training is that has a time, and what its steps take.
+struct Length {
+  double epochs = 0;
+  train::StepSeconds step_s;
+};
+
+/// What fits into the budget: of a run that goes on as before, whatever its pace now.
+Length length_within_budget(const Trained& trained, const TrainJob& job,
+                            const train::TrainOptions& options, const RunFolder& folder,
+                            dist::ProcessGroup& group) {
   const nlohmann::json before = group.from_rank_0([&]() -> nlohmann::json {
-    if (!std::filesystem::exists(folder.training())) {
-      return nullptr;
-    }
-    return json_member<double>(read_json(folder.training()), "epochs", folder.training().string());
+    return std::filesystem::exists(folder.training()) ? read_json(folder.training()) : nullptr;
   });
-  if (!before.is_null()) {
-    return before.get<double>();
-  }
   const double per_epoch = static_cast<double>(trained.dataset.train.size() / options.batch_size);
-  const double now =
-      std::max(kSmallestEpochs, job.budget_s * pace_of(trained, job, options) / per_epoch);
-  return group.from_rank_0([&]() -> nlohmann::json { return now; }).get<double>();
+  const std::string where = folder.training().string();
+  if (!before.is_null()) {
+    const auto epochs = json_member<double>(before, "epochs", where);
+    const double mean_s = job.budget_s / (epochs * per_epoch);
+    if (!before.contains("step_s")) {  // of an older version
+      return {epochs, {.full = mean_s, .half = mean_s}};
+    }
+    return {epochs, train::step_seconds_from_json(before, "step_s", where)};
+  }
+  const train::StepSeconds tried = step_s_of(trained, job, options);
+  const double fit = job.budget_s / (per_epoch * job.method.small_images.mean_s(tried));
+  const nlohmann::json now = group.from_rank_0([&]() -> nlohmann::json {
+    return {std::max(kSmallestEpochs, fit), tried.full, tried.half};
+  });
+  return {now.at(0).get<double>(),
+          {.full = now.at(1).get<double>(), .half = now.at(2).get<double>()}};
 }
 
 }  // namespace
@@ -248,8 +271,9 @@ Trained narrowed(const Trained& trained, const TrainJob& job, const Bounds& boun
   return part;
 }
 
-double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder) {
-  return pace_of(trained, job, train_options(trained, job, folder));
+train::StepSeconds measure_step_s(const Trained& trained, const TrainJob& job,
+                                  const RunFolder& folder) {
+  return step_s_of(trained, job, train_options(trained, job, folder));
 }
 
 void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
@@ -264,20 +288,27 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
     }
     return nullptr;
   });
-  double epochs = job.method.epochs;
+  Length length{.epochs = job.method.epochs};
   if (job.budget_s > 0) {
-    epochs = resolved_epochs(trained, job, options, folder, group);
-    progress({"train", 0, 0, fmt::format("{:.2f} epochs fit into {:.0f} s", epochs, job.budget_s)});
+    length = length_within_budget(trained, job, options, folder, group);
+    progress({"train", 0, 0,
+              fmt::format("{:.2f} epochs fit into {:.0f} s", length.epochs, job.budget_s)});
     // Reports on validation images, and a machine that becomes slower, are no part of that pace.
-    const auto steps = static_cast<double>(train::steps_of(epochs, options.batch_size, images));
-    options.step_s = [step_s = job.budget_s / steps](std::int64_t) { return step_s; };
+    const auto steps =
+        static_cast<double>(train::steps_of(length.epochs, options.batch_size, images));
+    options.step_s = [=, small = job.method.small_images](std::int64_t step) {
+      return length.step_s.at(small.scale(static_cast<double>(step) / steps));
+    };
   }
   group.from_rank_0([&]() -> nlohmann::json {
     const std::string space = space::is_space_file(job.space)
                                   ? folder.space_file().filename().string()
                                   : space_of(job, trained.dataset);
     nlohmann::ordered_json json = to_json(trained, space, job.dataset, job.data);
-    json["epochs"] = epochs;
+    json["epochs"] = length.epochs;
+    if (job.budget_s > 0) {
+      json["step_s"] = train::to_json(length.step_s);
+    }
     write_json(folder.training(), json);
     return nullptr;
   });
@@ -285,7 +316,7 @@ void train_stage(Trained& trained, const TrainJob& job, const RunFolder& folder,
                            ? nullptr
                            : latency::load_latency_model(*trained.space, job.latency_file);
   const auto strategy = train::make_strategy(
-      *trained.space, job.method, train::steps_of(epochs, options.batch_size, images),
+      *trained.space, job.method, train::steps_of(length.epochs, options.batch_size, images),
       images / options.batch_size, trained.arch, job.seed, of_file ? of_file.get() : job.latency);
   const std::int64_t before = trained.dataset.train.source().num_unreadable();
   train::train(*trained.weights, trained_space(trained), *strategy, trained.dataset, options,

@@ -65,9 +65,11 @@ Trained prepare_training(const TrainJob& job, const RunFolder& folder, const Pro
 /// "plain" then). All else is as there, but for weights that begin anew.
 Trained narrowed(const Trained& trained, const TrainJob& job, const Bounds& bounds);
 
-/// Training steps per second of the job's method as it is at its beginning, images and all: some
-/// steps of a copy of the weights, which leaves nothing behind.
-double measure_steps_per_s(const Trained& trained, const TrainJob& job, const RunFolder& folder);
+/// What a training step of the job's method takes as it is at its beginning, images and all: some
+/// steps of a copy of the weights, which leaves nothing behind. On images of full size and, where
+/// the job has smaller ones, of half of it.
+train::StepSeconds measure_step_s(const Trained& trained, const TrainJob& job,
+                                  const RunFolder& folder);
 
 /// What the scores of widths are called in a run's folder.
 inline constexpr const char* kScoresName = "scores.json";

@@ -16,7 +16,7 @@ namespace {
 // nets of 0.9, 1.8 and 4.2 MMACs for 75 to 600 s, docs/what_pays.md.
 constexpr double kImagesPerParameter = 15;
 constexpr double kLineShare = 0.7;     // of the training: the smallest net, and what it grows to
-constexpr double kSmallShare = 0.1;    // of that, the smallest alone
+constexpr double kSmallShare = 0.15;   // of that, the smallest alone
 constexpr double kSmallImages = 0.75;  // of a net's steps; all of the smallest's before it grows
 constexpr double kFineTuneEpochs = 8;  // that do an answer good
 constexpr double kFewestFineTuneEpochs = 4;

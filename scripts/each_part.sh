@@ -5,7 +5,7 @@
 # accuracies of the answers to the same targets. Started again, it goes on where it stopped.
 # usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
 # MINUTES of each training (9, what ten leave for it). In the environment: DATASET (fashion-mnist, or
-# another of 28 or 32 pixels), PARTS ("planned longer_alone not_grown sandwich whole_space deps bignas"),
+# another of 28 or 32 pixels), PARTS (those below: "planned longer_alone" and others),
 # LATHE_TRAIN_OPTIONS (of every training; "--image-size 16" gets more epochs into the minutes).
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
 set -euo pipefail
@@ -15,19 +15,20 @@ lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
 out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
 minutes=${2:-9}
 seeds=${3:-1}
-read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich whole_space deps bignas}"
+read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich full_images whole_space deps bignas}"
 dataset=${DATASET:-fashion-mnist}
 
-# A third of the steps are a quarter of the time where a step after growth takes 1.5 times as long.
-grow=(--method grow --sample targets)
+# The smallest net's steps are 15% of the time; two thirds of all until 85% see half of the side.
+grow=(--method grow --sample targets --small-images 0.85)
 declare -A options=(
-  [planned]="${grow[*]} --small-share 0.32 --nets-per-step 1"
-  [longer_alone]="${grow[*]} --small-share 0.6 --nets-per-step 1"
+  [planned]="${grow[*]} --small-share 0.29 --nets-per-step 1"
+  [longer_alone]="${grow[*]} --small-share 0.55 --nets-per-step 1"
   [not_grown]="${grow[*]} --small-share 0 --nets-per-step 1"
-  [sandwich]="${grow[*]} --small-share 0.32 --nets-per-step 3"
-  [whole_space]="--method grow --small-share 0.32 --nets-per-step 1"
-  [deps]="--method deps --sample targets"
-  [bignas]="--method bignas --sample targets"
+  [sandwich]="${grow[*]} --small-share 0.29 --nets-per-step 3"
+  [full_images]="--method grow --sample targets --small-share 0.32 --nets-per-step 1"
+  [whole_space]="--method grow --small-images 0.85 --small-share 0.29 --nets-per-step 1"
+  [deps]="--method deps --sample targets --small-images 0.85"
+  [bignas]="--method bignas --sample targets --small-images 0.85"
 )
 read -r -a more <<<"${LATHE_TRAIN_OPTIONS:-}"
 asked=(--dataset "$dataset" --space mbv3_28 "${more[@]}")

@@ -144,6 +144,11 @@ TEST(Plan, IsReadBack) {
   EXPECT_EQ(nlohmann::json(to_json(plan_from_json(json, "plan.json"))), json);
   EXPECT_EQ(json.at("small_step_s").at("half"), 0.014);
   EXPECT_EQ(json.at("small_images").at("half_until"), plan.small_images.half_until);
+  nlohmann::json older = json;
+  older.erase("small_images");
+  older["small_step_s"] = 0.05;
+  EXPECT_FALSE(plan_from_json(older, "plan.json").small_images.any());
+  EXPECT_EQ(plan_from_json(older, "plan.json").small_step_s.half, 0.05);
   nlohmann::json broken = json;
   broken.erase("grown_steps");
   EXPECT_EQ(text_thrown<Error>([&] { plan_from_json(broken, "plan.json"); }),

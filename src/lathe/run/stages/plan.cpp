@@ -121,6 +121,9 @@ std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
 }
 
 train::SmallImages small_images_from_json(const nlohmann::json& json, const std::string& where) {
+  if (!json.contains("small_images")) {  // of an older version
+    return {};
+  }
   const auto images = json_member<nlohmann::json>(json, "small_images", where);
   const std::string member = where + ": small_images";
   return {.half_until = json_member<double>(images, "half_until", member),

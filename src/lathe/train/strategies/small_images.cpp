@@ -85,6 +85,9 @@ nlohmann::ordered_json to_json(const StepSeconds& step_s) {
 StepSeconds step_seconds_from_json(const nlohmann::json& json, const char* key,
                                    const std::string& where) {
   const auto step_s = json_member<nlohmann::json>(json, key, where);
+  if (step_s.is_number()) {  // of an older version, which knew one size
+    return {.full = step_s.get<double>(), .half = step_s.get<double>()};
+  }
   const std::string member = where + ": " + key;
   return {.full = json_member<double>(step_s, "full", member),
           .half = json_member<double>(step_s, "half", member)};

@@ -27,7 +27,8 @@ install(FILES ${PROJECT_BINARY_DIR}/latheConfig.cmake ${PROJECT_BINARY_DIR}/lath
 install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindOpenCVImage.cmake DESTINATION ${lathe_package_dir}
         COMPONENT dev)
 if(LATHE_TORCH)
-  install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindONNX.cmake DESTINATION ${lathe_package_dir}
-          COMPONENT dev)
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindONNX.cmake
+                ${PROJECT_SOURCE_DIR}/cmake/own_headers_first.cmake
+          DESTINATION ${lathe_package_dir} COMPONENT dev)
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)

@@ -15,10 +15,11 @@ foreach(kind program test torch_test)
 endforeach()
 
 # What those headers need; flags and definitions must be those of the targets that use them.
-set(LATHE_PRECOMPILED_torch_LIBRARIES ${TORCH_LIBRARIES})
-set(LATHE_PRECOMPILED_program_LIBRARIES ${TORCH_LIBRARIES} CLI11::CLI11 fmt::fmt)
-set(LATHE_PRECOMPILED_test_LIBRARIES GTest::gtest)
-set(LATHE_PRECOMPILED_torch_test_LIBRARIES ${TORCH_LIBRARIES} GTest::gtest)
+set(LATHE_PRECOMPILED_library_LIBRARIES nlohmann_json::nlohmann_json)
+set(LATHE_PRECOMPILED_torch_LIBRARIES ${LATHE_PRECOMPILED_library_LIBRARIES} ${TORCH_LIBRARIES})
+set(LATHE_PRECOMPILED_program_LIBRARIES ${LATHE_PRECOMPILED_torch_LIBRARIES} CLI11::CLI11 fmt::fmt)
+set(LATHE_PRECOMPILED_test_LIBRARIES ${LATHE_PRECOMPILED_library_LIBRARIES} GTest::gtest)
+set(LATHE_PRECOMPILED_torch_test_LIBRARIES ${LATHE_PRECOMPILED_torch_LIBRARIES} GTest::gtest)
 
 function(lathe_precompile target kind)
   target_compile_options(${target} PRIVATE ${LATHE_PRECOMPILED_${kind}_OPTIONS})

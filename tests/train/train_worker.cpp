@@ -68,7 +68,7 @@ class Everything final : public Strategy {
   nlohmann::json to_json() const override {
     return {{"method", "everything"}, {"learning_rate", learning_rate_}};
   }
-  std::vector<Reported> reported() const override {
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override {
     return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
   }
 

@@ -16,11 +16,13 @@
 #include "core/temporary_folder.h"
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
+#include "lathe/graph/input_size.h"
 #include "lathe/nn/channel_sort.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/train/step/loss.h"
 #include "lathe/train/strategies/deps.h"
 #include "lathe/train/strategies/grow.h"
+#include "lathe/train/strategies/small_images.h"
 #include "train/pattern_images.h"
 
 namespace lathe::train {
@@ -43,7 +45,7 @@ class FixedPasses : public Strategy {
     return {.passes = passes_, .learning_rate = learning_rate_};
   }
   nlohmann::json to_json() const override { return {{"method", "fixed"}}; }
-  std::vector<Reported> reported() const override { return {}; }
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override { return {}; }
 
  private:
   std::vector<Pass> passes_;
@@ -100,6 +102,33 @@ TEST(Trainer, LearnsAndReports) {
   EXPECT_GT(lines[7]["largest_top1"], 0.9);
   EXPECT_GT(lines[7]["smallest_top1"], 0.9);
   EXPECT_EQ(train(supernet, *space, *strategy, dataset, options, kSilent), 0) << "done already";
+}
+
+TEST(Trainer, ReportsOnImagesOfTheSizeThatNetsWereTrainedOn) {
+  const TemporaryFolder folder;
+  const data::Dataset dataset = pattern_dataset();
+  const auto space = pattern_space();
+  constexpr int kHalf = lathe::testing::kPatternSize / 2;
+  const TrainOptions options{
+      .batch_size = 32, .shards = 1, .validation_images = 64, .seed = 1, .folder = folder.path()};
+  const auto strategy = with_small_images(
+      make_grow(*space, {.schedule = {.peak = 0.05, .total_steps = 8}, .nets_per_step = 2}), *space,
+      {.half_until = 1, .three_quarters_until = 1});
+  nn::Supernet supernet(space, {.seed = 1});
+  train(supernet, *space, *strategy, dataset, options, kSilent);
+
+  const auto lines = JsonLines(folder / "metrics.jsonl").read();
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0]["image_size"], kHalf);
+  const Evaluator evaluator(dataset, {.augment = options.augment, .seed = options.seed});
+  for (const auto& [name, arch] : {std::pair{"largest_top1", space->largest()},
+                                   std::pair{"smallest_top1", space->smallest()}}) {
+    const graph::Graph net = space->graph(arch);
+    const double reported = lines[0][name];
+    EXPECT_EQ(reported,
+              evaluator.validation_top1(supernet, graph::with_input_size(net, kHalf), 64));
+    EXPECT_NE(reported, evaluator.validation_top1(supernet, net, 64)) << "whole images differ";
+  }
 }
 
 /// What one step leaves in the momentum, which starts at zero: the accumulated gradient.

@@ -88,10 +88,14 @@ class Strategy {
 
   /// A net whose accuracy is worth reporting as training goes on, and what to call it.
   struct Reported {
-    std::string name;
+    std::string name;  ///< kOnlyNet where a method trains one net and no other
     space::Arch arch;
+    int image_size = 0;  ///< that it has seen of late, as in Pass
   };
-  virtual std::vector<Reported> reported() const = 0;
+  static constexpr const char* kOnlyNet = "validation";
+  /// After `steps_done` > 0 steps. Reports take time, so that nets which the method has not trained
+  /// by then, or trains no more, are left out where that is known.
+  virtual std::vector<Reported> reported(std::int64_t steps_done) const = 0;
 
   /// Numbers of the method's own that are recorded at an epoch's end, beside loss and accuracies.
   virtual nlohmann::ordered_json figures() const { return nlohmann::ordered_json::object(); }

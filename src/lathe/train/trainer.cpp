@@ -33,6 +33,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// `net` for images of another size than its own, where there is one.
+graph::Graph at_size(graph::Graph net, int image_size) {
+  return image_size > 0 ? graph::with_input_size(net, image_size) : net;
+}
+
 class Run {
  public:
   Run(nn::SharedWeights& weights, const space::Space& space, Strategy& strategy,
@@ -182,9 +187,9 @@ StepResult Run::run_passes(std::int64_t step, const std::vector<Pass>& passes) {
   std::vector<StepPass> step_passes;
   bool needs_teacher = false;
   for (const Pass& pass : passes) {
-    const graph::Graph net =
-        pass.drop_path > 0 ? space_.training_graph(pass.arch) : space_.graph(pass.arch);
-    nets.emplace_back(pass.image_size > 0 ? graph::with_input_size(net, pass.image_size) : net);
+    nets.emplace_back(
+        at_size(pass.drop_path > 0 ? space_.training_graph(pass.arch) : space_.graph(pass.arch),
+                pass.image_size));
     const bool two_heads =
         nets.back().graph().output_shape().channels == 2 * dataset_.train.num_classes();
     step_passes.push_back({.net = &nets.back(),
@@ -254,7 +259,7 @@ std::vector<double> Run::validate(const std::vector<Strategy::Reported>& reporte
   for (auto i = static_cast<std::size_t>(group_.rank()); i < reported.size();
        i += static_cast<std::size_t>(group_.world_size())) {
     own.push_back(i);
-    nets.push_back(space_.graph(reported[i].arch));
+    nets.push_back(at_size(space_.graph(reported[i].arch), reported[i].image_size));
   }
   if (state_.average) {
     state_.average->swap();
@@ -287,14 +292,18 @@ void Run::finish_epoch(std::int64_t steps_done) {
   text << "step " << steps_done << ": loss " << line["loss"].get<double>() << ", "
        << std::llround(line["images_per_s"].get<double>()) << " images/s";
   if (options_.validation_images > 0) {
-    const std::vector<Strategy::Reported> reported = strategy_.reported();
+    const std::vector<Strategy::Reported> reported = strategy_.reported(steps_done);
     const std::vector<double> top1 = validate(reported);
     for (std::size_t i = 0; i < reported.size(); ++i) {
       line[reported[i].name + "_top1"] = top1[i];
       text << (i == 0 ? ", validation top-1 " : ", ") << 100 * top1[i] << "%";
-      if (reported.size() > 1) {
+      if (reported[i].name != Strategy::kOnlyNet) {
         text << " " << reported[i].name;
       }
+    }
+    if (!reported.empty() && reported.front().image_size > 0) {
+      line["image_size"] = reported.front().image_size;
+      text << ", on images of " << reported.front().image_size << " pixels";
     }
   }
   line.update(strategy_.figures());

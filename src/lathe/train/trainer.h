@@ -60,8 +60,9 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& folder);
 /// folder's checkpoint if there is one, bit for bit as if it had not stopped (on the CPU, with the
 /// same number of threads: library convolutions sum in an order that depends on it). At the end of
 /// every epoch a line of metrics is written: step, epoch, loss, learning_rate, nets_per_step,
-/// images_per_s, and validation top-1 of the nets that the strategy reports, and the strategy's
-/// figures(). At the end `weights` hold the result. Returns the steps done by this call.
+/// images_per_s, and validation top-1 of the nets that the strategy reports, with the image_size
+/// that they were trained on of late where it isn't their input's, and the strategy's figures(). At
+/// the end `weights` hold the result. Returns the steps done by this call.
 ///
 /// Of several processes, all call it with the same arguments but for the replicas, and all get the
 /// result. Rank 0 alone reads and writes the folder and reports progress; its weights, whether

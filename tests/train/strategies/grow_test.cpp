@@ -4,6 +4,7 @@
 
 #include <set>
 #include <stdexcept>
+#include <string>
 
 #include "core/temporary_folder.h"
 #include "nn/small_space.h"
@@ -58,6 +59,23 @@ TEST(Grow, WithOneNetAStepTrainsTheLargestAlone) {
     EXPECT_EQ(plan.passes[0].losses.at(0).target, Target::kLabels);
     EXPECT_EQ(plan.passes[0].arch, step < 4 ? space->smallest() : space->largest());
   }
+}
+
+TEST(Grow, ReportsTheNetsThatItTrains) {
+  const auto space = small_space();
+  const auto names = [&](int nets_per_step, std::int64_t steps_done) {
+    std::string names;
+    for (const auto& net : make_grow(*space, ten_steps(nets_per_step))->reported(steps_done)) {
+      names += (names.empty() ? "" : " ") + net.name;
+      EXPECT_EQ(net.arch, net.name == "largest" ? space->largest() : space->smallest());
+      EXPECT_EQ(net.image_size, 0);
+    }
+    return names;
+  };
+  EXPECT_EQ(names(2, 4), "smallest");
+  EXPECT_EQ(names(2, 5), "largest smallest");
+  EXPECT_EQ(names(1, 4), "smallest");
+  EXPECT_EQ(names(1, 5), "largest");
 }
 
 TEST(Grow, SaysWhatIsWrong) {

@@ -61,6 +61,10 @@ TEST(SmallImages, ChangeNothingElseOfAPlan) {
       EXPECT_EQ(got.passes[i].arch, expected.passes[i].arch);
       EXPECT_EQ(got.passes[i].image_size, step < 10 ? 16 : step < 15 ? 24 : 0);
     }
+    for (const auto& net : smaller->reported(step + 1)) {
+      EXPECT_EQ(net.image_size, step < 10 ? 16 : step < 15 ? 24 : 0) << "after step " << step;
+    }
+    EXPECT_EQ(smaller->reported(step + 1).size(), 2U);
   }
   nlohmann::json json = smaller->to_json();
   EXPECT_EQ(json.at("small_images"), nlohmann::json({0.5, 0.75}));

@@ -131,7 +131,7 @@ class Aows final : public Strategy {
             {"latency_hash", latency_hash()}};
   }
 
-  std::vector<Reported> reported() const override {
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override {
     return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
   }
 

@@ -40,7 +40,7 @@ class BigNas final : public Strategy {
             {"seed", options_.seed}};
   }
 
-  std::vector<Reported> reported() const override {
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override {
     return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
   }
 

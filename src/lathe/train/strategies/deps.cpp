@@ -56,7 +56,7 @@ class Deps final : public Strategy {
             {"seed", options_.seed}};
   }
 
-  std::vector<Reported> reported() const override {
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override {
     return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
   }
 

@@ -36,7 +36,9 @@ class FirstSteps final : public Strategy {
   nlohmann::json state() const override { return whole_->state(); }
   void restore(const nlohmann::json& state) override { whole_->restore(state); }
   nlohmann::json to_json() const override { return whole_->to_json(); }
-  std::vector<Reported> reported() const override { return whole_->reported(); }
+  std::vector<Reported> reported(std::int64_t steps_done) const override {
+    return whole_->reported(steps_done);
+  }
 
  private:
   std::unique_ptr<Strategy> whole_;

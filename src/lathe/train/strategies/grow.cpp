@@ -49,8 +49,12 @@ class Grow final : public StretchedStrategy {
             {"seed", options_.seed}};
   }
 
-  std::vector<Reported> reported() const override {
-    return {{"largest", space_.largest()}, {"smallest", space_.smallest()}};
+  std::vector<Reported> reported(std::int64_t steps_done) const override {
+    const Reported largest{"largest", space_.largest()}, smallest{"smallest", space_.smallest()};
+    if (small_alone(steps_done - 1)) {
+      return {smallest};
+    }
+    return options_.nets_per_step == 1 ? std::vector{largest} : std::vector{largest, smallest};
   }
 
  private:

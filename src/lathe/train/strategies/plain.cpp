@@ -40,7 +40,9 @@ class Plain final : public StretchedStrategy {
             {"drop_path", options_.drop_path}};
   }
 
-  std::vector<Reported> reported() const override { return {{"validation", options_.arch}}; }
+  std::vector<Reported> reported(std::int64_t /*steps_done*/) const override {
+    return {{kOnlyNet, options_.arch}};
+  }
 
  private:
   PlainOptions options_;

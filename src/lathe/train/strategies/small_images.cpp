@@ -31,13 +31,7 @@ class WithSmallImages final : public Strategy {
 
   StepPlan plan(std::int64_t step) const override {
     StepPlan plan = whole_->plan(step);
-    const double scale = images_.scale(static_cast<double>(whole_->planned(step)) /
-                                       static_cast<double>(planned_steps_));
-    if (scale < 1) {
-      for (Pass& pass : plan.passes) {
-        pass.image_size = side_at(space_.input_size(pass.arch), scale);
-      }
-    }
+    shrink(plan.passes, step);
     return plan;
   }
 
@@ -58,13 +52,29 @@ class WithSmallImages final : public Strategy {
   }
   nlohmann::json state() const override { return whole_->state(); }
   void restore(const nlohmann::json& state) override { whole_->restore(state); }
-  std::vector<Reported> reported() const override { return whole_->reported(); }
+  std::vector<Reported> reported(std::int64_t steps_done) const override {
+    std::vector<Reported> nets = whole_->reported(steps_done);
+    shrink(nets, steps_done - 1);
+    return nets;
+  }
   nlohmann::ordered_json figures() const override { return whole_->figures(); }
   std::optional<accuracy::WidthScores> width_scores() const override {
     return whole_->width_scores();
   }
 
  private:
+  /// Of passes, or of reported nets, that belong to `step`.
+  template <typename Net>
+  void shrink(std::vector<Net>& nets, std::int64_t step) const {
+    const double scale = images_.scale(static_cast<double>(whole_->planned(step)) /
+                                       static_cast<double>(planned_steps_));
+    if (scale < 1) {
+      for (Net& net : nets) {
+        net.image_size = side_at(space_.input_size(net.arch), scale);
+      }
+    }
+  }
+
   std::unique_ptr<Strategy> whole_;
   const space::Space& space_;
   SmallImages images_;

@@ -1,4 +1,4 @@
-// Smaller images at first: steps that take a quarter of the time, while all that is to be learnt is
+// Smaller images at first: steps that take a third of the time, while all that is to be learnt is
 // rough.
 #pragma once
 

@@ -229,7 +229,10 @@ TEST_F(UseANet, Int8OnnxOnPixelsInOnnxRuntime) {
   if (!has_onnxruntime()) GTEST_SKIP() << kNoOnnxRuntime;
   const std::string log = run_onnx_example(path, tiny_->data());
   const double found = std::stod(log.substr(log.find(": ") + 2)) / 100;
-  EXPECT_NEAR(found, result().at("test_top1").get<double>(), 0.025) << log;
+  // A net of so few steps is sure of little: in 8 bits a tenth of the 200 images may get another
+  // answer, right ones and wrong ones, which is 2 points more or less. Pixels that are not
+  // normalised as in training cost 30.
+  EXPECT_NEAR(found, result().at("test_top1").get<double>(), 0.07) << log;
 }
 
 TEST_F(UseANet, Int8OfARunIsThatOfItsWeights) {

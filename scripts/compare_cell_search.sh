@@ -1,95 +1,113 @@
 #!/usr/bin/env bash
 # PC-DARTS searches with several weights of latency, one with MACs in its place, one with noisy
 # predictions and some with a latency target, each net derived, trained alike and measured on this
-# machine; beside them random cells. From a clean clone; started again, it goes on where it stopped.
+# machine; beside them random cells, drawn evenly and those within each target. From a clean clone;
+# started again, it goes on where it stopped.
 # usage: scripts/compare_cell_search.sh OUT_FOLDER [SEEDS]
-# SEEDS: "1 2 3". In the environment: EPOCHS of a search (0.5), NET_EPOCHS of each net (2), WEIGHTS of
-# latency beside 0 ("0.03 0.06 0.1"), MACS_WEIGHTS ("0.1"), NOISE of predictions ("0.1") at NOISE_WEIGHT
-# ("0.06"), TARGETS as shares of the mean latency of cells ("0.6 0.75 0.9"), RANDOM_NETS a seed (4),
-# IMAGE_SIZE (16), THREADS (1).
+# SEEDS: "1 2 3". In the environment: DATASET (fashion-mnist), EPOCHS of a search (2), NET_EPOCHS of
+# each net (3), WEIGHTS of latency beside 0 ("0.03 0.06 0.1"), MACS_WEIGHTS ("0.06"), NOISE of
+# predictions ("0.1") at NOISE_WEIGHT ("0.06"), TARGETS as shares of the mean latency of cells
+# ("0.6 0.75 0.9"), RANDOM_NETS a seed (3) and within each target (1), IMAGE_SIZE (16), THREADS of a
+# training (1), JOBS that train side by side (1).
 # Nets are timed first and last, with nothing beside them.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=${1:?usage: scripts/compare_cell_search.sh OUT_FOLDER [SEEDS]}
 seeds=${2:-1 2 3}
+dataset=${DATASET:-fashion-mnist}
 size=${IMAGE_SIZE:-16}
 space=${SPACE:-darts_c8_l5}
+targets=${TARGETS-0.6 0.75 0.9}
+random_nets=${RANDOM_NETS-3}
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
 [[ -x $lathe ]] || "$root/scripts/build.sh" lathe_cli
 export OMP_NUM_THREADS=${THREADS:-1}
-mkdir -p "$out/nets"
+mkdir -p "$out/searches" "$out/nets" "$out/trained"
 
-common=(--image-size "$size" --shards 1 --train-threads "${THREADS:-1}")
-epochs=${EPOCHS:-0.5}
+input=(--input-size "$size" --in-channels 1 --classes 10)
+[[ $dataset == cifar* ]] && input=(--input-size "$size" --in-channels 3 --classes "${dataset#cifar-}")
+common=(--dataset "$dataset" --image-size "$size" --shards 1 --train-threads "${THREADS:-1}")
+epochs=${EPOCHS:-2}
 search=(--method pc-darts --space "$space" --epochs "$epochs"
         --first-logits-epoch "$(awk "BEGIN { print $epochs / 5 }")"
         --batch-size 64 --lr 0.05 --logits-lr 0.01)
 
-# logged FILE COMMAND...: what the command says goes into the file, and is shown if it fails.
-logged() {
-  "${@:2}" >"$1" 2>&1 || { tail -n 3 "$1" >&2; exit 1; }
+# aside FOLDER OPTIONS...: a training, beside others; `all_done` waits for them.
+started=()
+aside() {
+  started+=("$1")
+  [[ -e $1/result.json ]] && return
+  while (($(jobs -rp | wc -l) >= ${JOBS:-1})); do wait -n || true; done
+  "$lathe" train "${common[@]}" --resume --out "$1" "${@:2}" >"$1.log" 2>&1 &
+}
+all_done() {
+  wait
+  local run
+  for run in "${started[@]}"; do
+    [[ -e $run/result.json ]] || { tail -n 3 "$run.log" >&2; exit 1; }
+  done
 }
 
+# 200 cells drawn evenly: the model is fitted to them, and random nets are taken from them.
 if [[ ! -e $out/latency.json ]]; then
-  "$lathe" latency generate --space "$space" --input-size "$size" --in-channels 1 --classes 10 \
-    --samples 200 --rounds 6 --runs 3 --seed 3 --out "$out/samples.jsonl"
+  "$lathe" latency generate --space "$space" "${input[@]}" --samples 200 --rounds 20 --runs 5 --seed 3 \
+    --out "$out/samples.jsonl"
   "$lathe" latency fit --model ridge --samples "$out/samples.jsonl" --out "$out/latency.json"
 fi
+# "ms arch" a line, in the order they were drawn in
+sed -n 's/^{"arch":\(.*\),"median_ms":\([0-9.e-]*\),.*/\2 \1/p' "$out/samples.jsonl" >"$out/random"
+mean_ms=$(awk '{ sum += $1 } END { print sum / NR }' "$out/random")
+target_ms() { awk "BEGIN { printf \"%.4f\", $1 * $mean_ms }"; }
 
-# search_cells NAME SEED OPTIONS...: a search, and the arch that it derives without a limit.
-search_cells() {
-  local run=$out/searches/$1_$2
-  if [[ ! -e $run/result.json ]]; then
-    logged "$run.log" "$lathe" train "${search[@]}" "${common[@]}" --seed "$2" --resume \
-      --out "$run" "${@:3}"
-  fi
-  cp "$run/genotype.json" "$out/nets/$1_$2.json"
-}
-
-# random_nets SEED: cells drawn evenly.
-random_nets() {
-  "$lathe" latency generate --space "$space" --input-size "$size" --in-channels 1 --classes 10 \
-    --samples "${RANDOM_NETS:-4}" --rounds 1 --runs 1 --seed "$((1000 + $1))" \
-    --out "$out/random_$1.jsonl" >/dev/null 2>&1
-  local i=0
-  while read -r line; do
-    printf '%s\n' "$line" >"$out/nets/random$((i++))_$1.json"
-  done < <(grep -o '"arch":{[^}]*}' "$out/random_$1.jsonl" | sed 's/^"arch"://')
-}
-
-mkdir -p "$out/searches"
 model=(--latency "$out/latency.json")
 for seed in $seeds; do
-  for weight in 0 ${WEIGHTS:-0.03 0.06 0.1}; do
-    search_cells "weight$weight" "$seed" "${model[@]}" --latency-weight "$weight"
+  at=(--seed "$seed" "${search[@]}")
+  for weight in 0 ${WEIGHTS-0.03 0.06 0.1}; do
+    aside "$out/searches/weight${weight}_$seed" "${at[@]}" "${model[@]}" --latency-weight "$weight"
   done
-  for weight in ${MACS_WEIGHTS:-0.1}; do
-    search_cells "macs$weight" "$seed" --macs-weight "$weight"
+  for weight in ${MACS_WEIGHTS-0.06}; do
+    aside "$out/searches/macs${weight}_$seed" "${at[@]}" --macs-weight "$weight"
   done
-  for noise in ${NOISE:-0.1}; do
-    search_cells "noise$noise" "$seed" "${model[@]}" --latency-weight "${NOISE_WEIGHT:-0.06}" \
-      --prediction-noise "$noise"
+  for noise in ${NOISE-0.1}; do
+    aside "$out/searches/noise${noise}_$seed" "${at[@]}" "${model[@]}" \
+      --latency-weight "${NOISE_WEIGHT:-0.06}" --prediction-noise "$noise"
   done
-  mean_ms=$(sed -n 's/.*"reference_ms": \([0-9.e-]*\).*/\1/p' "$out/searches/weight0_$seed/result.json")
-  for share in ${TARGETS:-0.6 0.75 0.9}; do
-    search_cells "target$share" "$seed" "${model[@]}" \
-      --latency-target "$(awk "BEGIN { print $share * $mean_ms }")ms"
+  for share in $targets; do
+    aside "$out/searches/target${share}_$seed" "${at[@]}" "${model[@]}" \
+      --latency-target "$(target_ms "$share")ms"
   done
-  [[ -e $out/random_$seed.jsonl ]] || random_nets "$seed"
+done
+all_done
+
+# Nets: of each search as it ended; of the one without a weight the best within each target; random.
+for run in "$out"/searches/*/; do
+  cp "$run/genotype.json" "$out/nets/$(basename "$run").json"
+done
+for seed in $seeds; do
+  for share in $targets; do
+    "$lathe" derive --from "$out/searches/weight0_$seed" "${model[@]}" --json --out "$out/derived" \
+      --targets "$(target_ms "$share")ms" >/dev/null
+    cp "$out"/derived/[0-9]*.json "$out/nets/derived${share}_$seed.json"
+    rm -r "$out/derived"
+    # Of those within the target, the slowest: another for each seed.
+    awk -v limit="$(target_ms "$share")" '$1 <= limit' "$out/random" | sort -gr |
+      sed -n "${seed}s/^[^ ]* //p" >"$out/nets/random${share}_$seed.json"
+  done
+  for ((i = 1; i <= random_nets; ++i)); do
+    sed -n "$(((seed - 1) * random_nets + i))s/^[^ ]* //p" "$out/random" >"$out/nets/random${i}_$seed.json"
+  done
 done
 
 # Every net trained alike, then all of them timed in turns.
-mkdir -p "$out/trained"
+started=()
 for arch in "$out"/nets/*.json; do
-  net=$out/trained/$(basename "$arch" .json)
-  if [[ ! -e $net/result.json ]]; then
-    logged "$net.log" "$lathe" train --method plain --space "$space" --arch "$arch" \
-      --epochs "${NET_EPOCHS:-2}" "${common[@]}" --resume --out "$net"
-  fi
+  aside "$out/trained/$(basename "$arch" .json)" --method plain --space "$space" --arch "$arch" \
+    --epochs "${NET_EPOCHS:-3}"
 done
-"$lathe" latency benchmark --space "$space" --input-size "$size" --in-channels 1 --classes 10 \
-  --arch "$out"/nets/*.json --json >"$out/measured.json"
+all_done
+"$lathe" latency benchmark --space "$space" "${input[@]}" --arch "$out"/nets/*.json --json \
+  >"$out/measured.json"
 
 # number KEY FILE
 number() { grep -o "\"$1\": *[0-9.e-]*" "$2" | head -n 1 | sed 's/.*: *//'; }

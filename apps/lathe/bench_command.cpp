@@ -168,6 +168,7 @@ void execute_search(BenchCommand command) {
        .batch_size = command.work.batch_size,
        .shards = command.work.shards,
        .threads = command.work.threads,
+       .device = command.work.device,
        .kernels = command.work.kernels,
        .channels_last = command.work.channels_last});
   const train::Pace pace =
@@ -212,6 +213,7 @@ void add_common_options(CLI::App& command, BenchCommand& options) {
   command.add_option("--seconds", options.seconds, "to time, after a fifth of it to warm up")
       ->check(positive)
       ->capture_default_str();
+  add_train_device_option(command, options.device);
   command.add_flag("--json", options.json, "print JSON");
 }
 
@@ -249,7 +251,6 @@ void add_verb(CLI::App& bench, const std::string& name, const std::string& text,
   CLI::App* command = bench.add_subcommand(name, text);
   add_space_options(*command, options->space);
   add_common_options(*command, *options);
-  add_train_device_option(*command, options->device);
   add_precision_option(*command, options->work.precision);
   if (trains) {
     command

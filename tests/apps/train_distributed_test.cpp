@@ -37,9 +37,9 @@ class TrainDistributedTest : public ::testing::Test {
     const int port = free_port();
     for (int rank = 0; rank < world_size; ++rank) {
       std::vector<std::string> words{
-          LATHE_PROGRAM,  "train",   "--data-dir",        tiny_.data().string(),
-          "--space",      "mbv3_28", "--validation-size", "100",
-          "--batch-size", "50",      "--train-threads",   std::to_string(2 / world_size),
+          LATHE_PROGRAM,  "train",  "--data-dir",        tiny_.data().string(),
+          "--space",      space_,   "--validation-size", "100",
+          "--batch-size", "50",     "--train-threads",   std::to_string(2 / world_size),
           "--out",        out(name)};
       words.insert(words.end(), more.begin(), more.end());
       if (rank == world_size - 1) words.insert(words.end(), of_last.begin(), of_last.end());
@@ -54,6 +54,7 @@ class TrainDistributedTest : public ::testing::Test {
   }
 
   testing::TinyRun tiny_;
+  std::string space_ = "mbv3_28";
 };
 
 TEST_F(TrainDistributedTest, GivesWhatOneProcessGives) {
@@ -74,6 +75,24 @@ TEST_F(TrainDistributedTest, GivesWhatOneProcessGives) {
     EXPECT_EQ(last_line(result.err),
               "lathe: " + out("two") +
                   ": holds a run already; add --resume to go on with it, or use another --out");
+  }
+}
+
+TEST_F(TrainDistributedTest, SearchesTheCellsThatOneProcessFinds) {
+  space_ = "darts_c8_l3";
+  const std::vector<std::string> more{
+      "--method", "pc-darts", "--epochs", "0.5", "--image-size", "16", "--first-logits-epoch",
+      "0.2"};
+  for (const auto& [name, world_size] : {std::pair{"one", 1}, std::pair{"two", 2}}) {
+    const std::vector<Process::Result> results = train(name, world_size, more);
+    for (std::size_t rank = 0; rank < results.size(); ++rank) {
+      EXPECT_EQ(results[rank].exit_code, 0) << results[rank].err;
+      EXPECT_TRUE(rank == 0 || results[rank].err.empty()) << "only rank 0 speaks";
+    }
+  }
+  for (const std::string file : {"/checkpoint/supernet.safetensors", "/train.json", "/cells.json",
+                                 "/genotype.json", "/result.json"}) {
+    EXPECT_TRUE(read_file(out("one") + file) == read_file(out("two") + file)) << file;
   }
 }
 

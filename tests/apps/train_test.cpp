@@ -187,7 +187,10 @@ TEST_F(TrainTest, SaysWhichDevicesThereAre) {
   for (const std::string& command :
        {"train --space mbv3_28 --out " + quoted(out("x")) + data(),
         "run --space mbv3_28 --out " + quoted(out("y")) + data(),
+        "train --method pc-darts --out " + quoted(out("c")) + data(),
+        "run --method pc-darts --out " + quoted(out("d")) + data(),
         std::string("bench train-step --space mbv3_28"), std::string("bench infer --space mbv3_28"),
+        std::string("bench search-step"),
         "evaluate --run " + quoted(tiny_.folder().path().string()),
         "accuracy collect --samples 2 --out " + quoted(out("z")) + " --from " +
             quoted(tiny_.folder().path().string()),

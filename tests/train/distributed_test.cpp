@@ -95,12 +95,13 @@ class Distributed : public ::testing::Test {
     }
   }
 
-  /// A run of one process without interruption, made once for each count of shards.
-  static const fs::path& whole(int shards) {
-    static std::map<int, TemporaryFolder> folders;
-    const bool made = folders.contains(shards);
-    const fs::path& folder = folders[shards].path();
-    if (!made) run(folder, 1, shards);
+  /// A run of one process without interruption, made once for each count of shards and options.
+  static const fs::path& whole(int shards, const nlohmann::json& more = {}) {
+    static std::map<std::string, TemporaryFolder> folders;
+    const std::string name = std::to_string(shards) + more.dump();
+    const bool made = folders.contains(name);
+    const fs::path& folder = folders[name].path();
+    if (!made) run(folder, 1, shards, more);
     return folder;
   }
 
@@ -122,6 +123,17 @@ TEST_P(Worlds, GiveWhatOneProcessGives) {
     const TemporaryFolder folder;
     run(folder.path(), size, shards, {{"bucket_bytes", bucket_bytes}});
     expect_same(folder.path(), size, whole(shards));
+  }
+}
+
+TEST_P(Worlds, FindTheCellsThatOneProcessFinds) {
+  const auto [size, shards] = GetParam();
+  for (const bool second_order : {false, true}) {
+    SCOPED_TRACE(second_order);
+    const nlohmann::json more{{"cells", true}, {"second_order", second_order}};
+    const TemporaryFolder folder;
+    run(folder.path(), size, shards, more);
+    expect_same(folder.path(), size, whole(shards, more));
   }
 }
 
@@ -156,6 +168,25 @@ TEST_F(Distributed, GoesOnWithAnotherNumberOfProcesses) {
   ranks[1]->wait();
   run(folder_.path(), 4, 4);
   expect_same(folder_.path(), 4, whole(4));
+}
+
+TEST_F(Distributed, ASearchGoesOnWithWhatRank0Has) {
+  const nlohmann::json more{{"cells", true}, {"checkpoint_s", 0}};
+  Ranks ranks = start(folder_.path(), 2, 2, more);
+  while (!fs::exists(checkpoint_path(folder_.path()))) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ranks[1]->kill(SIGKILL);
+  ranks[0]->wait();
+  run(folder_.path(), 2, 2, more, {{"folder", "/nowhere"}, {"seed", 99}});
+  expect_same(folder_.path(), 2, whole(2, {{"cells", true}, {"second_order", false}}));
+}
+
+TEST_F(Distributed, ASearchRefusesRanksThatDiffer) {
+  expect_failure(start(folder_.path(), 2, 2, {{"cells", true}}, {{"epochs", 4}}),
+                 "rank 1 has epochs = 4.0, rank 0 has 3.0; start every rank with the same version "
+                 "and options");
+  EXPECT_EQ(folder_.count(), 0) << "something was written";
 }
 
 TEST_F(Distributed, RefusesRanksThatDiffer) {
@@ -247,6 +278,13 @@ TEST_F(Distributed, EndsTheSameWhenKilledAtAnyMoment) {
     return start(folder_.path(), 2, 2, {{"checkpoint_steps", 3}});
   });
   expect_same(folder_.path(), 2, whole(2));
+}
+
+TEST_F(Distributed, ASearchEndsTheSameWhenKilledAtAnyMoment) {
+  kill_and_resume(folder_.path(), [&] {
+    return start(folder_.path(), 2, 2, {{"cells", true}, {"checkpoint_s", 0}});
+  });
+  expect_same(folder_.path(), 2, whole(2, {{"cells", true}, {"second_order", false}}));
 }
 
 TEST_F(Distributed, OfOneEndsTheSameWhenKilledAtAnyMoment) {

@@ -12,6 +12,7 @@
 #include "core/temporary_folder.h"
 #include "lathe/nn/device.h"
 #include "lathe/nn/supernet.h"
+#include "lathe/train/cells/search_benchmark.h"
 #include "lathe/train/evaluator.h"
 #include "lathe/train/records/train_state.h"
 #include "lathe/train/step/step_benchmark.h"
@@ -148,6 +149,27 @@ TEST_F(GpuTraining, NetsAreAsGoodAsOnTheCpu) {
   const std::vector<double> here = evaluator.validation_top1(cpu, nets);
   for (std::size_t i = 0; i < nets.size(); ++i) {
     EXPECT_NEAR(there[i], here[i], 1.5 / 64);  // an image near the border may fall on either side
+  }
+}
+
+TEST_F(GpuTraining, ASearchOfCellsTakesTheCpusSteps) {
+  for (const int parts : {1, 2}) {
+    SCOPED_TRACE(parts);
+    std::vector<std::vector<double>> losses;
+    for (const std::string device : {"cpu", "cuda"}) {
+      SearchBenchmark search(lathe::testing::pattern_cells(), {.net = {.channel_parts = parts},
+                                                               .edge_weights = parts > 1,
+                                                               .second_order = parts == 1,
+                                                               .device = nn::open_device(device)});
+      losses.emplace_back();
+      for (int step = 0; step < 5; ++step) {
+        losses.back().push_back(search.step());
+      }
+    }
+    EXPECT_LT(losses[0].back(), losses[0].front());
+    for (std::size_t step = 0; step < losses[0].size(); ++step) {
+      EXPECT_NEAR(losses[1][step], losses[0][step], 1e-3);
+    }
   }
 }
 

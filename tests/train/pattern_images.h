@@ -7,6 +7,7 @@
 
 #include "lathe/core/random.h"
 #include "lathe/data/dataset.h"
+#include "lathe/space/families/cell_family.h"
 #include "nn/small_space.h"
 
 namespace lathe::testing {
@@ -43,6 +44,14 @@ inline data::Dataset pattern_dataset(int train = 256) {
 
 inline std::shared_ptr<const space::Space> pattern_space() {
   return small_space({.in_channels = 1, .num_classes = 4, .input_size = kPatternSize});
+}
+
+/// Cells for them.
+inline space::CellSpec pattern_cells() {
+  return {.name = "tiny",
+          .task = {.in_channels = 1, .num_classes = 4, .input_size = kPatternSize},
+          .init_channels = 4,
+          .cells = 3};
 }
 
 }  // namespace lathe::testing

@@ -1,7 +1,8 @@
 // One process of the distributed trainer's tests: lathe_train_worker OPTIONS, a JSON object with
 // "folder", "out", "shards" and what is to differ from the defaults below. Trains by a strategy
 // that uses all that a plan can ask for, each step depending on the observations of those before,
-// and writes the weights it ends with to "out". An error goes to standard error with exit code 1.
+// and writes the weights it ends with to "out"; or, if "cells" is set, searches cells, and writes
+// what it found. An error goes to standard error with exit code 1.
 #include <bit>
 #include <cstdlib>
 #include <exception>
@@ -19,8 +20,10 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/nn/supernet.h"
 #include "lathe/nn/threads.h"
+#include "lathe/train/cells/search_cells.h"
 #include "lathe/train/step/step.h"
 #include "lathe/train/trainer.h"
+#include "search/synthetic_models.h"
 #include "train/pattern_images.h"
 
 namespace lathe::train {
@@ -79,16 +82,18 @@ class Everything final : public Strategy {
   std::uint64_t seen_ = 1;
 };
 
-int worker(const nlohmann::json& options) {
+dist::ProcessGroup meet() {
   std::map<std::string, std::string> variables;
   for (const char* name : dist::launch_variables()) {
     if (const char* value = std::getenv(name)) variables[name] = value;
   }
   const dist::Launch launch = dist::launch_from(variables);
-  dist::ProcessGroup group(launch, {.connect_timeout_s = 20, .timeout_s = 1000});
+  return {launch, {.connect_timeout_s = 20, .timeout_s = 1000}};
+}
+
+void train_nets(const nlohmann::json& options, dist::ProcessGroup& group) {
   const int shards = options.at("shards");
   const int own = shards_here(&group, shards);
-  nn::set_num_threads(1);
   const auto space = lathe::testing::pattern_space();
   const data::Dataset dataset = lathe::testing::pattern_dataset(128);
   const std::int64_t batch_size = options.value("batch_size", 16);
@@ -112,6 +117,48 @@ int worker(const nlohmann::json& options) {
   train(supernet, *space, strategy, dataset, train_options,
         [](const Progress& progress) { std::cout << progress.message << std::endl; });
   save_safetensors(options.at("out").get<std::string>(), {supernet.state(), {}});
+}
+
+void search(const nlohmann::json& options, dist::ProcessGroup& group) {
+  const auto space = space::make_cell_space(lathe::testing::pattern_cells());
+  const space::CellSearchNet net = space::cell_search_graph(
+      lathe::testing::pattern_cells(), {.channel_parts = 2, .auxiliary_skips = true});
+  const lathe::testing::AdditiveLatency model(*space, 1);
+  const search::CellLatency latency(*space, model);
+  const int shards = options.at("shards");
+  const int own = shards_here(&group, shards);
+  const std::uint64_t seed = options.value("seed", std::uint64_t{1});
+  nn::SharedWeights weights("tiny", net.graph, {}, {.seed = seed, .replicas = own});
+  CellMixer mixer(net, {.edge_weights = true, .replicas = own, .seed = seed});
+  SearchCellsOptions search_options{.epochs = options.value("epochs", 3.0),
+                                    .first_logits_epoch = 1,
+                                    .second_order = options.value("second_order", false),
+                                    .batch_size = options.value("batch_size", 16),
+                                    .shards = shards,
+                                    .threads = own,
+                                    .group = &group,
+                                    .learning_rate = options.value("learning_rate", 0.05),
+                                    .logits_learning_rate = 0.02,
+                                    .goal = {.latency = &latency, .target = 1},
+                                    .perturbation = 0.01,
+                                    .auxiliary_skip = 0.5,
+                                    .eigenvalue_growth = 1e6,
+                                    .augment = {.crop_padding = 1},
+                                    .validation_images = 32,
+                                    .checkpoint_s = options.value("checkpoint_s", 1e9),
+                                    .seed = 6,
+                                    .folder = options.at("folder").get<std::string>()};
+  const SearchedCells found =
+      search_cells(weights, mixer, net, lathe::testing::pattern_dataset(128), search_options,
+                   [](const Progress& progress) { std::cout << progress.message << std::endl; });
+  write_file_atomic(options.at("out").get<std::string>(),
+                    nlohmann::json(found.logits.to_json()).dump());
+}
+
+int worker(const nlohmann::json& options) {
+  dist::ProcessGroup group = meet();
+  nn::set_num_threads(1);
+  options.value("cells", false) ? search(options, group) : train_nets(options, group);
   return 0;
 }
 

@@ -174,7 +174,9 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
     keep("--clip-norm", o.optimizer.clip_norm, training.train.optimizer.clip_norm);
   }
   o.final_learning_rate *= o.learning_rate / published_rate;
-  o.shards = training.train.shards > 0 ? training.train.shards : train::SearchCellsOptions{}.shards;
+  o.shards = training.train.shards;
+  o.loader_threads = training.train.loader_threads;
+  job.device = training.device;
   o.augment = training.train.augment;
   o.checkpoint_s = training.train.checkpoint_s;
   o.goal.estimate.estimator = search::latency_estimator_from_string(options.estimator);

@@ -71,10 +71,6 @@ void execute(RunCommand& command, run::CellJob job, const std::string& config) {
 
 /// @throws CLI::ValidationError where options don't go together.
 void check_cells(const RunCommand& command) {
-  if (command.run.training.device != "cpu") {
-    throw CLI::ValidationError("--method " + command.run.training.method.name +
-                               " searches on the CPU: leave out --train-device");
-  }
   if (command.run.budget_s > 0 || command.run.fine_tune_epochs > 0 || command.sample == "targets" ||
       limits_anything(command.answer.limits)) {
     throw CLI::ValidationError(

@@ -91,6 +91,11 @@ std::string summary(const nlohmann::ordered_json& result) {
   return line("largest net", result["largest"]) + line("smallest net", result["smallest"]);
 }
 
+/// As many threads as were asked for, or this process's part of the machine's cores.
+int threads_here(int asked, dist::ProcessGroup& group) {
+  return asked > 0 ? asked : std::max(1, run::threads_of(0) / processes_here(group));
+}
+
 /// Rank 0 opens it; the others write nothing.
 run::RunFolder open_folder(const TrainCommand& command, const std::string& config,
                            dist::ProcessGroup& group) {
@@ -133,9 +138,7 @@ void execute(const TrainCommand& command, const std::string& config) {
   dist::ProcessGroup group = meet_launched(command.launched, job.device);
   const bool speaks = group.rank() == 0;
   job.train.group = &group;
-  if (job.threads == 0) {
-    job.threads = std::max(1, run::threads_of(0) / processes_here(group));
-  }
+  job.threads = threads_here(job.threads, group);
   ProgressReporter reporter;
   const ProgressFn progress = [&](const Progress& p) {
     if (speaks) {
@@ -162,19 +165,22 @@ void execute(const TrainCommand& command, const std::string& config) {
   }
 }
 
-/// A search of cells, on this machine alone.
-void search_cells(const TrainCommand& command, const run::CellJob& job, const std::string& config) {
-  std::string device = command.job.device;
-  if (meet_launched(command.launched, device).world_size() > 1 || device != "cpu") {
-    throw Error("--method " + job.method +
-                " searches on the CPU in one process: start it without " +
-                "torchrun and --train-device");
-  }
-  const auto folder = run::RunFolder::open(command.out, config, command.resume);
-  nn::set_num_threads(run::threads_of(job.threads));
+void search_cells(const TrainCommand& command, run::CellJob job, const std::string& config) {
+  dist::ProcessGroup group = meet_launched(command.launched, job.device);
+  const bool speaks = group.rank() == 0;
+  job.search.group = &group;
+  job.threads = threads_here(job.threads, group);
+  nn::set_num_threads(job.threads);
+  const run::RunFolder folder = open_folder(command, config, group);
   ProgressReporter reporter;
-  const run::SearchedFolder searched =
-      run::search_stage(job, folder, [&](const Progress& progress) { reporter(progress); });
+  const run::SearchedFolder searched = run::search_stage(job, folder, [&](const Progress& p) {
+    if (speaks) {
+      reporter(p);
+    }
+  });
+  if (!speaks) {
+    return;
+  }
   const space::Arch arch = searched.space->from_json(read_json(folder.root() / "genotype.json"),
                                                      (folder.root() / "genotype.json").string());
   const graph::Graph graph = searched.space->graph(arch);

@@ -12,6 +12,7 @@
 
 #include "lathe/core/file.h"
 #include "lathe/measure/random_net.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/answers/answers.h"
 #include "lathe/run/answers/net_input.h"
@@ -69,6 +70,7 @@ void CellRun::open() {
       job.space.empty() ? default_cell_net_space(images.image_size()) : job.space;
   trained_.space = open_space_for(name, trained_.dataset);
   require_cells(*trained_.space);
+  trained_.own_device = nn::open_device(job.device);
   trained_.method = options_.search.method;
   trained_.seed = job.seed;
   trained_.augment = job.train.augment;

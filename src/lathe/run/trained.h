@@ -30,15 +30,18 @@ struct Trained {
   int shards = 1;                ///< of each batch
   data::AugmentOptions augment;  ///< of the training images: batch norm is recalibrated with it
 
-  /// Where nets compute: where the weights are, or the CPU where each net has its own.
-  c10::Device device() const { return weights ? weights->device() : c10::Device(c10::kCPU); }
+  /// Where nets compute if there are no `weights`, but each has its own.
+  c10::Device own_device = c10::kCPU;
+
+  /// Where nets compute.
+  c10::Device device() const { return weights ? weights->device() : own_device; }
   /// The net that `weights` hold for an arch of the space. @throws Error if they are those of
   /// another net alone.
   graph::Graph graph(const space::Arch& of) const;
 };
 
-/// The nets that there are to choose from, as a space: `space`, or the part of it that is the one net
-/// which was trained alone.
+/// The nets that there are to choose from, as a space: `space`, or the part of it that is the one
+/// net which was trained alone.
 std::shared_ptr<const space::Space> trained_nets(const Trained& trained);
 
 /// The space of that name or file with nets for the images of `dataset`.

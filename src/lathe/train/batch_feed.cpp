@@ -5,6 +5,11 @@
 
 namespace lathe::train {
 
+int loader_threads(int asked, const data::Dataset& dataset, c10::Device device, int threads) {
+  if (asked >= 0) return asked;
+  return dataset.train.source().reads_files() || !device.is_cpu() ? threads : 0;
+}
+
 BatchFeed::BatchFeed(const data::Dataset& dataset, const BatchFeedOptions& options)
     : dataset_(dataset),
       options_(options),

@@ -1,6 +1,8 @@
 // The images of every step of a training, shard by shard.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +28,10 @@ struct BatchFeedOptions {
   /// That read images ahead, while steps are computed; 0: each shard's thread makes its own batch.
   int loader_threads = 0;
 };
+
+/// How many threads should read images ahead: `asked`, or, if that is negative, `threads` where
+/// images are read from files or nets are trained on `device` and it is no CPU, else none.
+int loader_threads(int asked, const data::Dataset& dataset, c10::Device device, int threads);
 
 /// Batches follow from the step, the shard and the seed alone: the same to the bit however many
 /// threads read ahead. Epochs are shuffled, and the images left over at an epoch's end dropped

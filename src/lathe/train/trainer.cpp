@@ -146,19 +146,17 @@ std::int64_t Run::begin() {
 }
 
 void Run::open_feed(std::int64_t start) {
-  const bool ahead = options_.loader_threads < 0 &&
-                     (dataset_.train.source().reads_files() || !weights_.device().is_cpu());
-  feed_.emplace(
-      dataset_,
-      BatchFeedOptions{
-          .batch_size = options_.batch_size,
-          .shards = options_.shards,
-          .here = dist::shards_of(group_.rank(), group_.world_size(), options_.shards),
-          .augment = options_.augment,
-          .image_size = [this](std::int64_t step) { return strategy_.image_size(step); },
-          .seed = options_.seed,
-          .first_step = start,
-          .loader_threads = ahead ? options_.threads : std::max(0, options_.loader_threads)});
+  feed_.emplace(dataset_,
+                BatchFeedOptions{
+                    .batch_size = options_.batch_size,
+                    .shards = options_.shards,
+                    .here = dist::shards_of(group_.rank(), group_.world_size(), options_.shards),
+                    .augment = options_.augment,
+                    .image_size = [this](std::int64_t step) { return strategy_.image_size(step); },
+                    .seed = options_.seed,
+                    .first_step = start,
+                    .loader_threads = loader_threads(options_.loader_threads, dataset_,
+                                                     weights_.device(), options_.threads)});
 }
 
 /// What a plan asks for before its passes.

@@ -21,6 +21,7 @@
 namespace lathe::train {
 namespace {
 
+using lathe::testing::pattern_cells;
 using lathe::testing::pattern_dataset;
 using lathe::testing::Stopped;
 using lathe::testing::TemporaryFolder;
@@ -30,16 +31,9 @@ class SearchCells : public ::testing::Test {
  protected:
   static constexpr int kParts = 2;
   SearchCells()
-      : net_(space::cell_search_graph(spec(), {.channel_parts = kParts, .auxiliary_skips = true})),
-        space_(space::make_cell_space(spec())) {}
-
-  static space::CellSpec spec() {
-    return {
-        .name = "tiny",
-        .task = {.in_channels = 1, .num_classes = 4, .input_size = lathe::testing::kPatternSize},
-        .init_channels = 4,
-        .cells = 3};
-  }
+      : net_(space::cell_search_graph(pattern_cells(),
+                                      {.channel_parts = kParts, .auxiliary_skips = true})),
+        space_(space::make_cell_space(pattern_cells())) {}
 
   SearchCellsOptions options() const {
     return {.epochs = 3,

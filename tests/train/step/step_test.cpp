@@ -186,6 +186,11 @@ TEST_F(StepTest, SaysWhatCanNotBeLearnedFrom) {
             "[train::Step] the first pass can't learn from itself");
   EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run(from_nobody); }),
             "[train::Step] pass 0 learns from a teacher, and there is none");
+  const std::vector<LossTerm> labels{{}};
+  const std::vector<StepPass> mixed{{.net = &largest_, .losses = labels},
+                                    {.net = &largest_, .losses = labels, .fixed_weights = true}};
+  EXPECT_EQ(text_thrown<std::invalid_argument>([&] { run(mixed); }),
+            "[train::Step] either all passes have fixed weights or none");
 }
 
 }  // namespace

@@ -10,11 +10,13 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/latency/models/stored_model.h"
+#include "lathe/nn/device.h"
 #include "lathe/nn/threads.h"
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 #include "lathe/train/schedule.h"
+#include "lathe/train/step/step.h"
 
 namespace lathe::run {
 namespace {
@@ -155,6 +157,9 @@ std::string default_cell_space(int image_size) {
 
 SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
                             const ProgressFn& progress) {
+  const c10::Device device = nn::open_device(job.device);
+  const dist::ProcessGroup* group = job.search.group;
+  const bool writes = group == nullptr || group->rank() == 0;
   SearchedFolder searched{.dataset = data::open_dataset(job.dataset, job.data)};
   const data::Dataset& dataset = searched.dataset;
   const std::string name =
@@ -188,13 +193,21 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
                         dataset.name, dataset.train.size(), dataset.validation.size(),
                         dataset.test.size(), dataset.train.num_classes(),
                         dataset.train.image_size(), dataset.train.image_size(), name)});
-  write_json(folder.training(), description(job, name, dataset, parts));
+  if (options.shards == 0) {
+    options.shards = default_shards(device, group == nullptr ? 1 : group->world_size());
+  }
+  if (writes) {
+    write_json(folder.training(), description(job, name, dataset, parts));
+  }
+  const int replicas = train::shards_here(group, options.shards);
   nn::SharedWeights weights(searched.space->name(), net.graph, {},
-                            {.seed = job.seed, .replicas = options.shards});
-  train::CellMixer mixer(net,
-                         {.edge_weights = partial, .replicas = options.shards, .seed = job.seed});
+                            {.seed = job.seed, .replicas = replicas, .device = device});
+  train::CellMixer mixer(
+      net, {.edge_weights = partial, .replicas = replicas, .seed = job.seed, .device = device});
   searched.cells = train::search_cells(weights, mixer, net, dataset, options, progress);
-  write_cells(searched, options.max_skips, folder);
+  if (writes) {
+    write_cells(searched, options.max_skips, folder);
+  }
   return searched;
 }
 

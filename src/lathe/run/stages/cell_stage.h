@@ -36,9 +36,11 @@ struct CellJob {
   const latency::LatencyModel* latency = nullptr;
   /// MACs of nets of the search net's space in place of latency, in millions: a control.
   bool macs = false;
-  /// Its folder, threads and seed are set by the stage, and the goal's latency and unit.
+  /// Its folder, threads and seed are set by the stage, and the goal's latency and unit; shards
+  /// that are 0 as well: two on the CPU, one a process on GPUs.
   train::SearchCellsOptions search;
-  int threads = 0;  ///< 0: all cores
+  std::string device = "cpu";  ///< that the search net is trained on
+  int threads = 0;             ///< of this process; 0: all cores
   std::uint64_t seed = 0;
 };
 
@@ -63,7 +65,8 @@ struct SearchedFolder {
 };
 
 /// Searches, or goes on; writes train.json, which says what was searched, cells.json
-/// (search::CellLogits), and genotype.json and genotype.dot, the cells derived without a limit.
+/// (search::CellLogits), and genotype.json and genotype.dot, the cells derived without a limit. Of
+/// several processes (job.search.group) all call it, and rank 0 alone reads and writes the folder.
 /// @throws Error if the data, the space or the latency model is not as needed, or as
 /// train::search_cells(); std::invalid_argument if a number is out of range.
 SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,

@@ -169,7 +169,7 @@ int shards_of(const TrainJob& job, const RunFolder& folder, dist::ProcessGroup& 
                  ? json_member<int>(before, "shards", folder.training().string())
                  : kCpuShards;  // of an older version
     }
-    return nn::open_device(job.device).is_cpu() ? kCpuShards : group.world_size();
+    return default_shards(nn::open_device(job.device), group.world_size());
   });
   return shards.get<int>();
 }
@@ -211,6 +211,10 @@ Length length_within_budget(const Trained& trained, const TrainJob& job,
 std::string default_space(int image_size) {
   constexpr int kLargestSmallImage = 48;
   return image_size <= kLargestSmallImage ? "mbv3_28" : "mbv3_photo";
+}
+
+int default_shards(c10::Device device, int world_size) {
+  return device.is_cpu() ? kCpuShards : world_size;
 }
 
 int threads_of(int threads) {

@@ -52,6 +52,9 @@ struct Bounds {
 /// mbv3_28 up to 48 pixels, mbv3_photo above. Both train in minutes on two cores.
 std::string default_space(int image_size);
 
+/// Of a batch, where nothing is asked for: two on the CPU, one a process on GPUs.
+int default_shards(c10::Device device, int world_size);
+
 /// Threads for everything but measuring: `threads`, or all cores if that is 0.
 int threads_of(int threads);
 

@@ -28,16 +28,19 @@ void require_finite(double value, const char* what, std::int64_t step) {
 }  // namespace
 
 BilevelStep::BilevelStep(nn::SharedWeights& weights, CellMixer& mixer, const nn::Executor& net,
-                         const SearchCellsOptions& options)
+                         const SearchCellsOptions& options, dist::ProcessGroup& group)
     : weights_(weights),
       mixer_(mixer),
       net_(net),
       options_(options),
+      group_(group),
+      here_(dist::shards_of(group.rank(), group.world_size(), options.shards)),
       step_(weights, {.shards = options.shards,
                       .threads = options.threads,
                       .label_smoothing = 0,
                       .seed = options.seed,
-                      .kernels = options.kernels}) {}
+                      .kernels = options.kernels,
+                      .group = &group}) {}
 
 nn::Binding BilevelStep::bound() const {
   nn::Binding binding = weights_.bind(net_.graph());
@@ -63,15 +66,26 @@ double BilevelStep::add_gradients(std::int64_t step, std::span<const Batch> batc
   const double loss =
       step_
           .run(step, {&pass, 1},
-               [&](int shard) { return batches[static_cast<std::size_t>(shard)]; })
+               [&](int shard) { return batches[static_cast<std::size_t>(shard - here_.first)]; })
           .loss;
-  // Of the shards in order, so that threads don't matter.
-  nn::Parameters& logits = mixer_.parameters();
-  for (int replica = 1; replica < logits.replicas() && by != By::kWeights; ++replica) {
-    logits.grads().add_(logits.grads(replica));
-    logits.grads(replica).zero_();
+  if (by != By::kWeights) {
+    sum_of_logits();
   }
   return loss;
+}
+
+/// The logits' gradients of all shards, those of other processes too, become replica 0's: on the
+/// weights' device, where the processes speak with each other.
+void BilevelStep::sum_of_logits() {
+  const nn::Parameters& logits = mixer_.parameters();
+  std::vector<at::Tensor> terms;
+  for (int replica = 0; replica < logits.replicas(); ++replica) {
+    terms.push_back(logits.grads(replica).to(weights_.device()));
+  }
+  group_.all_reduce_sum(terms).wait();
+  for (int replica = 0; replica < logits.replicas(); ++replica) {
+    logits.grads(replica).copy_(terms[static_cast<std::size_t>(replica)]);
+  }
 }
 
 /// Latency and entropy in the gradient of the logits; the latency's weight moves.
@@ -83,8 +97,8 @@ void BilevelStep::add_goal(const LogitsStep& with, SearchState& state, LogitsRes
         search::expected_latency(mixer_.logits(), *goal.latency, goal.estimate, rng);
     result.expected = estimate.latency_ms;
     if (goal.target > 0) {
-      state.multiplier = std::max(
-          0.0, state.multiplier + goal.ascent * (estimate.latency_ms / goal.target - 1));
+      state.multiplier =
+          std::max(0.0, state.multiplier + goal.ascent * (estimate.latency_ms / goal.target - 1));
     }
     mixer_.add_gradient(estimate.by, state.multiplier / with.reference);
   }
@@ -135,8 +149,7 @@ double BilevelStep::train_weights(std::int64_t step, std::span<const Batch> batc
   return loss;
 }
 
-double BilevelStep::eigenvalue(std::span<const Batch> batches, int iterations,
-                               std::uint64_t seed) {
+double BilevelStep::eigenvalue(std::span<const Batch> batches, int iterations, std::uint64_t seed) {
   return dominant_eigenvalue(
       mixer_.parameters(), [&] { add_gradients(0, batches, By::kLogits, 0); }, iterations, seed);
 }

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "lathe/dist/process_group.h"
+#include "lathe/dist/shard_tree.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/train/cells/cell_mixer.h"
@@ -15,11 +17,12 @@
 
 namespace lathe::train {
 
-/// Batches are one for each shard. What it is made of must outlive it.
+/// Batches are one for each shard of this process. What it is made of must outlive it.
 class BilevelStep {
  public:
+  /// Processes of `group` take the step together. @throws as Step.
   BilevelStep(nn::SharedWeights& weights, CellMixer& mixer, const nn::Executor& net,
-              const SearchCellsOptions& options);
+              const SearchCellsOptions& options, dist::ProcessGroup& group);
 
   struct LogitsStep {
     std::int64_t step = 0;
@@ -52,12 +55,15 @@ class BilevelStep {
   enum class By { kWeights, kLogits, kBoth };
   double add_gradients(std::int64_t step, std::span<const Batch> batches, By by, double auxiliary,
                        const std::vector<at::Tensor>& perturbation = {});
+  void sum_of_logits();
   void add_goal(const LogitsStep& with, SearchState& state, LogitsResult& result);
 
   nn::SharedWeights& weights_;
   CellMixer& mixer_;
   const nn::Executor& net_;
   const SearchCellsOptions& options_;
+  dist::ProcessGroup& group_;
+  dist::ShardRange here_;
   Step step_;
 };
 

@@ -69,6 +69,7 @@ void copy(const std::vector<double>& from, std::size_t first, const at::Tensor& 
 CellMixer::CellMixer(const space::CellSearchNet& net, const CellMixerOptions& options)
     : kinds_(kinds_of(net)),
       edge_weights_(options.edge_weights),
+      device_(options.device),
       parameters_(declarations(kinds_, options.edge_weights), options.replicas) {
   std::map<std::pair<int, std::vector<std::int64_t>>, std::size_t> known;
   for (const space::CellMixture& mixture : net.mixtures) {
@@ -78,7 +79,7 @@ CellMixer::CellMixer(const space::CellSearchNet& net, const CellMixerOptions& op
     }
     const auto [at, fresh] = known.try_emplace({mixture.kind, places}, readers_.size());
     if (fresh) {
-      readers_.push_back({mixture.kind, at::tensor(places, at::kLong), {}});
+      readers_.push_back({mixture.kind, at::tensor(places, at::kLong).to(device_), {}});
     }
     readers_[at->second].nodes.push_back(mixture.node);
   }
@@ -143,7 +144,7 @@ at::Tensor CellMixer::weights(int kind, int replica, double auxiliary,
     edges = edge_softmax(parameters_.leaf(edges_name(kind), replica));
     ops = ops * edges.unsqueeze(1);
   }
-  return at::cat({ops.flatten(), edges, at::full({1}, auxiliary)});
+  return at::cat({ops.flatten(), edges, at::full({1}, auxiliary)}).to(device_);
 }
 
 void CellMixer::bind(nn::Binding& binding, const std::vector<at::Tensor>& of_kinds) const {

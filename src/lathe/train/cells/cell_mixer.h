@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <map>
@@ -21,12 +22,14 @@ namespace lathe::train {
 struct CellMixerOptions {
   /// PC-DARTS: edges have weights too, softmaxed over those into a node.
   bool edge_weights = false;
-  int replicas = 1;        ///< as nn::Parameters
-  std::uint64_t seed = 0;  ///< of the random beginning: 1e-3 times standard normal
+  int replicas = 1;                ///< as nn::Parameters
+  std::uint64_t seed = 0;          ///< of the random beginning: 1e-3 times standard normal
+  c10::Device device = c10::kCPU;  ///< of the net that is mixed
 };
 
 /// An operation is mixed by the softmax over its edge's eight logits, `none` among them, times its
-/// edge's weight; what bypasses an edge by that weight alone.
+/// edge's weight; what bypasses an edge by that weight alone. The logits are on the CPU, wherever
+/// the net is: some hundred numbers that every step reads.
 class CellMixer {
  public:
   CellMixer(const space::CellSearchNet& net, const CellMixerOptions& options);
@@ -67,6 +70,7 @@ class CellMixer {
 
   int kinds_;
   bool edge_weights_;
+  c10::Device device_;
   std::vector<Reader> readers_;
   nn::Parameters parameters_;
 };

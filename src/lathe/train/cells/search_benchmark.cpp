@@ -31,10 +31,14 @@ SearchCellsOptions options_of(const SearchWork& work) {
 SearchBenchmark::SearchBenchmark(const space::CellSpec& spec, const SearchWork& work)
     : options_(options_of(work)),
       net_(space::cell_search_graph(spec, work.net)),
-      weights_(spec.name, net_.graph, {}, {.seed = work.seed, .replicas = work.shards}),
-      mixer_(net_, {.edge_weights = work.edge_weights, .replicas = work.shards, .seed = work.seed}),
+      weights_(spec.name, net_.graph, {},
+               {.seed = work.seed, .replicas = work.shards, .device = work.device}),
+      mixer_(net_, {.edge_weights = work.edge_weights,
+                    .replicas = work.shards,
+                    .seed = work.seed,
+                    .device = work.device}),
       executor_(net_.graph),
-      step_(weights_, mixer_, executor_, options_),
+      step_(weights_, mixer_, executor_, options_, alone_),
       state_(weights_, mixer_, options_) {
   const auto generator = at::detail::createCPUGenerator(work.seed);
   const auto layout =
@@ -44,9 +48,10 @@ SearchBenchmark::SearchBenchmark(const space::CellSpec& spec, const SearchWork& 
   for (std::vector<Batch>* batches : {&training_, &validation_}) {
     for (int shard = 0; shard < work.shards; ++shard) {
       batches->push_back(
-          {at::randn({part, input.channels, input.height, input.width}, generator)
-               .contiguous(layout),
-           at::randint(spec.task.num_classes, {part}, generator, at::kLong)});
+          on_device({at::randn({part, input.channels, input.height, input.width}, generator)
+                         .contiguous(layout),
+                     at::randint(spec.task.num_classes, {part}, generator, at::kLong)},
+                    work.device, layout));
     }
   }
 }

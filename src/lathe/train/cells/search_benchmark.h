@@ -20,6 +20,7 @@ struct SearchWork {
   std::int64_t batch_size = 16;
   int shards = 2;
   int threads = 2;
+  c10::Device device = c10::kCPU;
   nn::Kernels kernels = nn::Kernels::kLathe;
   bool channels_last = true;  ///< memory layout of the images; else NCHW
   std::uint64_t seed = 1;
@@ -43,6 +44,7 @@ class SearchBenchmark {
   nn::SharedWeights weights_;
   CellMixer mixer_;
   nn::Executor executor_;
+  dist::ProcessGroup alone_;
   BilevelStep step_;
   SearchState state_;
   std::vector<Batch> training_, validation_;  // by shard

@@ -80,9 +80,11 @@ class Run {
         dataset_(dataset),
         options_(options),
         progress_(progress),
+        group_(options.group != nullptr ? *options.group : alone_),
+        here_(dist::shards_of(group_.rank(), group_.world_size(), options.shards)),
         halves_(search_halves(dataset, options.seed)),
         net_(net.graph),
-        step_(weights, mixer, net_, options),
+        step_(weights, mixer, net_, options, group_),
         state_(weights, mixer, options),
         metrics_(options.folder) {
     steps_per_epoch_ = halves_.weights.train.size() / options.batch_size;
@@ -92,6 +94,9 @@ class Run {
   SearchedCells execute();
 
  private:
+  bool writes() const { return group_.rank() == 0; }
+  void require_agreement();
+  std::int64_t begin();
   std::int64_t epoch_of(std::int64_t step) const { return step / steps_per_epoch_; }
   double learning_rate(std::int64_t step) const;
   bool searches(std::int64_t step) const {
@@ -104,6 +109,7 @@ class Run {
   void finish_epoch(std::int64_t steps_done);
   std::vector<Batch> first_images() const;
   bool goes_wrong(std::int64_t steps_done);
+  void end_epoch(std::int64_t steps_done);
   double validate();
   nlohmann::json settings() const;
 
@@ -111,6 +117,9 @@ class Run {
   const data::Dataset& dataset_;
   const SearchCellsOptions& options_;
   const ProgressFn& progress_;
+  dist::ProcessGroup alone_;
+  dist::ProcessGroup& group_;
+  dist::ShardRange here_;  // of this process
   SearchHalves halves_;
   nn::Executor net_;
   BilevelStep step_;
@@ -157,6 +166,30 @@ nlohmann::json Run::settings() const {
           {"seed", o.seed}};
 }
 
+/// Processes that differ would wait for each other in vain, or search other cells.
+void Run::require_agreement() {
+  nlohmann::json all = settings();
+  all.update(dist::versions());
+  all["weights"] = state_.weights.name();
+  all["parameters"] = state_.weights.parameters().num_elements();
+  all["total_steps"] = total_steps_;
+  group_.require_same(all);
+}
+
+/// The step to go on with. Rank 0 alone reads its folder, which others may not see.
+std::int64_t Run::begin() {
+  const nlohmann::json begun = group_.from_rank_0([&]() -> nlohmann::json {
+    const std::int64_t start = state_.restore(checkpoint_path(options_.folder), settings());
+    metrics_.keep_until(start);
+    return {{"start", start}, {"counted", state_.counted()}};
+  });
+  if (!writes()) {
+    state_.restore_counted(begun.at("counted"), "rank 0's state");
+  }
+  state_.share(group_);
+  return begun.at("start").get<std::int64_t>();
+}
+
 double Run::learning_rate(std::int64_t step) const {
   const double last = std::max(1.0, std::ceil(options_.epochs));
   const double part = static_cast<double>(epoch_of(step)) / last;
@@ -186,8 +219,9 @@ void Run::train_step(std::int64_t step, BatchFeed& of_weights, BatchFeed& of_log
   const double rate = learning_rate(step);
   const auto batches = [&](BatchFeed& feed) {
     std::vector<Batch> all;
-    for (int shard = 0; shard < options_.shards; ++shard) {
-      all.push_back(feed.take(step, shard));
+    for (int i = 0; i < here_.count; ++i) {
+      all.push_back(on_device(feed.take(step, here_.first + i), state_.weights.device(),
+                              fastest_layout(state_.weights.device(), nn::Precision::kFloat32)));
     }
     return all;
   };
@@ -216,7 +250,7 @@ void Run::train_step(std::int64_t step, BatchFeed& of_weights, BatchFeed& of_log
 }
 
 void Run::report(std::int64_t step) {
-  if (!progress_) {
+  if (!progress_ || !writes()) {
     return;
   }
   char text[160];
@@ -244,6 +278,7 @@ double Run::validate() {
                         std::min(options_.validation_images, dataset_.validation.size()));
 }
 
+/// Has rank 0 write the epoch's line.
 void Run::finish_epoch(std::int64_t steps_done) {
   const search::CellLogits logits = mixer_.logits();
   const auto cells = search::derive_cells(logits, options_.max_skips);
@@ -270,14 +305,13 @@ void Run::finish_epoch(std::int64_t steps_done) {
   }
   record["genotype"] = space::genotype_to_text(cells.front(), cells.back());
   metrics_.append(record);
-  state_.epoch = {};
 }
 
 /// A batch of each shard that is the same each time, without augmentation.
 std::vector<Batch> Run::first_images() const {
   const std::int64_t per_shard = options_.batch_size / options_.shards;
   std::vector<Batch> batches;
-  for (int shard = 0; shard < options_.shards; ++shard) {
+  for (int shard = here_.first; shard < here_.first + here_.count; ++shard) {
     std::vector<std::int64_t> indices(static_cast<std::size_t>(per_shard));
     std::iota(indices.begin(), indices.end(), shard * per_shard);
     batches.push_back(make_batch(halves_.logits.train, indices, {}, halves_.logits.normalization));
@@ -310,9 +344,21 @@ bool Run::goes_wrong(std::int64_t steps_done) {
   return true;
 }
 
+/// All processes go on with what rank 0 has, should machines have rounded differently.
+void Run::end_epoch(std::int64_t steps_done) {
+  const bool wrong = goes_wrong(steps_done);
+  state_.stopped = group_.from_rank_0([&]() -> nlohmann::json { return wrong; }).get<bool>();
+  state_.share(group_);
+  if (writes()) {
+    finish_epoch(steps_done);
+  }
+  state_.epoch = {};
+}
+
 SearchedCells Run::execute() {
   reference_ = reference();
-  if (options_.goal.latency != nullptr && progress_) {
+  require_agreement();
+  if (options_.goal.latency != nullptr && progress_ && writes()) {
     char text[200];
     std::snprintf(text, sizeof(text),
                   "reference latency %.4g %s (%s): a weight of 1 is %.4g a%s %s", reference_,
@@ -322,14 +368,16 @@ SearchedCells Run::execute() {
     progress_({"search", 0, 0, text});
   }
   const std::filesystem::path path = checkpoint_path(options_.folder);
-  const std::int64_t start = state_.restore(path, settings());
-  metrics_.keep_until(start);
-  const BatchFeedOptions feed{.batch_size = options_.batch_size,
-                              .shards = options_.shards,
-                              .here = {.first = 0, .count = options_.shards},
-                              .augment = options_.augment,
-                              .seed = options_.seed,
-                              .first_step = start};
+  const std::int64_t start = begin();
+  const BatchFeedOptions feed{
+      .batch_size = options_.batch_size,
+      .shards = options_.shards,
+      .here = here_,
+      .augment = options_.augment,
+      .seed = options_.seed,
+      .first_step = start,
+      .loader_threads = loader_threads(options_.loader_threads, dataset_, state_.weights.device(),
+                                       options_.threads)};
   BatchFeedOptions other = feed;
   other.seed = Rng::derived(options_.seed, {kLogitsSeed}).next();
   BatchFeed of_weights(halves_.weights, feed);
@@ -343,10 +391,9 @@ SearchedCells Run::execute() {
       report(step);
     }
     if (epoch_ends) {
-      state_.stopped = goes_wrong(step + 1);
-      finish_epoch(step + 1);
+      end_epoch(step + 1);
     }
-    if (epoch_ends || seconds_since(saved) >= options_.checkpoint_s) {
+    if (writes() && (epoch_ends || seconds_since(saved) >= options_.checkpoint_s)) {
       state_.save(path, settings(), step + 1);
       saved = Clock::now();
     }

@@ -8,6 +8,7 @@
 
 #include "lathe/core/progress.h"
 #include "lathe/data/dataset.h"
+#include "lathe/dist/process_group.h"
 #include "lathe/nn/executor.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_latency.h"
@@ -38,8 +39,10 @@ struct SearchCellsOptions {
   double first_logits_epoch = 0;  ///< the weights alone are trained until then; PC-DARTS has 15
   bool second_order = false;
   std::int64_t batch_size = 64;
-  int shards = 2;
-  int threads = 2;
+  int shards = 2;   ///< as TrainOptions
+  int threads = 2;  ///< shared by the shards of this process
+  /// The processes that search together; none: this one alone.
+  dist::ProcessGroup* group = nullptr;
   double learning_rate = 0.025;        ///< of the weights; a cosine, epoch by epoch,
   double final_learning_rate = 0.001;  ///< down to this
   OptimizerOptions optimizer{.momentum = 0.9, .weight_decay = 3e-4, .clip_norm = 5};
@@ -55,6 +58,7 @@ struct SearchCellsOptions {
   double eigenvalue_growth = 0;
   int max_skips = 2;  ///< of the normal cells that are reported
   data::AugmentOptions augment;
+  int loader_threads = -1;                ///< for each half, as TrainOptions
   std::int64_t validation_images = 5000;  ///< that the search net is read on each epoch; 0: none
   double checkpoint_s = 300;
   nn::Kernels kernels = nn::Kernels::kLathe;
@@ -77,13 +81,19 @@ struct SearchedCells {
 /// stopped. At the end of every epoch a line of metrics is written: losses, learning rate, expected
 /// latency and its weight, entropy, the derived cells as text, validation top-1 of the search net.
 ///
+/// Of several processes, all call it with the same arguments but for the replicas, of which
+/// `weights` and `mixer` need one per shard of theirs, and all get the result; who reads, writes
+/// and begins is as in train().
+///
 /// The same result on the CPU whatever the number of threads is not promised: library convolutions
-/// and their gradients sum in an order that depends on it. With the same number it is.
+/// and their gradients sum in an order that depends on it. With the same number it is, and however
+/// many processes share the shards, each with as many threads (dist::sums_alike()).
 /// @see DARTS, algorithm 1; PC-DARTS, section 4.1; LA-DARTS, section 3. Differs in: Nesterov's
 /// momentum; logits' steps leave the running statistics alone.
 /// @throws std::invalid_argument if a number is out of range, or the batch no multiple of the
-/// shards; Error as load_checkpoint(), if the training images are too few or of one class, or if a
-/// loss or the logits are not finite, naming the step.
+/// shards; Error as load_checkpoint(), if the training images are too few or of one class, if a
+/// loss or the logits are not finite, naming the step, if the processes have other versions or
+/// options, or if one of them is lost.
 SearchedCells search_cells(nn::SharedWeights& weights, CellMixer& mixer,
                            const space::CellSearchNet& net, const data::Dataset& dataset,
                            const SearchCellsOptions& options, const ProgressFn& progress);

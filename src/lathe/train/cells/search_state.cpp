@@ -1,6 +1,7 @@
 #include "lathe/train/cells/search_state.h"
 
-#include <string>
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "lathe/core/file.h"
 #include "lathe/train/cells/search_cells.h"
@@ -53,25 +54,66 @@ at::Tensor SearchState::momentum() const {
   return found == optimizer->buffers().end() ? at::Tensor() : found->second;
 }
 
-void SearchState::save(const std::filesystem::path& path, const nlohmann::json& settings,
-                       std::int64_t steps_done) const {
+nlohmann::json SearchState::counted() const {
   nlohmann::json past = nlohmann::json::array();
   for (const search::CellLogits& logits : history) {
     past.push_back(nlohmann::json(logits.to_json()));
   }
+  return {{"updates", optimizer->updates()},
+          {"logits_updates", logits_optimizer->updates()},
+          {"multiplier", multiplier},
+          {"expected", expected},
+          {"entropy", entropy},
+          {"eigenvalues", eigenvalues},
+          {"history", past},
+          {"stopped", stopped},
+          {"epoch", to_json(epoch.weights)},
+          {"logits_epoch", to_json(epoch.logits)}};
+}
+
+void SearchState::restore_counted(const nlohmann::json& counted, const std::string& where) {
+  const auto updates = json_member<std::int64_t>(counted, "updates", where);
+  const auto logits_updates = json_member<std::int64_t>(counted, "logits_updates", where);
+  multiplier = json_member<double>(counted, "multiplier", where);
+  expected = json_member<double>(counted, "expected", where);
+  entropy = json_member<double>(counted, "entropy", where);
+  eigenvalues = json_member<std::vector<double>>(counted, "eigenvalues", where);
+  history.clear();
+  for (const nlohmann::json& logits : json_member<nlohmann::json>(counted, "history", where)) {
+    history.push_back(search::CellLogits::from_json(logits, where));
+  }
+  stopped = json_member<bool>(counted, "stopped", where);
+  epoch.weights = tally_from_json(json_member<nlohmann::json>(counted, "epoch", where), where);
+  epoch.logits =
+      tally_from_json(json_member<nlohmann::json>(counted, "logits_epoch", where), where);
+  optimizer->set_updates(updates);
+  logits_optimizer->set_updates(logits_updates);
+}
+
+void SearchState::share(dist::ProcessGroup& group) const {
+  train::share(weights, group);
+  for (const auto& [name, buffer] : optimizer->buffers()) {
+    group.broadcast(buffer);
+  }
+  // The logits are on the CPU; processes speak where the weights are.
+  std::vector<at::Tensor> of_logits{mixer.parameters().values()};
+  for (const auto& [name, buffer] : logits_optimizer->buffers()) {
+    of_logits.push_back(buffer);
+  }
+  const c10::NoGradGuard no_grad;
+  for (const at::Tensor& flat : of_logits) {
+    const at::Tensor there = flat.to(weights.device());
+    group.broadcast(there);
+    flat.copy_(there);
+  }
+}
+
+void SearchState::save(const std::filesystem::path& path, const nlohmann::json& settings,
+                       std::int64_t steps_done) const {
   Checkpoint checkpoint{.weights_of = weights.name(),
                         .steps_done = steps_done,
                         .settings = settings,
-                        .state = {{"updates", optimizer->updates()},
-                                  {"logits_updates", logits_optimizer->updates()},
-                                  {"multiplier", multiplier},
-                                  {"expected", expected},
-                                  {"entropy", entropy},
-                                  {"eigenvalues", eigenvalues},
-                                  {"history", past},
-                                  {"stopped", stopped},
-                                  {"epoch", to_json(epoch.weights)},
-                                  {"logits_epoch", to_json(epoch.logits)}},
+                        .state = counted(),
                         .weights = weights.state()};
   flat_parts(*this).save(checkpoint);
   save_checkpoint(path, checkpoint);
@@ -85,27 +127,12 @@ std::int64_t SearchState::restore(const std::filesystem::path& path,
   const Checkpoint checkpoint = load_checkpoint(path, weights.name());
   check_settings(checkpoint, settings, path);
   const std::string where = path.string() + ": state";
-  const nlohmann::json& state = checkpoint.state;
   weights.check_state(checkpoint.weights, path.string());
   const FlatParts flat = flat_parts(*this);
   flat.check(checkpoint, path.string());
-  const auto updates = json_member<std::int64_t>(state, "updates", where);
-  const auto logits_updates = json_member<std::int64_t>(state, "logits_updates", where);
-  multiplier = json_member<double>(state, "multiplier", where);
-  expected = json_member<double>(state, "expected", where);
-  entropy = json_member<double>(state, "entropy", where);
-  eigenvalues = json_member<std::vector<double>>(state, "eigenvalues", where);
-  history.clear();
-  for (const nlohmann::json& logits : json_member<nlohmann::json>(state, "history", where)) {
-    history.push_back(search::CellLogits::from_json(logits, where));
-  }
-  stopped = json_member<bool>(state, "stopped", where);
-  epoch.weights = tally_from_json(json_member<nlohmann::json>(state, "epoch", where), where);
-  epoch.logits = tally_from_json(json_member<nlohmann::json>(state, "logits_epoch", where), where);
+  restore_counted(checkpoint.state, where);
   weights.load_state(checkpoint.weights, path.string());
   flat.load(checkpoint);
-  optimizer->set_updates(updates);
-  logits_optimizer->set_updates(logits_updates);
   return checkpoint.steps_done;
 }
 

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
+#include "lathe/dist/process_group.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_logits.h"
 #include "lathe/train/cells/cell_mixer.h"
@@ -40,6 +42,14 @@ struct SearchState {
 
   /// The weights' momentum; undefined where the optimizer has none.
   at::Tensor momentum() const;
+
+  /// What is no tensor.
+  nlohmann::json counted() const;
+  /// @throws Error naming `where` if a member is missing or of another kind.
+  void restore_counted(const nlohmann::json& counted, const std::string& where);
+
+  /// Rank 0's tensors become everyone's.
+  void share(dist::ProcessGroup& group) const;
 
   /// @throws Error as save_checkpoint().
   void save(const std::filesystem::path& path, const nlohmann::json& settings,

@@ -22,11 +22,14 @@ namespace {
 // A stream of random numbers that must not meet others.
 constexpr std::uint64_t kDropoutStream = 0x64726f70;
 
-void require_targets(std::span<const StepPass> passes, const Teacher& teacher) {
+void check(std::span<const StepPass> passes, const Teacher& teacher) {
   if (passes.empty()) {
     throw std::invalid_argument("[train::Step] needs at least one pass");
   }
   for (std::size_t i = 0; i < passes.size(); ++i) {
+    if (passes[i].fixed_weights != passes.front().fixed_weights) {
+      throw std::invalid_argument("[train::Step] either all passes have fixed weights or none");
+    }
     for (const LossTerm& term : passes[i].losses) {
       if (term.target == Target::kTeacher && teacher.net == nullptr) {
         throw std::invalid_argument("[train::Step] pass " + std::to_string(i) +
@@ -178,7 +181,8 @@ void Step::run_shard(Shard& shard, std::span<const StepPass> passes, const Batch
           part.detach().to(at::kDouble) * (pass.losses.size() > 1 ? term.weight : 1.0);
       loss = loss.defined() ? loss + exact : exact;
     }
-    backwards.add([this, sum, replica = shard.replica, last = &pass == &passes.back()] {
+    backwards.add([this, sum, replica = shard.replica,
+                   last = &pass == &passes.back() && moves_weights(passes)] {
       if (last) {
         reducer_.begin_last_backward(replica, sum);
       }
@@ -216,7 +220,9 @@ StepResult Step::gather(const std::vector<Shard>& shards, std::span<const StepPa
     rows[range_.first + shard.replica].copy_(at::tensor(row, at::kDouble));
   }
   dist::ProcessGroup::Pending pending = group_.all_reduce_sum(rows);
-  reducer_.finish(workers_);
+  if (moves_weights(passes)) {
+    reducer_.finish(workers_);
+  }
   pending.wait();
   const at::Tensor all = rows.cpu();
   const double* values = all.data_ptr<double>();
@@ -244,7 +250,7 @@ StepResult Step::gather(const std::vector<Shard>& shards, std::span<const StepPa
 
 StepResult Step::run(std::int64_t step, std::span<const StepPass> passes,
                      const ShardBatch& batch_of, const Teacher& teacher) {
-  require_targets(passes, teacher);
+  check(passes, teacher);
   nn::allow_tf32(options_.precision == nn::Precision::kTf32);
   reducer_.begin();
   std::vector<Shard> shards(static_cast<std::size_t>(range_.count));

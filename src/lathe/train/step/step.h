@@ -54,7 +54,7 @@ struct StepPass {
   /// the threads of the replicas.
   std::function<void(nn::Binding& binding, int replica)> complete = {};
   /// No gradient of the weights, and running statistics as they were: the pass is for what
-  /// `complete` added.
+  /// `complete` added, whose gradients stay where they are. All passes of a step, or none.
   bool fixed_weights = false;
 };
 
@@ -87,7 +87,8 @@ class Step {
   /// they. Shards' gradients are added in a fixed tree, neighbours first. `step` decides dropout.
   /// All processes get the same result.
   /// @throws std::invalid_argument if there is no pass, a pass's target is a teacher and there is
-  /// none, or the first pass's is the first pass; Error if another process is lost.
+  /// none, the first pass's is the first pass, or only some have fixed weights; Error if another
+  /// process is lost.
   StepResult run(std::int64_t step, std::span<const StepPass> passes, const ShardBatch& batch_of,
                  const Teacher& teacher = {});
 
@@ -100,6 +101,9 @@ class Step {
   static void read(const std::vector<at::Tensor>& losses, const std::vector<at::Tensor>& observed,
                    Shard& shard);
   StepResult gather(const std::vector<Shard>& shards, std::span<const StepPass> passes);
+  static bool moves_weights(std::span<const StepPass> passes) {
+    return !passes.front().fixed_weights;
+  }
 
   nn::SharedWeights& weights_;
   StepOptions options_;

@@ -111,12 +111,29 @@ all_done
 
 # number KEY FILE
 number() { grep -o "\"$1\": *[0-9.e-]*" "$2" | head -n 1 | sed 's/.*: *//'; }
-printf '%-16s %10s %10s %8s\n' "net" "ms" "MMACs" "top-1 %"
 i=0
 for arch in "$out"/nets/*.json; do
-  result=$out/trained/$(basename "$arch" .json)/result.json
+  name=$(basename "$arch" .json)
   i=$((i + 1))
-  ms=$(grep -o '"p50":[0-9.e-]*' "$out/measured.json" | sed -n "${i}s/.*://p")
-  awk "BEGIN { printf \"%-16s %10.4f %10.2f %8.2f\n\", \"$(basename "$arch" .json)\", $ms,
-       $(number macs "$result") / 1e6, 100 * $(number test_top1 "$result") }"
-done
+  printf '%s %s %s %s\n' "$name" \
+    "$(grep -o '"p50":[0-9.e-]*' "$out/measured.json" | sed -n "${i}s/.*://p")" \
+    "$(number macs "$out/trained/$name/result.json")" \
+    "$(number test_top1 "$out/trained/$name/result.json")"
+done >"$out/each"
+# Means over seeds, and the deviation of one.
+sed 's/^random[0-9]*_/random_/; s/_[0-9]* / /' "$out/each" | awk '
+  { n[$1]++; ms[$1] += $2; ms2[$1] += $2 * $2; macs[$1] += $3; top[$1] += 100 * $4; top2[$1] += 1e4 * $4 * $4 }
+  function deviation(sum, squares, n) {
+    square = n > 1 ? (squares - sum * sum / n) / (n - 1) : 0
+    return square > 0 ? sqrt(square) : 0
+  }
+  END {
+    for (name in n)
+      printf "| %s | %d | %.3f +- %.3f | %.2f | %.2f +- %.2f |\n", name, n[name], ms[name] / n[name],
+        deviation(ms[name], ms2[name], n[name]), macs[name] / n[name] / 1e6, top[name] / n[name],
+        deviation(top[name], top2[name], n[name])
+  }' | sort >"$out/rows"
+{
+  printf '| cells | nets | measured ms | MMACs | test top-1 %% |\n|---|---|---|---|---|\n'
+  cat "$out/rows"
+} | tee "$out/table"

@@ -126,6 +126,27 @@ TEST_F(RunReportTest, FindsTheStartInTheRecordsWithoutACheckpoint) {
   EXPECT_EQ(marks[0].at("to_step"), 300);
 }
 
+TEST_F(RunReportTest, MarksWhereImagesGrow) {
+  const RunInFolder run(root());
+  const std::vector<nlohmann::json> lines = JsonLines(root() / "metrics.jsonl").read();
+  std::filesystem::remove(root() / "metrics.jsonl");
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    nlohmann::json line = lines[i];
+    if (i < 3) line["image_size"] = i < 2 ? 14 : 21;
+    JsonLines(root() / "metrics.jsonl").append(line);
+  }
+  const Json marks = record().at("training").at("marks");
+  ASSERT_EQ(marks.size(), 3U);
+  EXPECT_EQ(marks[0].at("step"), 200);
+  EXPECT_EQ(marks[0].at("to_step"), 300);
+  EXPECT_EQ(marks[0].at("text"),
+            "images of 21 pixels from in here; accuracies before are on images of 14 pixels");
+  EXPECT_EQ(marks[1].at("text"), "shrinking starts");
+  EXPECT_EQ(marks[2].at("step"), 300);
+  EXPECT_EQ(marks[2].at("text"),
+            "whole images from in here; accuracies before are on images of 21 pixels");
+}
+
 TEST_F(RunReportTest, FollowsAPlanThatWasShortenedOnItsWay) {
   const RunInFolder run(root());
   // 1000 steps were planned, 600 of them of the small net; from step 200 on 800 steps were done in

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,10 +30,10 @@ void copy_numbers(const nlohmann::json& from, std::initializer_list<const char*>
 
 Json record_of(const nlohmann::json& line) {
   Json record;
-  copy_numbers(
-      line,
-      {"step", "epoch", "loss", "logits_loss", "learning_rate", "images_per_s", "nets_per_step"},
-      record);
+  copy_numbers(line,
+               {"step", "epoch", "loss", "logits_loss", "learning_rate", "images_per_s",
+                "nets_per_step", "image_size"},
+               record);
   for (const auto& [key, value] : line.items()) {
     if (ends_with(key, kTop1) && number(line, key)) {
       record["top1"][key.substr(0, key.size() - std::string(kTop1).size())] = *number(line, key);
@@ -133,6 +134,29 @@ std::vector<Json> seen_marks(const std::vector<Json>& records) {
   return {};
 }
 
+/// Where the images grow that nets are trained and read on, whose accuracies don't compare.
+std::vector<Json> image_marks(const std::vector<Json>& records) {
+  const auto of_size = [](double size) {
+    return size > 0 ? "images of " + std::to_string(std::lround(size)) + " pixels" : "whole images";
+  };
+  std::vector<Json> marks;
+  const Json* before = nullptr;
+  for (const Json& record : records) {
+    if (!record.contains("top1")) {
+      continue;
+    }
+    const double size = record.value("image_size", 0.0);
+    if (before != nullptr && before->value("image_size", 0.0) != size) {
+      marks.push_back(mark(before->at("step").get<double>(), "images",
+                           of_size(size) + " from in here; accuracies before are on " +
+                               of_size(before->value("image_size", 0.0))));
+      marks.back()["to_step"] = record.at("step");
+    }
+    before = &record;
+  }
+  return marks;
+}
+
 }  // namespace
 
 nlohmann::ordered_json training_record(RunFiles& files) {
@@ -160,7 +184,12 @@ nlohmann::ordered_json training_record(RunFiles& files) {
     marks.push_back(mark(*epoch * training["steps_per_epoch"].get<double>(), "logits",
                          "the weights of the cells' operations begin to learn"));
   }
-  training["marks"] = marks.empty() ? seen_marks(records) : marks;
+  if (marks.empty()) {
+    marks = seen_marks(records);
+  }
+  std::ranges::move(image_marks(records), std::back_inserter(marks));
+  std::ranges::stable_sort(marks, {}, [](const Json& m) { return m.at("step").get<double>(); });
+  training["marks"] = marks;
   training["records"] = records;
   return training;
 }

@@ -90,9 +90,10 @@ for seed in $seeds; do
       --targets "$(target_ms "$share")ms" >/dev/null
     cp "$out"/derived/[0-9]*.json "$out/nets/derived${share}_$seed.json"
     rm -r "$out/derived"
-    # Of those within the target, the slowest: another for each seed.
-    awk -v limit="$(target_ms "$share")" '$1 <= limit' "$out/random" | sort -gr |
-      sed -n "${seed}s/^[^ ]* //p" >"$out/nets/random${share}_$seed.json"
+    # Of those within the target, the slowest: another for each seed, if there are so many.
+    arch=$(awk -v limit="$(target_ms "$share")" '$1 <= limit' "$out/random" | sort -gr |
+      sed -n "${seed}s/^[^ ]* //p")
+    [[ -z $arch ]] || echo "$arch" >"$out/nets/random${share}_$seed.json"
   done
   for ((i = 1; i <= random_nets; ++i)); do
     sed -n "$(((seed - 1) * random_nets + i))s/^[^ ]* //p" "$out/random" >"$out/nets/random${i}_$seed.json"

@@ -126,12 +126,13 @@ TEST_F(CellsTest, GoesOnWhereItWasAndRefusesOtherSettings) {
 }
 
 TEST_F(CellsTest, RunsFromDataToNets) {
-  const Outcome outcome =
-      run_lathe("run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
-                " --batch-size 50 --search-batch-size 40 --search-lr 0.05 --train-threads 1" +
-                " --shards 1 --epochs 1 --space darts_c8_l3 --search-space darts_c8_l3 "
-                "--from-scratch 0.3 --latency-samples 30 --json" +
-                " --targets 0.001us,1000ms --out " + quoted(out("run")));
+  const std::string command =
+      "run --method pc-darts --first-logits-epoch 0" + data() + " --validation-size 100" +
+      " --batch-size 50 --search-batch-size 40 --search-lr 0.05 --train-threads 1" +
+      " --shards 1 --epochs 1 --space darts_c8_l3 --search-space darts_c8_l3 "
+      "--from-scratch 0.3 --latency-samples 30 --json --out " +
+      quoted(out("run"));
+  const Outcome outcome = run_lathe(command + " --targets 0.001us,1000ms");
   const nlohmann::json result = json(outcome);
   ASSERT_EQ(result["targets"].size(), 2);
   EXPECT_FALSE(result["targets"][0]["feasible"]);
@@ -148,6 +149,14 @@ TEST_F(CellsTest, RunsFromDataToNets) {
   const nlohmann::json plan = read_json(out("run") + "/search/train.json");
   EXPECT_EQ(plan.at("batch_size"), 40);
   EXPECT_EQ(plan.at("learning_rate"), 0.05);
+
+  // One more target is answered from the same search.
+  const std::string metrics = read_file(out("run") + "/search/metrics.jsonl");
+  const nlohmann::json other = json(run_lathe(command + " --targets 900ms --resume"));
+  ASSERT_EQ(other["targets"].size(), 3);
+  EXPECT_EQ(other["targets"][1]["target_ms"], 900);
+  EXPECT_TRUE(other["targets"][1]["within_target"]);
+  EXPECT_EQ(read_file(out("run") + "/search/metrics.jsonl"), metrics);
 }
 
 TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {

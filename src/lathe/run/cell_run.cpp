@@ -42,7 +42,7 @@ class CellRun {
 
  private:
   void open();
-  void search(const std::vector<double>& feasible_ms);
+  void search();
   search::TargetResult derived(double target_ms) const;
   std::map<space::Arch, Made> train(const std::vector<Winner>& winners) const;
   std::vector<Answer> answers(const std::vector<double>& feasible_ms);
@@ -83,14 +83,8 @@ void CellRun::open() {
                      train::EvaluatorOptions{.augment = job.train.augment, .seed = job.seed});
 }
 
-void CellRun::search(const std::vector<double>& feasible_ms) {
+void CellRun::search() {
   CellJob job = options_.search;
-  train::LatencyGoal& goal = job.search.goal;
-  if (goal.weight == 0 && goal.target == 0) {
-    goal.target = feasible_ms[feasible_ms.size() / 2] / noise_.tail;
-    progress_({"search", 0, 0,
-               fmt::format("asked for {:.4g} ms, the middle one of the targets", goal.target)});
-  }
   job.latency_space = device_.space.get();
   job.latency = device_.latency.get();
   const std::filesystem::path root = folder_.root() / "search";
@@ -176,7 +170,7 @@ RunResult CellRun::execute() {
   if (options_.dry_run || asked.feasible_ms.empty()) {
     return result;
   }
-  search(asked.feasible_ms);
+  search();
   if (const std::vector<Answer> found = answers(asked.feasible_ms); !found.empty()) {
     hand_over_all(shop(), found, result);
   }

@@ -14,8 +14,8 @@ struct CellRunOptions : SpecializeOptions {
   /// Data, the space of the nets that are handed over (empty: default_cell_net_space()), and how
   /// each is trained from random weights, for `from_scratch_epochs`.
   TrainJob training;
-  /// Its space is the search net's. Without a weight or a target of latency of its own, the search
-  /// is asked for the middle one of the targets.
+  /// Its space is the search net's. Without a weight or a target of latency of its own, accuracy
+  /// alone counts in the search: limits are for what is derived from it.
   CellJob search;
 };
 

@@ -149,6 +149,9 @@ TEST_F(CellsTest, RunsFromDataToNets) {
   const nlohmann::json plan = read_json(out("run") + "/search/train.json");
   EXPECT_EQ(plan.at("batch_size"), 40);
   EXPECT_EQ(plan.at("learning_rate"), 0.05);
+  EXPECT_NE(read_file(out("run") + "/config.toml").find("latency-weight=0.06"), std::string::npos);
+  EXPECT_EQ(JsonLines(out("run") + "/search/metrics.jsonl").read().back().at("latency_weight"),
+            0.06);
 
   // One more target is answered from the same search.
   const std::string metrics = read_file(out("run") + "/search/metrics.jsonl");

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "lathe/run/cell_run.h"
 #include "lathe/search/cells/expected_latency.h"
 #include "options/amount.h"
 #include "options/name_options.h"
@@ -184,6 +185,10 @@ run::CellJob resolve_cells(CLI::App& command, const CellOptions& options,
   job.latency_file = training.latency_file;
   if (!options.latency_target.empty()) {
     o.goal.target = parse_target_ms(options.latency_target, 1).value();
+  }
+  if (measures && command.count("--latency-weight") == 0 && o.goal.target == 0 && !job.macs) {
+    o.goal.weight = run::kRunLatencyWeight;
+    command.get_option("--latency-weight")->default_str(fmt::format("{}", o.goal.weight));
   }
   const bool minds_latency = o.goal.weight > 0 || o.goal.target > 0;
   if (!measures && !job.macs && job.latency_file.empty() && minds_latency) {

@@ -10,12 +10,15 @@
 
 namespace lathe::run {
 
+/// Of latency in a search that serves several targets: cells are as good as those of a search for
+/// accuracy alone or better, and faster (docs/cell_search.md).
+inline constexpr double kRunLatencyWeight = 0.06;
+
 struct CellRunOptions : SpecializeOptions {
   /// Data, the space of the nets that are handed over (empty: default_cell_net_space()), and how
   /// each is trained from random weights, for `from_scratch_epochs`.
   TrainJob training;
-  /// Its space is the search net's. Without a weight or a target of latency of its own, accuracy
-  /// alone counts in the search: limits are for what is derived from it.
+  /// Its space is the search net's. It knows no limits: those are for what is derived from it.
   CellJob search;
 };
 

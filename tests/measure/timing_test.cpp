@@ -92,9 +92,9 @@ Runnable sleeping(double ms) {
 }
 
 TEST(TimeInterleavedTest, EndsATurnThatHasLastedLongEnough) {
-  const std::vector<Runnable> runnables{sleeping(5), [] {}};
+  const std::vector<Runnable> runnables{sleeping(60), [] {}};
   const auto timings = time_interleaved(
-      runnables, {.warmup_runs = 1, .rounds = 2, .runs_per_round = 40, .round_ms = 4});
+      runnables, {.warmup_runs = 1, .rounds = 2, .runs_per_round = 40, .round_ms = 50});
   EXPECT_EQ(timings[0].times_ms().size(), 4U);
   EXPECT_EQ(timings[1].times_ms().size(), 80U);
 }

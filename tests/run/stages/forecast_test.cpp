@@ -54,19 +54,21 @@ TEST_F(Forecast, StepsOfMoreNetsTakeLonger) {
   EXPECT_NEAR(forecast.seconds / (80 * forecast.first_step_s), 1 + 0.5 * smallest, 1e-9);
 }
 
-TEST_F(Forecast, SmallerImagesTakeLessTime) {
+TEST_F(Forecast, StepsOnSmallerImagesTakeWhatWasMeasuredOfThem) {
   Trained plain = trained("plain");
   plain.arch = plain.space->largest();
   TrainJob small = job("plain");
   small.method.small_images = train::SmallImages::over(1);
-  const TrainingForecast forecast = forecast_training(plain, small, folder_);
+  const train::StepSeconds step_s{.full = 0.5, .half = 0.2};
+  const TrainingForecast forecast = forecast_training(plain, small, step_s);
   EXPECT_EQ(forecast.steps, 80);
-  EXPECT_LT(forecast.seconds, 80 * forecast.first_step_s);
+  EXPECT_DOUBLE_EQ(forecast.first_step_s, 0.5);
+  EXPECT_NEAR(forecast.seconds, 80 * small.method.small_images.mean_s(step_s), 1e-9);
+  EXPECT_LT(forecast.seconds, 80 * 0.5);
   small.budget_s = 20;
-  const TrainingForecast budget = forecast_training(plain, small, folder_);
-  EXPECT_NEAR(budget.seconds, 20, budget.first_step_s);
-  EXPECT_GT(static_cast<double>(budget.steps) * budget.first_step_s, 20)
-      << "more than fit with images of full size";
+  const TrainingForecast budget = forecast_training(plain, small, step_s);
+  EXPECT_NEAR(budget.seconds, 20, 0.5);
+  EXPECT_GT(budget.steps, 40) << "more than fit with images of full size";
 }
 
 TEST_F(Forecast, ABudgetIsUsedUp) {

@@ -44,17 +44,20 @@ double mean_work(const train::Strategy& strategy, const space::Space& space, std
   return work / static_cast<double>(count);
 }
 
+/// How `job` begins: "aows" without a latency model, which it asks nothing yet.
+TrainJob beginning_of(TrainJob job) {
+  if (job.method.name == "aows") {
+    job.method.name = "slimmable";
+  }
+  return job;
+}
+
 }  // namespace
 
 TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
-                                   const RunFolder& folder) {
-  TrainJob tried = job;
-  if (job.method.name == "aows") {
-    tried.method.name = "slimmable";  // how it begins, without a latency model
-  }
-  const train::StepSeconds step_s = measure_step_s(trained, tried, folder);
-  const double mean_s = job.method.small_images.mean_s(step_s);  // if all were as the first
-  TrainingForecast forecast{.epochs = job.method.epochs, .first_step_s = step_s.full};
+                                   const train::StepSeconds& first_steps) {
+  const double mean_s = job.method.small_images.mean_s(first_steps);  // if all were as the first
+  TrainingForecast forecast{.epochs = job.method.epochs, .first_step_s = first_steps.full};
   const std::int64_t images = trained.dataset.train.size(), batch = job.train.batch_size;
   if (job.budget_s > 0) {
     forecast.epochs = job.budget_s / mean_s / static_cast<double>(images / batch);
@@ -68,11 +71,16 @@ TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
                                 trained.arch, of.seed, of_file ? of_file.get() : of.latency);
   };
   const space::Space& space = trained.with_heads ? *trained.with_heads : *trained.space;
-  const double tried_work =
-      mean_work(*strategy(tried), space, std::min(kTriedSteps, forecast.steps), kTriedSteps);
+  const double tried_work = mean_work(*strategy(beginning_of(job)), space,
+                                      std::min(kTriedSteps, forecast.steps), kTriedSteps);
   const double work = mean_work(*strategy(job), space, forecast.steps, kPlannedSteps);
   forecast.seconds = mean_s * static_cast<double>(forecast.steps) * work / tried_work;
   return forecast;
+}
+
+TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
+                                   const RunFolder& folder) {
+  return forecast_training(trained, job, measure_step_s(trained, beginning_of(job), folder));
 }
 
 double evaluation_s(const nn::SharedWeights& weights, const train::Evaluator& evaluator,

@@ -14,15 +14,19 @@ namespace lathe::run {
 struct TrainingForecast {
   double epochs = 0;
   std::int64_t steps = 0;
-  double first_step_s = 0;  ///< each of the first steps, which were tried on images of full size
+  double first_step_s = 0;  ///< each of the first steps, on images of full size
   double seconds = 0;       ///< all steps; validation and checkpoints apart
 };
 
-/// Tries some steps in a copy of the weights, as measure_step_s(), and plans the others: a
-/// step takes time in proportion to the multiply-accumulates of its passes, and on smaller images
-/// as long as was measured. Of the method "aows",
-/// whose plan follows from what it observes, the plan of one that has observed nothing. With a
-/// budget the epochs are those that fit into it.
+/// Plans all steps from how long the first ones took: a step takes time in proportion to the
+/// multiply-accumulates of its passes, and on smaller images as long as was measured. Of the
+/// method "aows", whose plan follows from what it observes, the plan of one that has observed
+/// nothing. With a budget the epochs are those that fit into it.
+/// @throws Error as make_strategy().
+TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
+                                   const train::StepSeconds& first_steps);
+
+/// The same, with the first steps tried on a copy of the weights, as measure_step_s() does.
 /// @throws Error as train_stage().
 TrainingForecast forecast_training(const Trained& trained, const TrainJob& job,
                                    const RunFolder& folder);

@@ -7,8 +7,9 @@
 # SEEDS: "1 2 3". In the environment: DATASET (fashion-mnist), EPOCHS of a search (2), NET_EPOCHS of
 # each net (3), WEIGHTS of latency beside 0 ("0.03 0.06 0.1"), MACS_WEIGHTS ("0.06"), NOISE of
 # predictions ("0.1") at NOISE_WEIGHT ("0.06"), TARGETS as shares of the mean latency of cells
-# ("0.6 0.75 0.9"), RANDOM_NETS a seed (3) and within each target (1), IMAGE_SIZE (16), THREADS of a
-# training (1), JOBS that train side by side (1).
+# ("0.6 0.75 0.9"), DERIVE_FROM those of the weights that nets within each target are derived from ("0
+# 0.06"), RANDOM_NETS a seed (3) and within each target (1), IMAGE_SIZE (16), THREADS of a training
+# (1), JOBS that train side by side (1).
 # Nets are timed first and last, with nothing beside them.
 set -euo pipefail
 
@@ -21,7 +22,9 @@ space=${SPACE:-darts_c8_l5}
 targets=${TARGETS-0.6 0.75 0.9}
 random_nets=${RANDOM_NETS-3}
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
+bench=${LATHE_BENCH:-$root/build/release/bench/cell_search/lathe_cell_search_bench}
 [[ -x $lathe ]] || "$root/scripts/build.sh" lathe_cli
+[[ -x $bench ]] || "$root/scripts/build.sh" lathe_cell_search_bench
 export OMP_NUM_THREADS=${THREADS:-1}
 mkdir -p "$out/searches" "$out/nets" "$out/trained"
 
@@ -80,16 +83,19 @@ for seed in $seeds; do
 done
 all_done
 
-# Nets: of each search as it ended; of the one without a weight the best within each target; random.
+# Nets: of each search as it ended, those with a target within it; of those with a weight the best
+# within each target; random.
 for run in "$out"/searches/*/; do
   cp "$run/genotype.json" "$out/nets/$(basename "$run").json"
 done
 for seed in $seeds; do
   for share in $targets; do
-    "$lathe" derive --from "$out/searches/weight0_$seed" "${model[@]}" --json --out "$out/derived" \
-      --targets "$(target_ms "$share")ms" >/dev/null
-    cp "$out"/derived/[0-9]*.json "$out/nets/derived${share}_$seed.json"
-    rm -r "$out/derived"
+    for weight in ${DERIVE_FROM-0 0.06}; do
+      "$lathe" derive --from "$out/searches/weight${weight}_$seed" "${model[@]}" --json \
+        --out "$out/derived" --targets "$(target_ms "$share")ms" >/dev/null
+      cp "$out"/derived/[0-9]*.json "$out/nets/within${share}of${weight}_$seed.json"
+      rm -r "$out/derived"
+    done
     # Of those within the target, the slowest: another for each seed, if there are so many.
     arch=$(awk -v limit="$(target_ms "$share")" '$1 <= limit' "$out/random" | sort -gr |
       sed -n "${seed}s/^[^ ]* //p")
@@ -116,25 +122,11 @@ i=0
 for arch in "$out"/nets/*.json; do
   name=$(basename "$arch" .json)
   i=$((i + 1))
-  printf '%s %s %s %s\n' "$name" \
+  printf '%s %s %s %s %s\n' "$name" \
     "$(grep -o '"p50":[0-9.e-]*' "$out/measured.json" | sed -n "${i}s/.*://p")" \
     "$(number macs "$out/trained/$name/result.json")" \
+    "$(number validation_top1 "$out/trained/$name/result.json")" \
     "$(number test_top1 "$out/trained/$name/result.json")"
 done >"$out/each"
 # Means over seeds, and the deviation of one.
-sed 's/^random[0-9]*_/random_/; s/_[0-9]* / /' "$out/each" | awk '
-  { n[$1]++; ms[$1] += $2; ms2[$1] += $2 * $2; macs[$1] += $3; top[$1] += 100 * $4; top2[$1] += 1e4 * $4 * $4 }
-  function deviation(sum, squares, n) {
-    square = n > 1 ? (squares - sum * sum / n) / (n - 1) : 0
-    return square > 0 ? sqrt(square) : 0
-  }
-  END {
-    for (name in n)
-      printf "| %s | %d | %.3f +- %.3f | %.2f | %.2f +- %.2f |\n", name, n[name], ms[name] / n[name],
-        deviation(ms[name], ms2[name], n[name]), macs[name] / n[name] / 1e6, top[name] / n[name],
-        deviation(top[name], top2[name], n[name])
-  }' | sort >"$out/rows"
-{
-  printf '| cells | nets | measured ms | MMACs | test top-1 %% |\n|---|---|---|---|---|\n'
-  cat "$out/rows"
-} | tee "$out/table"
+"$bench" "$out/each" "$out/figure.svg" | tee "$out/table"

@@ -1,6 +1,5 @@
 #include "experiment.h"
 
-#include <cmath>
 #include <cstdio>
 
 #include "lathe/core/error.h"
@@ -46,15 +45,9 @@ std::vector<search::SearchResult> search_all_seeds(const Experiment& experiment,
 }
 
 std::string mean_and_deviation(std::span<const double> values, int digits) {
-  const double center = mean(values);
-  double squares = 0;
-  for (const double value : values) {
-    squares += (value - center) * (value - center);
-  }
-  const double deviation =
-      values.size() > 1 ? std::sqrt(squares / static_cast<double>(values.size() - 1)) : 0.0;
   char text[64];
-  std::snprintf(text, sizeof(text), "%.*f ±%.*f", digits, center, digits, deviation);
+  std::snprintf(text, sizeof(text), "%.*f ±%.*f", digits, mean(values), digits,
+                sample_deviation(values));
   return text;
 }
 

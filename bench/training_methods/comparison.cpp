@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
@@ -104,16 +103,8 @@ std::vector<double> columns(const JudgedRun& run) {
 
 /// The mean, with the sample's standard deviation if there is more than one value.
 std::string mean_text(const std::vector<double>& values) {
-  const double middle = mean(values);
-  if (values.size() < 2) {
-    return fmt::format("{:.2f}", middle);
-  }
-  double sum = 0;
-  for (const double value : values) {
-    sum += (value - middle) * (value - middle);
-  }
-  const double deviation = std::sqrt(sum / static_cast<double>(values.size() - 1));
-  return fmt::format("{:.2f} ± {:.2f}", middle, deviation);
+  return values.size() < 2 ? fmt::format("{:.2f}", mean(values))
+                           : fmt::format("{:.2f} ± {:.2f}", mean(values), sample_deviation(values));
 }
 
 std::string net_text(const JudgedNet& net) {

@@ -84,6 +84,17 @@ TEST_F(CellsTest, ASearchMindsLatencyAndAnswersEveryTarget) {
   EXPECT_LE(one["nets"][0]["score"], one["nets"][1]["score"]);
   EXPECT_TRUE(one["nets"][0]["proved"]);
 
+  // A search for that target ends with the best cells within it.
+  const std::string target = std::to_string(middle) + "ms";
+  const nlohmann::json aimed =
+      json(search("aimed", "--method pc-darts --first-logits-epoch 0 --json --latency-target " +
+                               target + latency));
+  const nlohmann::json within = json(
+      run_lathe("derive --from " + quoted(out("aimed")) + latency + " --json --targets " + target));
+  EXPECT_EQ(within["nets"][0]["genotype"], aimed["genotype"]);
+  EXPECT_EQ(within["nets"][0]["arch"], read_json(out("aimed") + "/genotype.json"));
+  EXPECT_EQ(within["nets"][1]["predicted_ms"], aimed["derived_ms"]);
+
   // The nets of another size, and without a model.
   const Outcome larger = run_lathe("derive --from " + quoted(out("pc")) + " --space darts_c16_l8");
   EXPECT_EQ(larger.exit_code, 0) << larger.err;

@@ -35,6 +35,12 @@ TEST(Quantile, RejectsBadArguments) {
             "[core::mean] values must not be empty");
 }
 
+TEST(SampleDeviation, DividesByOneLess) {
+  EXPECT_DOUBLE_EQ(sample_deviation(Values{1, 2, 6}), std::sqrt(7));
+  EXPECT_EQ(sample_deviation(Values{5}), 0);
+  EXPECT_THROW(sample_deviation({}), std::invalid_argument);
+}
+
 TEST(RobustDeviation, IsTheScaledMedianDistance) {
   EXPECT_DOUBLE_EQ(robust_deviation(std::vector<double>{4, 5, 7, 1000}, 5), 1.4826 * 1.5);
   EXPECT_THROW(robust_deviation({}, 0), std::invalid_argument);

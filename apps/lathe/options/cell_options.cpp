@@ -47,13 +47,13 @@ void add_latency_options(CLI::App& command, CellOptions& options) {
           ->capture_default_str();
   command
       .add_option("--latency-target", options.latency_target,
-                  "expected latency that the search shall end at, e.g. 0.4ms: the weight follows "
-                  "(darts, pc-darts)")
+                  "latency that the derived cells shall take, e.g. 0.4ms: the weight follows, and "
+                  "genotype.json is the best within it (darts, pc-darts)")
       ->check(target)
       ->excludes(weight);
   command
       .add_option("--latency-ascent", goal.ascent,
-                  "how fast the weight follows a target: its growth a step for twice the target")
+                  "how fast the weight follows a target: its growth a step at twice the target")
       ->check(positive)
       ->capture_default_str();
   command

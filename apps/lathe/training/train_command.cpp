@@ -181,10 +181,8 @@ void search_cells(const TrainCommand& command, run::CellJob job, const std::stri
   if (!speaks) {
     return;
   }
-  const space::Arch arch = searched.space->from_json(read_json(folder.root() / "genotype.json"),
-                                                     (folder.root() / "genotype.json").string());
-  const graph::Graph graph = searched.space->graph(arch);
-  const std::vector<space::Cell> cells = space::cells_of(*searched.space, arch);
+  const graph::Graph graph = searched.space->graph(searched.arch);
+  const std::vector<space::Cell> cells = space::cells_of(*searched.space, searched.arch);
   nlohmann::ordered_json result{{"method", job.method},
                                 {"space", searched.space->name()},
                                 {"genotype", space::genotype_to_text(cells.front(), cells.back())},
@@ -194,6 +192,7 @@ void search_cells(const TrainCommand& command, run::CellJob job, const std::stri
   if (searched.cells.reference > 0) {
     const std::string unit = job.macs ? "mmacs" : "ms";
     result["expected_" + unit] = searched.cells.expected;
+    result["derived_" + unit] = searched.cells.derived;
     result["reference_" + unit] = searched.cells.reference;
     result["latency_weight"] = searched.cells.weight;
   }

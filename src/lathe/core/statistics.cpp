@@ -83,6 +83,15 @@ double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
+double sample_deviation(std::span<const double> values) {
+  const double center = mean(values);
+  double squares = 0;
+  for (const double value : values) {
+    squares += (value - center) * (value - center);
+  }
+  return values.size() < 2 ? 0.0 : std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
 double mean_absolute_percentage_error(std::span<const double> predicted,
                                       std::span<const double> measured) {
   require_pairs(predicted, measured, "mean_absolute_percentage_error");

@@ -15,6 +15,9 @@ double median(std::span<const double> values);
 /// are normal: outliers hardly move it. @throws std::invalid_argument if `values` is empty.
 double robust_deviation(std::span<const double> values, double center);
 double mean(std::span<const double> values);
+/// The standard deviation that the population is estimated to have: squares over one value less.
+/// 0 of a single value. @throws std::invalid_argument if `values` is empty.
+double sample_deviation(std::span<const double> values);
 
 /// Mean of |predicted - measured| / measured, a fraction.
 double mean_absolute_percentage_error(std::span<const double> predicted,

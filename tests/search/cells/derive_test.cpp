@@ -180,6 +180,58 @@ TEST(DeriveWithin, OfAPerceptronLooksAtNetsBestFirst) {
   }
 }
 
+/// The numbers of the normal cells alone.
+CellLogits of_normal_cells(const CellLogits& logits) {
+  CellLogits normal = CellLogits::zero(1, false);
+  std::copy_n(logits.ops.begin(), normal.ops.size(), normal.ops.begin());
+  return normal;
+}
+
+TEST(DeriveWithin, ALatencyOfNormalCellsLeavesReductionCellsFree) {
+  const auto space = space::make_space("darts_c4_l3", {.input_size = 8});
+  const auto single = space::make_space("darts_c4_l1", {.input_size = 8});
+  const lathe::testing::AdditiveLatency model(*single, 4);
+  const CellLatency sum(*single, model);
+  const CellLatency learned(
+      *single, latency::PerceptronModel(*single, small_perceptron(*single, 4), nullptr));
+  for (const CellLatency* latency : {&sum, &learned}) {
+    const CellLogits logits = random_logits(2, 8);
+    const CellLogits normal = of_normal_cells(logits);
+    const double free_ms =
+        derive_within(*single, normal, *latency, std::vector{kInfinity})[0].latency_ms;
+    const std::vector<double> targets{0.99 * free_ms, kInfinity};
+    const auto whole = derive_within(*space, logits, *latency, targets);
+    const auto alone = derive_within(*single, normal, *latency, targets);
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      ASSERT_TRUE(whole[t].feasible);
+      EXPECT_EQ(whole[t].latency_ms, alone[t].latency_ms);
+      const std::vector<space::Cell> cells = space::cells_of(*space, whole[t].arch);
+      EXPECT_EQ(cells.front(), space::cells_of(*single, alone[t].arch).front());
+      EXPECT_EQ(cells.back(), derive_cells(logits).back());
+    }
+  }
+}
+
+TEST(DerivedLatency, IsTheModelsOfTheCellsThatDartsDerives) {
+  const auto space = space::make_space("darts_c4_l3", {.input_size = 8});
+  const auto single = space::make_space("darts_c4_l1", {.input_size = 8});
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const CellLogits logits = random_logits(2, seed);
+    const CellLatency sum(*space, lathe::testing::AdditiveLatency(*space, seed));
+    const CellLatency learned(
+        *space, latency::PerceptronModel(*space, small_perceptron(*space, seed), nullptr));
+    const CellLatency of_normal(*single, lathe::testing::AdditiveLatency(*single, seed));
+    for (const int max_skips : {-1, 0}) {
+      const std::vector<float> row =
+          space->encode(space::arch_of(*space, derive_cells(logits, max_skips)));
+      EXPECT_EQ(derived_latency(logits, sum, max_skips), sum.predict(row)[0]);
+      EXPECT_EQ(derived_latency(logits, learned, max_skips), learned.predict(row)[0]);
+      EXPECT_EQ(derived_latency(logits, of_normal, max_skips),
+                derived_latency(of_normal_cells(logits), of_normal, max_skips));
+    }
+  }
+}
+
 TEST(DeriveWithin, SaysWhatIsWrong) {
   const auto space = space::make_space("darts_c4_l3", {.input_size = 8});
   const CellLatency latency(*space, lathe::testing::AdditiveLatency(*space, 1));

@@ -154,17 +154,35 @@ TEST_F(SearchCells, FollowsATarget) {
   o.goal = {.latency = &latency};
   o.validation_images = 0;
   const double even = search(o).reference;
-  const TemporaryFolder folder;
-  o.folder = folder.path();
-  o.goal.target = 0.93 * even;
-  o.goal.ascent = 1;
   o.first_logits_epoch = 0;
   o.epochs = 12;
   o.logits_learning_rate = 0.05;
+  for (const double share : {0.9, 1.0}) {
+    SCOPED_TRACE(share);
+    const TemporaryFolder folder;
+    o.folder = folder.path();
+    o.goal.target = share * even;
+    const SearchedCells found = search(o);
+    EXPECT_EQ(found.reference, o.goal.target);
+    EXPECT_EQ(found.derived, search::derived_latency(found.logits, latency, o.max_skips));
+    EXPECT_EQ(metrics(folder.path()).back()["latency_weight"], found.weight);
+    EXPECT_LE(found.derived, o.goal.target);
+    EXPECT_GE(found.derived, 0.95 * o.goal.target);
+  }
+}
+
+TEST_F(SearchCells, ATargetThatAllCellsKeepChangesNothing) {
+  const lathe::testing::AdditiveLatency model(*space_, 3);
+  const search::CellLatency latency(*space_, model);
+  SearchCellsOptions o = options();
+  o.goal = {.latency = &latency};
+  const SearchedCells free = search(o);
+  const TemporaryFolder folder;
+  o.folder = folder.path();
+  o.goal.target = 10 * free.reference;
   const SearchedCells found = search(o);
-  EXPECT_EQ(found.reference, o.goal.target);
-  EXPECT_NEAR(found.expected / o.goal.target, 1, 0.05);
-  EXPECT_GT(metrics(folder.path())[0]["latency_weight"], 0);
+  EXPECT_EQ(found.logits, free.logits);
+  EXPECT_EQ(found.weight, 0);
 }
 
 TEST_F(SearchCells, StopsWhereTheHessianGrows) {

@@ -79,10 +79,11 @@ std::optional<Counted> counted(const CellJob& job, std::shared_ptr<const space::
 }
 
 /// A target that no cells meet is known before hours of searching for them.
-void require_reachable(const Counted& of, double target, const std::string& unit) {
+void require_reachable(const Counted& of, double target, int max_skips, const std::string& unit) {
   const search::DerivedNet fastest =
       search::derive_within(*of.space, search::CellLogits::zero(of.latency.kinds(), false),
-                            of.latency, std::array{target}, {.max_skips = -1, .most_nets = 1000})
+                            of.latency, std::array{target},
+                            {.max_skips = max_skips, .most_nets = 1000})
           .front();
   if (!fastest.feasible) {
     throw Error(
@@ -113,12 +114,23 @@ nlohmann::ordered_json description(const CellJob& job, const std::string& space,
           {"seed", job.seed}};
 }
 
-void write_cells(const SearchedFolder& searched, int max_skips, const RunFolder& folder) {
-  const std::vector<space::Cell> cells = search::derive_cells(searched.cells.logits, max_skips);
-  const space::Arch arch = space::arch_of(*searched.space, cells);
-  write_json(folder.root() / kCellsName, searched.cells.logits.to_json());
-  write_json(folder.root() / "genotype.json", searched.space->to_json(arch));
-  write_file_atomic(folder.root() / "genotype.dot", cells_dot(*searched.space, arch));
+/// The best cells within the target, if there is one. @throws Error if none are found.
+space::Arch derived(const SearchedFolder& searched, const train::SearchCellsOptions& options) {
+  if (options.goal.target == 0) {
+    return space::arch_of(*searched.space,
+                          search::derive_cells(searched.cells.logits, options.max_skips));
+  }
+  const search::DerivedNet best =
+      search::derive_within(*searched.space, searched.cells.logits, *options.goal.latency,
+                            std::array{options.goal.target}, {.max_skips = options.max_skips})
+          .front();
+  if (!best.feasible) {
+    throw Error(fmt::format(
+        "the search has ended, and no cells within {:.4g} {} were found in what it left, the "
+        "fastest take {:.4g}; lathe derive --from takes other targets",
+        options.goal.target, options.goal.unit, best.minimum_ms));
+  }
+  return best.arch;
 }
 
 std::string name_of_state(int state) {
@@ -182,7 +194,7 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   options.goal.latency = goal ? &goal->latency : nullptr;
   options.goal.unit = job.macs ? "MMACs" : "ms";
   if (goal && options.goal.target > 0) {
-    require_reachable(*goal, options.goal.target, options.goal.unit);
+    require_reachable(*goal, options.goal.target, options.max_skips, options.goal.unit);
   }
   options.folder = folder.root();
   options.threads = threads_of(job.threads);
@@ -206,7 +218,12 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
       net, {.edge_weights = partial, .replicas = replicas, .seed = job.seed, .device = device});
   searched.cells = train::search_cells(weights, mixer, net, dataset, options, progress);
   if (writes) {
-    write_cells(searched, options.max_skips, folder);
+    write_json(folder.root() / kCellsName, searched.cells.logits.to_json());
+  }
+  searched.arch = derived(searched, options);
+  if (writes) {
+    write_json(folder.root() / "genotype.json", searched.space->to_json(searched.arch));
+    write_file_atomic(folder.root() / "genotype.dot", cells_dot(*searched.space, searched.arch));
   }
   return searched;
 }

@@ -62,11 +62,13 @@ struct SearchedFolder {
   data::Dataset dataset;
   std::shared_ptr<const space::Space> space;  ///< of nets as large as the search net
   train::SearchedCells cells;
+  space::Arch arch;  ///< what the cells are derived as: within the goal's target, if there is one
 };
 
 /// Searches, or goes on; writes train.json, which says what was searched, cells.json
-/// (search::CellLogits), and genotype.json and genotype.dot, the cells derived without a limit. Of
-/// several processes (job.search.group) all call it, and rank 0 alone reads and writes the folder.
+/// (search::CellLogits), and genotype.json and genotype.dot, the cells as derived: within the
+/// goal's target where it has one, otherwise without a limit. Of several processes
+/// (job.search.group) all call it, and rank 0 alone reads and writes the folder.
 /// @throws Error if the data, the space or the latency model is not as needed, or as
 /// train::search_cells(); std::invalid_argument if a number is out of range.
 SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,

@@ -74,7 +74,8 @@ class Derivation {
   /// Milliseconds of transitions for weights of the encoding's bits.
   std::vector<double> latencies(const std::vector<double>& weights, double constant) const {
     std::vector<double> all = chain_.costs(costs([&](const SlotInput& at) {
-      return weights[CellLogits::op_index(at.kind, at.edge, at.input.op)];
+      const std::size_t bit = CellLogits::op_index(at.kind, at.edge, at.input.op);
+      return bit < weights.size() ? weights[bit] : 0.0;
     }));
     for (std::uint32_t t = 0; t < chain_.trellis().first_transition(1); ++t) {
       all[t] += constant;
@@ -84,10 +85,14 @@ class Derivation {
 
   double score(double lost) const { return inputs_ - lost; }
 
-  double predict(const space::Arch& arch) const {
-    const std::vector<float> row = space_.encode(arch);
-    return latency_.predict(row)[0];
+  /// The bits of the kinds that the latency counts.
+  std::vector<float> row(const space::Arch& arch) const {
+    std::vector<float> bits = space_.encode(arch);
+    bits.resize(latency_.row_size());
+    return bits;
   }
+
+  double predict(const space::Arch& arch) const { return latency_.predict(row(arch))[0]; }
 
   std::vector<DerivedNet> by_front(std::span<const double> targets_ms) const {
     const std::vector<double> ms = latencies(latency_.weights(), latency_.constant());
@@ -114,8 +119,8 @@ class Derivation {
   std::vector<double> predict(std::span<const space::BestPath> paths) const {
     std::vector<float> rows;
     for (const space::BestPath& path : paths) {
-      const std::vector<float> row = space_.encode(chain_.arch(path.path));
-      rows.insert(rows.end(), row.begin(), row.end());
+      const std::vector<float> bits = row(chain_.arch(path.path));
+      rows.insert(rows.end(), bits.begin(), bits.end());
     }
     return latency_.predict(rows);
   }
@@ -174,15 +179,14 @@ class Derivation {
   /// Candidates by the sum that is nearest to the model.
   void by_ridge(std::vector<DerivedNet>& nets) const {
     Rng rng(0);
-    Eigen::MatrixXd x(kRidgeNets, space_.encoding_size());
+    Eigen::MatrixXd x(kRidgeNets, static_cast<Eigen::Index>(latency_.row_size()));
     Eigen::VectorXd y(kRidgeNets);
-    for (int row = 0; row < kRidgeNets; ++row) {
-      const space::Arch arch = space_.sample(rng);
-      const std::vector<float> bits = space_.encode(arch);
+    for (int net = 0; net < kRidgeNets; ++net) {
+      const std::vector<float> bits = row(space_.sample(rng));
       for (std::size_t i = 0; i < bits.size(); ++i) {
-        x(row, static_cast<Eigen::Index>(i)) = static_cast<double>(bits[i]);
+        x(net, static_cast<Eigen::Index>(i)) = static_cast<double>(bits[i]);
       }
-      y(row) = latency_.predict(bits)[0];
+      y(net) = latency_.predict(bits)[0];
     }
     const regress::RidgeFit fit = regress::fit_ridge(x, y, Eigen::VectorXd::Ones(kRidgeNets));
     const std::vector<double> ms = latencies(fit.weights, fit.constant);
@@ -246,10 +250,23 @@ std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogit
   }
   require(space::has_cells(space), "space must be one of cells, got " + space.name());
   const int kinds = space.encoding_size() / space::kCellBits;
-  require(logits.kinds == kinds && latency.kinds() == kinds,
+  require(logits.kinds == kinds && latency.kinds() <= kinds,
           "the space has " + std::to_string(kinds) + " kinds of cells, the logits " +
               std::to_string(logits.kinds) + " and the latency " + std::to_string(latency.kinds()));
   return Derivation(space, logits, latency, options).run(targets_ms);
+}
+
+double derived_latency(const CellLogits& logits, const CellLatency& latency, int max_skips) {
+  std::vector<float> row(latency.row_size());
+  const std::vector<space::Cell> cells = derive_cells(logits, max_skips);
+  for (int kind = 0; kind < latency.kinds(); ++kind) {
+    const space::Cell& cell = cells.at(static_cast<std::size_t>(kind));
+    for (std::size_t i = 0; i < cell.size(); ++i) {
+      const int edge = space::cell_edge(static_cast<int>(i) / 2, cell[i].source);
+      row[CellLogits::op_index(kind, edge, cell[i].op)] = 1;
+    }
+  }
+  return latency.predict(row)[0];
 }
 
 }  // namespace lathe::search

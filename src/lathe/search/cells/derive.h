@@ -28,7 +28,7 @@ struct DerivedNet {
   bool feasible = false;
   double minimum_ms = 0.0;  ///< the fastest net's; of a latency that is no sum the fastest known
   space::Arch arch;
-  double score = 0.0;  ///< the sum of strengths() over its sixteen inputs
+  double score = 0.0;       ///< the sum of strengths() over its sixteen inputs
   double latency_ms = 0.0;  ///< predicted
   /// No net within the target scores higher.
   double bound = 0.0;
@@ -41,12 +41,17 @@ struct DerivedNet {
 /// Exact where latency is a sum over the encoding: one front of score against latency serves all
 /// targets (ParetoFront). For a perceptron nets are looked at by falling score until one is within
 /// the target, which is exact too; after most_nets of them come those that are good by a ridge
-/// regression of the perceptron, each predicted by the perceptron itself, and `bound` tells what may
-/// be missed.
-/// @throws std::invalid_argument if there is no target, one is not > 0, or the logits, the latency
-/// and the space have other kinds of cells.
+/// regression of the perceptron, each predicted by the perceptron itself, and `bound` tells what
+/// may be missed.
+/// @throws std::invalid_argument if there is no target, one is not > 0, the logits and the space
+/// have other kinds of cells, or the latency counts more kinds than they have. If it counts normal
+/// cells alone, reduction cells take no time.
 std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogits& logits,
-                                      const CellLatency& latency, std::span<const double> targets_ms,
+                                      const CellLatency& latency,
+                                      std::span<const double> targets_ms,
                                       const DeriveOptions& options = {});
+
+/// What the cells of derive_cells() take by `latency`, which counts the kinds that it knows.
+double derived_latency(const CellLogits& logits, const CellLatency& latency, int max_skips);
 
 }  // namespace lathe::search

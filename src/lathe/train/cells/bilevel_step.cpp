@@ -9,6 +9,7 @@
 
 #include "lathe/core/error.h"
 #include "lathe/core/random.h"
+#include "lathe/search/cells/derive.h"
 #include "lathe/search/cells/expected_latency.h"
 #include "lathe/train/cells/hypergradient.h"
 
@@ -88,19 +89,34 @@ void BilevelStep::sum_of_logits() {
   }
 }
 
-/// Latency and entropy in the gradient of the logits; the latency's weight moves.
+/// Of latency in this step; follows the target, if there is one, and remembers what met it.
+double BilevelStep::latency_weight(const search::CellLogits& logits, SearchState& state) const {
+  const LatencyGoal& goal = options_.goal;
+  if (goal.target == 0) {
+    return state.multiplier;
+  }
+  const auto used = [&](const search::CellLogits& by) {
+    return search::derived_latency(by, *goal.latency, options_.max_skips) / goal.target;
+  };
+  const double now = used(logits);
+  if (now <= 1 && (now >= kTargetUsed || !state.meeting || now >= used(*state.meeting))) {
+    state.meeting = logits;
+  }
+  const double above = now - (kTargetUsed + 1) / 2;
+  state.multiplier = std::max(0.0, state.multiplier + goal.ascent * above);
+  return std::max(0.0, state.multiplier + kTargetDamping * above);
+}
+
+/// Latency and entropy in the gradient of the logits.
 void BilevelStep::add_goal(const LogitsStep& with, SearchState& state, LogitsResult& result) {
   const LatencyGoal& goal = options_.goal;
   if (goal.latency != nullptr) {
     Rng rng = Rng::derived(options_.seed, {kLatencyStream, static_cast<std::uint64_t>(with.step)});
+    const search::CellLogits logits = mixer_.logits();
     const search::LatencyGradient estimate =
-        search::expected_latency(mixer_.logits(), *goal.latency, goal.estimate, rng);
+        search::expected_latency(logits, *goal.latency, goal.estimate, rng);
     result.expected = estimate.latency_ms;
-    if (goal.target > 0) {
-      state.multiplier =
-          std::max(0.0, state.multiplier + goal.ascent * (estimate.latency_ms / goal.target - 1));
-    }
-    mixer_.add_gradient(estimate.by, state.multiplier / with.reference);
+    mixer_.add_gradient(estimate.by, latency_weight(logits, state) / with.reference);
   }
   const at::Tensor entropy = mixer_.entropy();
   result.entropy = entropy.item<double>();

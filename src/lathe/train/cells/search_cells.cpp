@@ -111,6 +111,7 @@ class Run {
   bool goes_wrong(std::int64_t steps_done);
   void end_epoch(std::int64_t steps_done);
   double validate();
+  double derived(const search::CellLogits& logits) const;
   nlohmann::json settings() const;
 
   CellMixer& mixer_;
@@ -151,6 +152,7 @@ nlohmann::json Run::settings() const {
            {{"weight", o.goal.weight},
             {"target", o.goal.target},
             {"ascent", o.goal.ascent},
+            {"max_skips", o.goal.target > 0 ? nlohmann::json(o.max_skips) : nlohmann::json()},
             {"unit", o.goal.unit},
             {"reference", reference_},
             {"estimator", search::to_string(o.goal.estimate.estimator)},
@@ -230,6 +232,9 @@ void Run::train_step(std::int64_t step, BatchFeed& of_weights, BatchFeed& of_log
   const double auxiliary = options_.auxiliary_skip *
                            (1 - static_cast<double>(step) /
                                     static_cast<double>(std::max<std::int64_t>(1, total_steps_)));
+  if (2 * step < total_steps_) {
+    state_.meeting.reset();  // too early to count
+  }
   if (searches(step)) {
     const BilevelStep::LogitsResult found = step_.train_logits({.step = step,
                                                                 .training = training,
@@ -260,8 +265,8 @@ void Run::report(std::int64_t step) {
                              state_.epoch.weights.mean_loss(), per_s);
   if (options_.goal.latency != nullptr && searches(step)) {
     std::snprintf(text + length, sizeof(text) - static_cast<std::size_t>(length),
-                  ", expected %.4g %s, weight %.3f", state_.expected, options_.goal.unit.c_str(),
-                  state_.multiplier);
+                  ", expected %.4g, derived %.4g %s, weight %.3f", state_.expected,
+                  derived(mixer_.logits()), options_.goal.unit.c_str(), state_.multiplier);
   } else if (!searches(step)) {
     std::snprintf(text + length, sizeof(text) - static_cast<std::size_t>(length),
                   ", cells are searched from epoch %.4g on", options_.first_logits_epoch + 1);
@@ -276,6 +281,13 @@ double Run::validate() {
   const nn::Binding binding = step_.bound();
   return evaluator.top1(net_, binding, dataset_.validation,
                         std::min(options_.validation_images, dataset_.validation.size()));
+}
+
+/// Latency of the cells that the logits give now; 0 where none counts.
+double Run::derived(const search::CellLogits& logits) const {
+  return options_.goal.latency == nullptr
+             ? 0.0
+             : search::derived_latency(logits, *options_.goal.latency, options_.max_skips);
 }
 
 /// Has rank 0 write the epoch's line.
@@ -294,6 +306,7 @@ void Run::finish_epoch(std::int64_t steps_done) {
     record["entropy"] = state_.entropy;
     if (options_.goal.latency != nullptr) {
       record["expected_" + options_.goal.unit] = state_.expected;
+      record["derived_" + options_.goal.unit] = derived(logits);
       record["latency_weight"] = state_.multiplier;
     }
   }
@@ -341,6 +354,7 @@ bool Run::goes_wrong(std::int64_t steps_done) {
     return false;
   }
   mixer_.set_logits(state_.history[count - 1 - kEigenWindow]);
+  state_.meeting.reset();
   return true;
 }
 
@@ -398,9 +412,11 @@ SearchedCells Run::execute() {
       saved = Clock::now();
     }
   }
-  return {.logits = mixer_.logits(),
+  const search::CellLogits found = state_.found();
+  return {.logits = found,
           .reference = reference_,
           .expected = state_.expected,
+          .derived = derived(found),
           .weight = state_.multiplier,
           .stopped_early = state_.stopped};
 }

@@ -26,13 +26,24 @@ struct LatencyGoal {
   const search::CellLatency* latency = nullptr;  ///< null: accuracy alone
   std::string unit = "ms";
   double weight = 0;
-  /// In `unit`. Then it is the reference, and the weight follows by dual ascent: after each step of
-  /// the logits it grows by `ascent` * (expected latency / target - 1), and is never below 0. 0:
-  /// the reference is the latency of cells drawn evenly.
+  /// In `unit`, a limit for the cells that derive_cells() gives of the logits, with max_skips:
+  /// those drawn from softmaxes that are far from decided are slower by a quarter or more. Then it
+  /// is the reference, and the weight follows by dual ascent of an augmented Lagrangian: before
+  /// each step of the logits a multiplier grows by `ascent` times how far the derived cells are
+  /// above the middle of kTargetUsed and 1 of the target, as a share of the target, and is never
+  /// below 0; the weight is the multiplier and kTargetDamping times that share. The derived cells
+  /// keep swinging, by a tenth of the target in short searches; so the result is the latest logits
+  /// of the second half whose cells take between kTargetUsed and all of it, or those that take most
+  /// of it, unless the multiplier is 0. 0: the reference is the latency of cells drawn evenly.
   double target = 0;
-  double ascent = 0.02;
+  double ascent = 0.005;
   search::ExpectedLatencyOptions estimate;
 };
+
+/// What cells take of a target at least, where it holds the search back.
+inline constexpr double kTargetUsed = 0.97;
+/// A multiplier alone swings about the target: logits take hundreds of steps to follow it.
+inline constexpr double kTargetDamping = 0.3;
 
 struct SearchCellsOptions {
   double epochs = 50;             ///< of half of the training images each
@@ -56,7 +67,7 @@ struct SearchCellsOptions {
   /// Stop when the Hessian's dominant eigenvalue, a mean over five epochs, is so many times what it
   /// was five epochs before, and go back to the logits of then (RobustDARTS: 1.3). 0: never.
   double eigenvalue_growth = 0;
-  int max_skips = 2;  ///< of the normal cells that are reported
+  int max_skips = 2;  ///< of the normal cells that are derived
   data::AugmentOptions augment;
   int loader_threads = -1;                ///< for each half, as TrainOptions
   std::int64_t validation_images = 5000;  ///< that the search net is read on each epoch; 0: none
@@ -70,7 +81,8 @@ struct SearchedCells {
   search::CellLogits logits;
   double reference = 0;  ///< of the latency goal, in its unit
   double expected = 0;   ///< latency, likewise
-  double weight = 0;     ///< of the latency goal at the end
+  double derived = 0;    ///< that of the cells derived without a limit, likewise
+  double weight = 0;     ///< of the latency goal at the end; with a target its multiplier
   bool stopped_early = false;
 };
 
@@ -79,7 +91,8 @@ struct SearchedCells {
 /// with the weights as they are or one step ahead, and then the weights on a batch of the other
 /// half. Goes on from the folder's checkpoint if there is one, bit for bit as if it had not
 /// stopped. At the end of every epoch a line of metrics is written: losses, learning rate, expected
-/// latency and its weight, entropy, the derived cells as text, validation top-1 of the search net.
+/// latency, that of the derived cells and its weight, entropy, the derived cells as text,
+/// validation top-1 of the search net.
 ///
 /// Of several processes, all call it with the same arguments but for the replicas, of which
 /// `weights` and `mixer` need one per shard of theirs, and all get the result; who reads, writes

@@ -64,6 +64,7 @@ nlohmann::json SearchState::counted() const {
           {"multiplier", multiplier},
           {"expected", expected},
           {"entropy", entropy},
+          {"meeting", meeting ? nlohmann::json(meeting->to_json()) : nlohmann::json()},
           {"eigenvalues", eigenvalues},
           {"history", past},
           {"stopped", stopped},
@@ -77,6 +78,11 @@ void SearchState::restore_counted(const nlohmann::json& counted, const std::stri
   multiplier = json_member<double>(counted, "multiplier", where);
   expected = json_member<double>(counted, "expected", where);
   entropy = json_member<double>(counted, "entropy", where);
+  const auto met = json_member<nlohmann::json>(counted, "meeting", where);
+  meeting.reset();
+  if (!met.is_null()) {
+    meeting = search::CellLogits::from_json(met, where);
+  }
   eigenvalues = json_member<std::vector<double>>(counted, "eigenvalues", where);
   history.clear();
   for (const nlohmann::json& logits : json_member<nlohmann::json>(counted, "history", where)) {

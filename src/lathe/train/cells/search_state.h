@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,11 @@ struct SearchState {
   CellMixer& mixer;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Optimizer> logits_optimizer;
-  double multiplier = 0;                    ///< weight of the latency goal
-  double expected = 0;                      ///< latency, at the last step
-  double entropy = 0;                       ///< likewise
+  double multiplier = 0;  ///< weight of the latency goal
+  double expected = 0;    ///< latency, at the last step
+  double entropy = 0;     ///< likewise
+  /// The latest logits whose derived cells met the goal's target and used it, or used most of it.
+  std::optional<search::CellLogits> meeting;
   std::vector<double> eigenvalues;          ///< by epoch
   std::vector<search::CellLogits> history;  ///< likewise
   bool stopped = false;
@@ -42,6 +45,9 @@ struct SearchState {
 
   /// The weights' momentum; undefined where the optimizer has none.
   at::Tensor momentum() const;
+
+  /// What the search gives: where the goal's target holds it back, the latest that met it.
+  search::CellLogits found() const { return meeting && multiplier > 0 ? *meeting : mixer.logits(); }
 
   /// What is no tensor.
   nlohmann::json counted() const;

@@ -2,7 +2,8 @@
 // scripts/compare_cell_search.sh.
 //   lathe_cell_search_bench NETS [FIGURE.svg]
 // NETS has a net a line, `CELLS_SEED measured_ms macs validation_top1 test_top1`; those whose CELLS
-// are "random" and a number are random ones, of which the best by validation images is a row too.
+// are "random" and a number are random ones, of which a row has the best of each seed by validation
+// images.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,7 +71,7 @@ std::vector<Group> groups_of(const std::vector<Net>& nets) {
     }
   }
   if (!best.empty()) {
-    Group& group = groups.emplace_back("random, the best of each seed", std::vector<Net>{});
+    Group& group = groups.emplace_back("best random one", std::vector<Net>{});
     for (const auto& [seed, net] : best) {
       group.second.push_back(net);
     }

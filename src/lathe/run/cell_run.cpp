@@ -43,7 +43,9 @@ class CellRun {
  private:
   void open();
   void search();
-  search::TargetResult derived(double target_ms) const;
+  Session session(const space::Arch& arch) const;
+  search::TargetResult derived(double target_ms, double ratio = 1) const;
+  search::TargetResult corrected(double target_ms) const;
   std::map<space::Arch, Made> train(const std::vector<Winner>& winners) const;
   std::vector<Answer> answers(const std::vector<double>& feasible_ms);
   Workshop shop() const {
@@ -92,29 +94,55 @@ void CellRun::search() {
   logits_ = search_stage(job, RunFolder::of_other_process(root), progress_).cells.logits;
 }
 
-/// What is derived within a target and a little below it, the best score first.
-search::TargetResult CellRun::derived(double target_ms) const {
+/// A session of a net whose weights are random.
+Session CellRun::session(const space::Arch& arch) const {
+  return run::session(*device_.runner, measure::random_net(*trained_.space, arch, trained_.seed),
+                      options_);
+}
+
+/// What is derived within a target and a little below it, the best score first; `ratio` is how much
+/// longer than predicted such nets take.
+search::TargetResult CellRun::derived(double target_ms, double ratio) const {
+  const double longer = noise_.tail * ratio;
   std::vector<double> limits;
   for (const double part : kLimits) {
-    limits.push_back(part * target_ms / noise_.tail);
+    limits.push_back(part * target_ms / longer);
   }
   search::TargetResult result{.target_ms = target_ms};
   for (const search::DerivedNet& net :
        search::derive_within(*trained_.space, logits_, *latency_, limits,
                              {.max_skips = options_.search.search.max_skips})) {
-    result.minimum_ms = net.minimum_ms * noise_.tail;
+    result.minimum_ms = net.minimum_ms * longer;
     const bool listed =
         std::any_of(result.candidates.begin(), result.candidates.end(),
                     [&](const search::Candidate& other) { return other.arch == net.arch; });
     if (net.feasible && !listed) {
       // A score orders candidates as accuracies do; it is none.
       result.candidates.push_back(
-          {net.arch, net.latency_ms * noise_.tail,
+          {net.arch, net.latency_ms * longer,
            net.score / static_cast<double>(trained_.space->encoding_size())});
     }
   }
   result.feasible = !result.candidates.empty();
   return result;
+}
+
+/// The same by what the best of it takes: cells that a search has found are unlike those that the
+/// model was fitted to, and a model that is off for all of them would leave a part of the target
+/// unused, or find nothing that keeps it.
+search::TargetResult CellRun::corrected(double target_ms) const {
+  search::TargetResult predicted = derived(target_ms);
+  if (!predicted.feasible) {
+    return predicted;
+  }
+  const search::Candidate& best = predicted.candidates.front();
+  const double ms =
+      median_ms(best.arch, target_ms, [&](const space::Arch& arch) { return session(arch).ms; });
+  search::TargetResult measured = derived(target_ms, ms / best.predicted_ms);
+  progress_({"verify", 0, 0,
+             fmt::format("target {:.3f} ms: the best cells, predicted at {:.3f} ms, take {:.3f} ms",
+                         target_ms, best.predicted_ms, ms)});
+  return measured.feasible ? measured : predicted;
 }
 
 std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) const {
@@ -138,7 +166,7 @@ std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
   std::vector<search::TargetResult> targets;
   std::vector<double> targets_ms;
   for (const double target_ms : feasible_ms) {
-    search::TargetResult target = derived(target_ms);
+    search::TargetResult target = corrected(target_ms);
     if (target.feasible) {  // within the limit of skips
       targets.push_back(std::move(target));
       targets_ms.push_back(target_ms);
@@ -147,10 +175,8 @@ std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
   if (targets.empty()) {
     return {};
   }
-  std::vector<Winner> winners = winners_of(shop(), targets, {}, [&](const space::Arch& arch) {
-    const graph::Net net = measure::random_net(*trained_.space, arch, trained_.seed);
-    return run::session(*device_.runner, net, options_);
-  });
+  std::vector<Winner> winners =
+      winners_of(shop(), targets, {}, [&](const space::Arch& arch) { return session(arch); });
   const std::map<space::Arch, Made> nets = train(winners);
   for (Winner& winner : winners) {
     winner.candidate.predicted_accuracy = nets.at(winner.candidate.arch).quality();

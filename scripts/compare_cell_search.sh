@@ -10,7 +10,7 @@
 # ("0.6 0.75 0.9"), DERIVE_FROM those of the weights that nets within each target are derived from ("0
 # 0.06"), RANDOM_NETS a seed (3) and within each target (1), IMAGE_SIZE (16), THREADS of a training
 # (1), JOBS that train side by side (1).
-# Nets are timed first and last, with nothing beside them.
+# Nets are timed first, after the searches and last, with nothing beside them.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -83,18 +83,23 @@ for seed in $seeds; do
 done
 all_done
 
-# Nets: of each search as it ended, those with a target within it; of those with a weight the best
-# within each target; random.
+# Nets: of each search with a weight as it ended, and the best within each target; of those with a
+# target what takes it; random.
 for run in "$out"/searches/*/; do
   cp "$run/genotype.json" "$out/nets/$(basename "$run").json"
 done
+# derive SEARCH SHARE NET: what answers a target best by what cells near it take here.
+derive() {
+  "$lathe" derive --from "$out/searches/$1" "${model[@]}" --targets "$(target_ms "$2")ms" \
+    --measured "$out/derived.jsonl" --out "$out/derived" >>"$out/derived.log" 2>&1
+  cp "$out"/derived/[0-9]*.json "$out/nets/$3.json"
+  rm -r "$out/derived"
+}
 for seed in $seeds; do
   for share in $targets; do
+    derive "target${share}_$seed" "$share" "target${share}_$seed"
     for weight in ${DERIVE_FROM-0 0.06}; do
-      "$lathe" derive --from "$out/searches/weight${weight}_$seed" "${model[@]}" --json \
-        --out "$out/derived" --targets "$(target_ms "$share")ms" >/dev/null
-      cp "$out"/derived/[0-9]*.json "$out/nets/within${share}of${weight}_$seed.json"
-      rm -r "$out/derived"
+      derive "weight${weight}_$seed" "$share" "within${share}of${weight}_$seed"
     done
     # Of those within the target, the slowest: another for each seed, if there are so many.
     arch=$(awk -v limit="$(target_ms "$share")" '$1 <= limit' "$out/random" | sort -gr |

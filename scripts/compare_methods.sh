@@ -52,7 +52,6 @@ for seed in $ablation_seeds; do
   train no_epsilon "$seed" 270 --space mbv3_28 --method deps --warmup-share 0.5556 --epsilon-start 1
   train in_place "$seed" 270 --space mbv3_28 --method deps --in-place-distillation
 done
-"$bench" "${runs[@]}" | tee "$out/table"
-"$bench" --latency "$out"/latency*.json --figure "$out/figure.svg" -- "${runs[@]}" |
-  tee "$out/latency_table"
+"$bench" --latency "$out/latency.json" "$out/latency_compofa.json" --figure "$out/figure.svg" \
+  --judged "$out/judged.jsonl" -- "${runs[@]}" | tee "$out/table"
 cat "$out/seconds"

@@ -95,10 +95,52 @@ TEST_F(CellsTest, ASearchMindsLatencyAndAnswersEveryTarget) {
   EXPECT_EQ(within["nets"][0]["arch"], read_json(out("aimed") + "/genotype.json"));
   EXPECT_EQ(within["nets"][1]["predicted_ms"], aimed["derived_ms"]);
 
+  // What is measured here is not what that model is of.
+  expect_says(run_lathe("derive --from " + quoted(out("pc")) + latency + " --targets 5ms" +
+                        " --runner torch --measured " + quoted(out("timed.jsonl"))),
+              1, "measured under other conditions (device");
+
   // The nets of another size, and without a model.
   const Outcome larger = run_lathe("derive --from " + quoted(out("pc")) + " --space darts_c16_l8");
   EXPECT_EQ(larger.exit_code, 0) << larger.err;
   EXPECT_NE(larger.out.find("nets of darts_c16_l8"), std::string::npos);
+}
+
+TEST_F(CellsTest, AnswersATargetByWhatCellsTakeHere) {
+  const std::string few = " --warmup 0 --rounds 2 --runs 2 --runner torch ";
+  const std::string samples = quoted(out("samples.jsonl")), model = quoted(out("latency.json"));
+  ASSERT_EQ(run_lathe("latency generate --space darts_c8_l3 --in-channels 1 --classes 10" +
+                      (" --input-size " + std::to_string(testing::kSyntheticSide)) +
+                      " --samples 20 --out " + samples + few)
+                .exit_code,
+            0);
+  ASSERT_EQ(
+      run_lathe("latency fit --model ridge --samples " + samples + " --out " + model).exit_code, 0);
+  const double even = json(search("first",
+                                  "--method pc-darts --first-logits-epoch 0 --json"
+                                  " --latency " +
+                                      model))["reference_ms"];
+  const std::string target = std::to_string(even) + "ms";
+  search("pc", "--method pc-darts --first-logits-epoch 0 --latency-target " + target +
+                   " --latency " + model);
+  EXPECT_EQ(read_json(out("pc") + "/near_target.json")["unit"], "ms");
+  const std::string timed = out("timed.jsonl");
+  const std::string derive = "derive --from " + quoted(out("pc")) + " --latency " + model +
+                             " --json --targets 1us," + target + few + "--measured " +
+                             quoted(timed);
+  const nlohmann::json nets = json(run_lathe(derive))["nets"];
+  ASSERT_EQ(nets.size(), 3);
+  EXPECT_FALSE(nets[0]["feasible"]);
+  EXPECT_GT(nets[2]["measured_ms"], 0);
+  if (nets[1]["feasible"]) {
+    EXPECT_LE(nets[1]["measured_ms"], even * (1 + 1e-6));
+  } else {  // a slow machine since the model
+    EXPECT_GT(nets[1]["fastest_measured_ms"], even);
+  }
+  // Nothing is timed twice: what is there answers.
+  const std::string before = read_file(timed);
+  EXPECT_EQ(json(run_lathe(derive))["nets"], nets);
+  EXPECT_EQ(read_file(timed), before);
 }
 
 TEST_F(CellsTest, ADerivedNetTrainsWithItsHeadAndIsHandedOverWithoutIt) {
@@ -202,6 +244,9 @@ TEST_F(CellsTest, SaysWhatDoesNotGoTogether) {
               "space mbv3_28 has no cells to search");
   expect_says(run_lathe("derive --space darts_c8_l3 --from " + quoted(out("empty"))), 1,
               "has no cells.json: expected a finished search");
+  write_json(out("both") + "/cells.json", search::CellLogits::zero(2, false).to_json());
+  expect_says(run_lathe("derive --space darts_c8_l1 --from " + quoted(out("both"))), 1,
+              "have normal cells alone, the search in");
   expect_says(run_lathe("run --method darts --budget 10m --out " + quoted(out("y"))), 2,
               "are for supernets, not for --method darts");
 }

@@ -24,6 +24,7 @@
 #include "lathe/latency/models/perceptron_model.h"
 #include "lathe/latency/samples/block_log.h"
 #include "lathe/search/cells/cell_logits.h"
+#include "lathe/search/cells/near_target.h"
 #include "lathe/space/families/genotype.h"
 #include "lathe/space/space_file.h"
 
@@ -143,6 +144,11 @@ void write_models(const path& folder) {
     write_json(folder / "cell_logits" / std::to_string(edges),
                search::CellLogits::zero(2, edges).to_json());
   }
+  const search::NearTarget near{
+      .target = 1.5,
+      .unit = "ms",
+      .passed = {{7, 1.4, search::derive_cells(search::CellLogits::zero(2, false))}}};
+  write_json(folder / "near_target/near", near.to_json());
   write_file_atomic(folder / "raw_chain/chain",
                     R"({"states": [2, 3, 1], "error": [[1, 2], [4, 8, 16], [32]],
         "latency_ms": [[[0.5, 1, 2], [4, 8, 16]], [[32], [64], [128]]]})");

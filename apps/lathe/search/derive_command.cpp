@@ -1,26 +1,35 @@
 // lathe derive: nets out of a search of cells, for any latency targets.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands.h"
 #include "latency/fitted_space.h"
+#include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/models/stored_model.h"
+#include "lathe/measure/collect.h"
+#include "lathe/measure/random_net.h"
 #include "lathe/run/answers/answers.h"
 #include "lathe/run/stages/cell_stage.h"
+#include "lathe/run/stages/measured_cells.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/derive.h"
 #include "lathe/space/families/cell_family.h"
 #include "lathe/space/families/genotype.h"
 #include "options/amount.h"
 #include "options/range.h"
+#include "options/runner_options.h"
 #include "options/space_options.h"
+#include "terminal.h"
 
 namespace lathe::app {
 namespace {
@@ -31,6 +40,9 @@ struct DeriveCommand {
   SpaceOptions space;
   std::vector<std::string> targets;
   search::DeriveOptions derive;
+  std::filesystem::path measured;  // file of latency samples
+  RunnerOptions runner;
+  measure::CollectOptions collect;
   std::string out;
   bool json = false;
 };
@@ -39,6 +51,13 @@ struct DeriveCommand {
 struct Device {
   std::unique_ptr<space::Space> space;
   std::unique_ptr<search::CellLatency> latency;
+  std::optional<latency::Fingerprint> fingerprint;  // of the model
+};
+
+/// The best for a target; where cells are timed, of those that are within it as measured.
+struct Derived {
+  search::DerivedNet net;
+  std::optional<double> measured_ms;  // of the fastest near the target, where none is within it
 };
 
 Device open_device(const DeriveCommand& command) {
@@ -50,15 +69,60 @@ Device open_device(const DeriveCommand& command) {
         std::make_unique<search::CellLatency>(search::CellLatency::of_macs(*device.space));
     return device;
   }
-  device.space = space_of(latency::fingerprint_of_model(command.latency), "", command.latency);
+  device.fingerprint = latency::fingerprint_of_model(command.latency);
+  device.space = space_of(*device.fingerprint, "", command.latency);
   run::require_cells(*device.space);
   device.latency = std::make_unique<search::CellLatency>(
       *device.space, *latency::load_latency_model(*device.space, command.latency));
   return device;
 }
 
-nlohmann::ordered_json to_json(const search::DerivedNet& net, const Device& device,
-                               bool with_latency, const std::string& file) {
+/// Times cells near each target here, and answers by what they take.
+std::vector<Derived> measured(const std::vector<search::DerivedNet>& nets, const Device& device,
+                              const search::CellLogits& logits, const DeriveCommand& command) {
+  const auto runner =
+      make_runner(command.runner, measure::random_net(*device.space, device.space->largest(), 1),
+                  device.fingerprint->runtime);
+  if (const auto different =
+          latency::difference(*device.fingerprint, measure::fingerprint(*runner, *device.space))) {
+    throw Error(command.latency + ": measured under other conditions (" + *different +
+                "); choose that --runner, or measure here with lathe latency generate");
+  }
+  const FileLock lock(command.measured);
+  ProgressReporter reporter;
+  const std::optional<search::NearTarget> near = run::open_near_target(command.from);
+  std::vector<Derived> all;
+  for (const search::DerivedNet& net : nets) {
+    std::vector<run::TimedCells> cells;
+    if (std::isfinite(net.target_ms)) {
+      cells = run::cells_near(*device.space, logits, *device.latency, near, net.target_ms,
+                              command.derive.max_skips);
+    } else {
+      cells.push_back({.arch = device.space->canonical(net.arch),
+                       .predicted_ms = net.latency_ms,
+                       .score = net.score,
+                       .passed_at = {}});
+    }
+    run::time_cells(cells, *device.space, *runner, command.measured, command.collect,
+                    [&](const Progress& p) { reporter(p); });
+    const std::vector<run::TimedCells> within = run::answering(cells, net.target_ms);
+    Derived& derived = all.emplace_back(Derived{net, {}});
+    derived.net.feasible = !within.empty();
+    if (derived.net.feasible) {
+      derived.net.arch = within.front().arch;
+      derived.net.score = within.front().score;
+      derived.net.latency_ms = within.front().predicted_ms;
+      derived.measured_ms = within.front().measured_ms;
+    } else if (!cells.empty()) {
+      derived.measured_ms = std::ranges::min(cells, {}, &run::TimedCells::measured_ms).measured_ms;
+    }
+  }
+  return all;
+}
+
+nlohmann::ordered_json to_json(const Derived& derived, const Device& device, bool with_latency,
+                               const std::string& file) {
+  const search::DerivedNet& net = derived.net;
   nlohmann::ordered_json json{{"target_ms", nullptr}};
   if (std::isfinite(net.target_ms)) {
     json["target_ms"] = net.target_ms;
@@ -66,14 +130,22 @@ nlohmann::ordered_json to_json(const search::DerivedNet& net, const Device& devi
   json["feasible"] = net.feasible;
   if (!net.feasible) {
     json["minimum_ms"] = net.minimum_ms;
+    if (derived.measured_ms) {
+      json["fastest_measured_ms"] = *derived.measured_ms;
+    }
     return json;
+  }
+  if (derived.measured_ms) {
+    json["measured_ms"] = *derived.measured_ms;
   }
   const graph::Graph graph = device.space->graph(net.arch);
   if (with_latency) {
     json["predicted_ms"] = net.latency_ms;
   }
   json["score"] = net.score;
-  json["proved"] = net.proved();
+  if (!derived.measured_ms) {
+    json["proved"] = net.proved();
+  }
   json["macs"] = graph::macs(graph);
   json["params"] = graph::params(graph);
   const auto cells = space::cells_of(*device.space, net.arch);
@@ -90,16 +162,22 @@ std::string line(const nlohmann::ordered_json& net) {
                                  ? "no target"
                                  : fmt::format("{:.4g} ms", net["target_ms"].get<double>());
   if (!net["feasible"].get<bool>()) {
-    return fmt::format("{:>10}: no net within it; the fastest takes {:.4g} ms (predicted)\n",
-                       target, net["minimum_ms"].get<double>());
+    const bool timed = net.contains("fastest_measured_ms");
+    return fmt::format("{:>10}: no net within it; the fastest{} takes {:.4g} ms ({})\n", target,
+                       timed ? " near it" : "",
+                       net[timed ? "fastest_measured_ms" : "minimum_ms"].get<double>(),
+                       timed ? "measured" : "predicted");
   }
-  const std::string ms =
-      net.contains("predicted_ms")
-          ? fmt::format("{:.4g} ms (predicted), ", net["predicted_ms"].get<double>())
-          : "";
+  std::string ms;
+  if (net.contains("measured_ms")) {
+    ms = fmt::format("{:.4g} ms (measured), ", net["measured_ms"].get<double>());
+  }
+  if (net.contains("predicted_ms")) {
+    ms += fmt::format("{:.4g} ms (predicted), ", net["predicted_ms"].get<double>());
+  }
   return fmt::format("{:>10}: {}score {:.3f}{}, {:.2f} MMACs, {} params\n            {}\n", target,
                      ms, net["score"].get<double>(),
-                     net["proved"].get<bool>() ? "" : " (a better one may exist)",
+                     net.value("proved", true) ? "" : " (a better one may exist)",
                      net["macs"].get<double>() / 1e6, net["params"].get<std::int64_t>(),
                      net["genotype"].get<std::string>());
 }
@@ -113,14 +191,40 @@ std::vector<double> targets_of(const DeriveCommand& command) {
   return targets_ms;
 }
 
+/// @throws Error if nets have reduction cells and the search none, or the other way round.
+void require_kinds(const DeriveCommand& command, const space::Space& space,
+                   const search::CellLogits& logits) {
+  const int kinds = space.encoding_size() / space::kCellBits;
+  if (kinds != logits.kinds) {
+    throw Error(fmt::format(
+        "{}: nets of {} have {}, the search in {} has found {}; take a {} of others, such as "
+        "darts_c16_l{}",
+        command.latency.empty() ? "--space" : command.latency, space.name(),
+        kinds == 1 ? "normal cells alone" : "reduction cells too", command.from,
+        logits.kinds == 1 ? "no others" : "both kinds", command.latency.empty() ? "space" : "model",
+        logits.kinds == 1 ? 1 : 5));
+  }
+}
+
 void execute(const DeriveCommand& command) {
   const Device device = open_device(command);
   const search::CellLogits logits = run::open_cells(command.from);
+  require_kinds(command, *device.space, logits);
   const bool with_latency = !command.latency.empty();
   nlohmann::ordered_json nets = nlohmann::ordered_json::array();
   std::string text;
-  for (const search::DerivedNet& net : search::derive_within(*device.space, logits, *device.latency,
-                                                             targets_of(command), command.derive)) {
+  const std::vector<search::DerivedNet> predicted = search::derive_within(
+      *device.space, logits, *device.latency, targets_of(command), command.derive);
+  std::vector<Derived> all;
+  if (command.measured.empty()) {
+    for (const search::DerivedNet& net : predicted) {
+      all.push_back({net, {}});
+    }
+  } else {
+    all = measured(predicted, device, logits, command);
+  }
+  for (const Derived& derived : all) {
+    const search::DerivedNet& net = derived.net;
     std::string file;
     if (net.feasible && !command.out.empty()) {
       const std::string name =
@@ -130,7 +234,7 @@ void execute(const DeriveCommand& command) {
       write_file_atomic(std::filesystem::path(command.out) / (name + ".dot"),
                         run::cells_dot(*device.space, net.arch));
     }
-    nets.push_back(to_json(net, device, with_latency, file));
+    nets.push_back(to_json(derived, device, with_latency, file));
     text += line(nets.back());
   }
   if (command.json) {
@@ -169,6 +273,19 @@ void add_derive_command(CLI::App& app) {
                    "skip connections that a normal cell may have; -1: any number")
       ->check(between(-1, 8))
       ->capture_default_str();
+  CLI::Option* const measured =
+      command
+          ->add_option("--measured", options->measured,
+                       "time cells near each target here and answer by that; a file of latency "
+                       "samples that gets them, and has those that were timed before")
+          ->needs(latency);
+  const std::size_t others = command->get_options().size();
+  add_runner_options(*command, options->runner);
+  add_timing_options(*command, options->collect.timing);
+  const std::vector<CLI::Option*> all = command->get_options();
+  for (std::size_t i = others; i < all.size(); ++i) {
+    all[i]->needs(measured);  // nothing else is timed
+  }
   command->add_option("--out", options->out,
                       "folder for each net's arch (a .json for lathe train --arch) and its picture "
                       "as Graphviz text (.dot)");

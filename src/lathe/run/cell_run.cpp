@@ -19,9 +19,9 @@
 #include "lathe/run/specialize.h"
 #include "lathe/run/stages/fine_tune_stage.h"
 #include "lathe/run/stages/latency_stage.h"
+#include "lathe/run/stages/measured_cells.h"
 #include "lathe/run/stages/train_stage.h"
 #include "lathe/search/cells/cell_latency.h"
-#include "lathe/search/cells/derive.h"
 #include "lathe/space/families/cell_family.h"
 #include "lathe/space/space_file.h"
 
@@ -29,9 +29,6 @@ namespace lathe::run {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Of a target: limits that nets are derived for, so that there is another where one is too slow.
-constexpr double kLimits[] = {1.0, 0.98, 0.96, 0.93, 0.9, 0.86, 0.82, 0.76, 0.7};
 
 class CellRun {
  public:
@@ -44,8 +41,7 @@ class CellRun {
   void open();
   void search();
   Session session(const space::Arch& arch) const;
-  search::TargetResult derived(double target_ms, double ratio = 1) const;
-  search::TargetResult corrected(double target_ms) const;
+  search::TargetResult timed(double target_ms) const;
   std::map<space::Arch, Made> train(const std::vector<Winner>& winners) const;
   std::vector<Answer> answers(const std::vector<double>& feasible_ms);
   Workshop shop() const {
@@ -61,6 +57,7 @@ class CellRun {
   DeviceNoise noise_;
   std::optional<search::CellLatency> latency_;
   search::CellLogits logits_;
+  std::optional<search::NearTarget> near_;
   std::optional<train::Evaluator> evaluator_;
 };
 
@@ -92,6 +89,7 @@ void CellRun::search() {
   const std::filesystem::path root = folder_.root() / "search";
   std::filesystem::create_directories(root);
   logits_ = search_stage(job, RunFolder::of_other_process(root), progress_).cells.logits;
+  near_ = open_near_target(root);
 }
 
 /// A session of a net whose weights are random.
@@ -100,49 +98,30 @@ Session CellRun::session(const space::Arch& arch) const {
                       options_);
 }
 
-/// What is derived within a target and a little below it, the best score first; `ratio` is how much
-/// longer than predicted such nets take.
-search::TargetResult CellRun::derived(double target_ms, double ratio) const {
-  const double longer = noise_.tail * ratio;
-  std::vector<double> limits;
-  for (const double part : kLimits) {
-    limits.push_back(part * target_ms / longer);
-  }
+/// Cells that take a target as measured, the best first: those that a search has found are unlike
+/// those that the model was fitted to.
+search::TargetResult CellRun::timed(double target_ms) const {
+  const double median_ms = target_ms / noise_.tail;
+  std::vector<TimedCells> cells = cells_near(*trained_.space, logits_, *latency_, near_, median_ms,
+                                             options_.search.search.max_skips);
   search::TargetResult result{.target_ms = target_ms};
-  for (const search::DerivedNet& net :
-       search::derive_within(*trained_.space, logits_, *latency_, limits,
-                             {.max_skips = options_.search.search.max_skips})) {
-    result.minimum_ms = net.minimum_ms * longer;
-    const bool listed =
-        std::any_of(result.candidates.begin(), result.candidates.end(),
-                    [&](const search::Candidate& other) { return other.arch == net.arch; });
-    if (net.feasible && !listed) {
-      // A score orders candidates as accuracies do; it is none.
-      result.candidates.push_back(
-          {net.arch, net.latency_ms * longer,
-           net.score / static_cast<double>(trained_.space->encoding_size())});
-    }
+  if (cells.empty()) {
+    return result;
   }
-  result.feasible = !result.candidates.empty();
+  time_cells(cells, *trained_.space, *device_.runner, folder_.root() / "timed_cells.jsonl",
+             options_.latency.collect, progress_);
+  std::vector<TimedCells> best = answering(cells, median_ms);
+  if (best.empty()) {  // those that come next to it
+    best = std::move(cells);
+    std::ranges::sort(best, {}, &TimedCells::measured_ms);
+  }
+  for (const TimedCells& one : best) {
+    // In the order that they are in, which is no accuracy.
+    const double place = static_cast<double>(result.candidates.size());
+    result.candidates.push_back({one.arch, one.measured_ms * noise_.tail, 1 / (1 + place)});
+  }
+  result.feasible = true;
   return result;
-}
-
-/// The same by what the best of it takes: cells that a search has found are unlike those that the
-/// model was fitted to, and a model that is off for all of them would leave a part of the target
-/// unused, or find nothing that keeps it.
-search::TargetResult CellRun::corrected(double target_ms) const {
-  search::TargetResult predicted = derived(target_ms);
-  if (!predicted.feasible) {
-    return predicted;
-  }
-  const search::Candidate& best = predicted.candidates.front();
-  const double ms =
-      median_ms(best.arch, target_ms, [&](const space::Arch& arch) { return session(arch).ms; });
-  search::TargetResult measured = derived(target_ms, ms / best.predicted_ms);
-  progress_({"verify", 0, 0,
-             fmt::format("target {:.3f} ms: the best cells, predicted at {:.3f} ms, take {:.3f} ms",
-                         target_ms, best.predicted_ms, ms)});
-  return measured.feasible ? measured : predicted;
 }
 
 std::map<space::Arch, Made> CellRun::train(const std::vector<Winner>& winners) const {
@@ -166,7 +145,7 @@ std::vector<Answer> CellRun::answers(const std::vector<double>& feasible_ms) {
   std::vector<search::TargetResult> targets;
   std::vector<double> targets_ms;
   for (const double target_ms : feasible_ms) {
-    search::TargetResult target = corrected(target_ms);
+    search::TargetResult target = timed(target_ms);
     if (target.feasible) {  // within the limit of skips
       targets.push_back(std::move(target));
       targets_ms.push_back(target_ms);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <stdexcept>
@@ -119,6 +120,7 @@ TEST_F(SearchCells, GoesOnAsIfItHadNotStopped) {
     const SearchedCells got = search(o, 1000, 78);
     EXPECT_EQ(got.logits, expected.logits);
     EXPECT_EQ(got.weight, expected.weight);
+    EXPECT_EQ(got.passed, expected.passed);
     EXPECT_EQ(read_file(checkpoint_path(whole.path())), read_file(checkpoint_path(broken.path())));
     auto a = metrics(whole.path()), b = metrics(broken.path());
     ASSERT_EQ(a.size(), b.size());
@@ -168,6 +170,19 @@ TEST_F(SearchCells, FollowsATarget) {
     EXPECT_EQ(metrics(folder.path()).back()["latency_weight"], found.weight);
     EXPECT_LE(found.derived, o.goal.target);
     EXPECT_GE(found.derived, 0.95 * o.goal.target);
+    // What it passed near the target in the second half: 12 epochs of 8 steps.
+    ASSERT_FALSE(found.passed.empty());
+    std::int64_t before = 46;
+    for (const search::PassedCells& one : found.passed) {
+      EXPECT_GT(one.step, before);
+      before = one.step;
+      EXPECT_NEAR(one.latency, search::latency_of(one.cells, latency), 1e-6);
+      EXPECT_NEAR(one.latency / o.goal.target, 1, search::NearTarget::kShare);
+    }
+    EXPECT_LT(before, 96);
+    const auto cells = search::derive_cells(found.logits, o.max_skips);
+    EXPECT_NE(std::ranges::find(found.passed, cells, &search::PassedCells::cells),
+              found.passed.end());
   }
 }
 
@@ -183,6 +198,7 @@ TEST_F(SearchCells, ATargetThatAllCellsKeepChangesNothing) {
   const SearchedCells found = search(o);
   EXPECT_EQ(found.logits, free.logits);
   EXPECT_EQ(found.weight, 0);
+  EXPECT_TRUE(found.passed.empty());
 }
 
 TEST_F(SearchCells, StopsWhereTheHessianGrows) {

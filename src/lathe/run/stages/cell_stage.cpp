@@ -219,6 +219,11 @@ SearchedFolder search_stage(const CellJob& job, const RunFolder& folder,
   searched.cells = train::search_cells(weights, mixer, net, dataset, options, progress);
   if (writes) {
     write_json(folder.root() / kCellsName, searched.cells.logits.to_json());
+    if (options.goal.target > 0) {
+      write_json(folder.root() / kNearTargetName,
+                 search::NearTarget{options.goal.target, options.goal.unit, searched.cells.passed}
+                     .to_json());
+    }
   }
   searched.arch = derived(searched, options);
   if (writes) {
@@ -254,6 +259,14 @@ search::CellLogits open_cells(const std::filesystem::path& folder) {
                 ": expected a finished search, as lathe train --method darts leaves it");
   }
   return search::CellLogits::load(path);
+}
+
+std::optional<search::NearTarget> open_near_target(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kNearTargetName;
+  if (!std::filesystem::exists(path)) {
+    return std::nullopt;
+  }
+  return search::NearTarget::load(path);
 }
 
 }  // namespace lathe::run

@@ -57,6 +57,7 @@ std::string default_cell_space(int image_size);
 
 /// What the files of a search are called in its folder.
 inline constexpr const char* kCellsName = "cells.json";
+inline constexpr const char* kNearTargetName = "near_target.json";
 
 struct SearchedFolder {
   data::Dataset dataset;
@@ -67,7 +68,8 @@ struct SearchedFolder {
 
 /// Searches, or goes on; writes train.json, which says what was searched, cells.json
 /// (search::CellLogits), and genotype.json and genotype.dot, the cells as derived: within the
-/// goal's target where it has one, otherwise without a limit. Of several processes
+/// goal's target where it has one, otherwise without a limit; with a target near_target.json too
+/// (search::NearTarget). Of several processes
 /// (job.search.group) all call it, and rank 0 alone reads and writes the folder.
 /// @throws Error if the data, the space or the latency model is not as needed, or as
 /// train::search_cells(); std::invalid_argument if a number is out of range.
@@ -80,5 +82,8 @@ std::string cells_dot(const space::Space& space, const space::Arch& arch);
 /// The logits that a folder of search_stage() has. @throws Error if it has none, with the command
 /// that makes them.
 search::CellLogits open_cells(const std::filesystem::path& folder);
+/// What such a search for a latency target passed near it; nothing of other searches.
+/// @throws Error if the file is not as written.
+std::optional<search::NearTarget> open_near_target(const std::filesystem::path& folder);
 
 }  // namespace lathe::run

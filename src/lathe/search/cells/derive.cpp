@@ -256,17 +256,33 @@ std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogit
   return Derivation(space, logits, latency, options).run(targets_ms);
 }
 
-double derived_latency(const CellLogits& logits, const CellLatency& latency, int max_skips) {
+double score_of(std::span<const space::Cell> cells, const CellLogits& logits) {
+  const std::vector<double> strengths = logits.strengths();
+  double score = 0;
+  for (std::size_t kind = 0; kind < cells.size(); ++kind) {
+    for (std::size_t i = 0; i < cells[kind].size(); ++i) {
+      const space::CellInput& input = cells[kind].at(i);
+      const int edge = space::cell_edge(static_cast<int>(i) / 2, input.source);
+      score += strengths.at(CellLogits::op_index(static_cast<int>(kind), edge, input.op));
+    }
+  }
+  return score;
+}
+
+double latency_of(std::span<const space::Cell> cells, const CellLatency& latency) {
   std::vector<float> row(latency.row_size());
-  const std::vector<space::Cell> cells = derive_cells(logits, max_skips);
   for (int kind = 0; kind < latency.kinds(); ++kind) {
-    const space::Cell& cell = cells.at(static_cast<std::size_t>(kind));
+    const space::Cell& cell = cells[static_cast<std::size_t>(kind)];
     for (std::size_t i = 0; i < cell.size(); ++i) {
       const int edge = space::cell_edge(static_cast<int>(i) / 2, cell[i].source);
       row[CellLogits::op_index(kind, edge, cell[i].op)] = 1;
     }
   }
   return latency.predict(row)[0];
+}
+
+double derived_latency(const CellLogits& logits, const CellLatency& latency, int max_skips) {
+  return latency_of(derive_cells(logits, max_skips), latency);
 }
 
 }  // namespace lathe::search

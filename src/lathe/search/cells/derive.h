@@ -35,8 +35,10 @@ struct DerivedNet {
   bool proved() const { return score >= bound - 1e-9; }
 };
 
-/// For each target the cells with the highest score within it, both kinds together; for infinity
-/// those of derive_cells(), whose choice of edges and operations maximises that score.
+/// For each target the cells with the highest score within it, both kinds together; for infinity and
+/// any number of skips those of derive_cells(), whose choice of edges and operations maximises that
+/// score. Where skips are limited derive_cells() takes them away one by one, as published, and may
+/// end with a lower score.
 ///
 /// Exact where latency is a sum over the encoding: one front of score against latency serves all
 /// targets (ParetoFront). For a perceptron nets are looked at by falling score until one is within
@@ -51,7 +53,11 @@ std::vector<DerivedNet> derive_within(const space::Space& space, const CellLogit
                                       std::span<const double> targets_ms,
                                       const DeriveOptions& options = {});
 
-/// What the cells of derive_cells() take by `latency`, which counts the kinds that it knows.
+/// What derive_within() ranks by.
+double score_of(std::span<const space::Cell> cells, const CellLogits& logits);
+/// What cells take by `latency`, which counts the kinds that it knows.
+double latency_of(std::span<const space::Cell> cells, const CellLatency& latency);
+/// That of derive_cells().
 double derived_latency(const CellLogits& logits, const CellLatency& latency, int max_skips);
 
 }  // namespace lathe::search

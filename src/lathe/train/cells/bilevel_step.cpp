@@ -89,18 +89,26 @@ void BilevelStep::sum_of_logits() {
   }
 }
 
-/// Of latency in this step; follows the target, if there is one, and remembers what met it.
-double BilevelStep::latency_weight(const search::CellLogits& logits, SearchState& state) const {
+/// Of latency in this step; follows the target, if there is one, and remembers what met it and what
+/// was near it.
+double BilevelStep::latency_weight(std::int64_t step, const search::CellLogits& logits,
+                                   SearchState& state) const {
   const LatencyGoal& goal = options_.goal;
   if (goal.target == 0) {
     return state.multiplier;
   }
-  const auto used = [&](const search::CellLogits& by) {
-    return search::derived_latency(by, *goal.latency, options_.max_skips) / goal.target;
+  std::vector<space::Cell> cells = search::derive_cells(logits, options_.max_skips);
+  const double now = search::latency_of(cells, *goal.latency) / goal.target;
+  const auto most_used = [&] {
+    return !state.meeting ||
+           now >= search::derived_latency(*state.meeting, *goal.latency, options_.max_skips) /
+                      goal.target;
   };
-  const double now = used(logits);
-  if (now <= 1 && (now >= kTargetUsed || !state.meeting || now >= used(*state.meeting))) {
+  if (now <= 1 && (now >= kTargetUsed || most_used())) {
     state.meeting = logits;
+  }
+  if (std::abs(now - 1) <= search::NearTarget::kShare) {
+    search::pass(state.passed, {step, now * goal.target, std::move(cells)});
   }
   const double above = now - (kTargetUsed + 1) / 2;
   state.multiplier = std::max(0.0, state.multiplier + goal.ascent * above);
@@ -116,7 +124,7 @@ void BilevelStep::add_goal(const LogitsStep& with, SearchState& state, LogitsRes
     const search::LatencyGradient estimate =
         search::expected_latency(logits, *goal.latency, goal.estimate, rng);
     result.expected = estimate.latency_ms;
-    mixer_.add_gradient(estimate.by, latency_weight(logits, state) / with.reference);
+    mixer_.add_gradient(estimate.by, latency_weight(with.step, logits, state) / with.reference);
   }
   const at::Tensor entropy = mixer_.entropy();
   result.entropy = entropy.item<double>();

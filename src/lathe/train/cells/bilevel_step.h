@@ -56,7 +56,8 @@ class BilevelStep {
   double add_gradients(std::int64_t step, std::span<const Batch> batches, By by, double auxiliary,
                        const std::vector<at::Tensor>& perturbation = {});
   void sum_of_logits();
-  double latency_weight(const search::CellLogits& logits, SearchState& state) const;
+  double latency_weight(std::int64_t step, const search::CellLogits& logits,
+                        SearchState& state) const;
   void add_goal(const LogitsStep& with, SearchState& state, LogitsResult& result);
 
   nn::SharedWeights& weights_;

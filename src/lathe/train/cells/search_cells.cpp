@@ -233,7 +233,7 @@ void Run::train_step(std::int64_t step, BatchFeed& of_weights, BatchFeed& of_log
                            (1 - static_cast<double>(step) /
                                     static_cast<double>(std::max<std::int64_t>(1, total_steps_)));
   if (2 * step < total_steps_) {
-    state_.meeting.reset();  // too early to count
+    state_.forget_target();  // too early to count
   }
   if (searches(step)) {
     const BilevelStep::LogitsResult found = step_.train_logits({.step = step,
@@ -354,7 +354,7 @@ bool Run::goes_wrong(std::int64_t steps_done) {
     return false;
   }
   mixer_.set_logits(state_.history[count - 1 - kEigenWindow]);
-  state_.meeting.reset();
+  state_.forget_target();
   return true;
 }
 
@@ -414,6 +414,7 @@ SearchedCells Run::execute() {
   }
   const search::CellLogits found = state_.found();
   return {.logits = found,
+          .passed = state_.held_back() ? state_.passed : std::vector<search::PassedCells>(),
           .reference = reference_,
           .expected = state_.expected,
           .derived = derived(found),

@@ -13,6 +13,7 @@
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/expected_latency.h"
+#include "lathe/search/cells/near_target.h"
 #include "lathe/space/families/cell_search.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "lathe/train/step/optimizer.h"
@@ -79,6 +80,8 @@ struct SearchCellsOptions {
 
 struct SearchedCells {
   search::CellLogits logits;
+  /// Derived in the second half, near the goal's target where that held the search back.
+  std::vector<search::PassedCells> passed;
   double reference = 0;  ///< of the latency goal, in its unit
   double expected = 0;   ///< latency, likewise
   double derived = 0;    ///< that of the cells derived without a limit, likewise

@@ -65,6 +65,7 @@ nlohmann::json SearchState::counted() const {
           {"expected", expected},
           {"entropy", entropy},
           {"meeting", meeting ? nlohmann::json(meeting->to_json()) : nlohmann::json()},
+          {"passed", search::to_json(passed)},
           {"eigenvalues", eigenvalues},
           {"history", past},
           {"stopped", stopped},
@@ -83,6 +84,8 @@ void SearchState::restore_counted(const nlohmann::json& counted, const std::stri
   if (!met.is_null()) {
     meeting = search::CellLogits::from_json(met, where);
   }
+  passed = search::passed_from_json(json_member<nlohmann::json>(counted, "passed", where),
+                                    where + ": passed");
   eigenvalues = json_member<std::vector<double>>(counted, "eigenvalues", where);
   history.clear();
   for (const nlohmann::json& logits : json_member<nlohmann::json>(counted, "history", where)) {

@@ -14,6 +14,7 @@
 #include "lathe/dist/process_group.h"
 #include "lathe/nn/shared_weights.h"
 #include "lathe/search/cells/cell_logits.h"
+#include "lathe/search/cells/near_target.h"
 #include "lathe/train/cells/cell_mixer.h"
 #include "lathe/train/records/train_state.h"
 #include "lathe/train/step/optimizer.h"
@@ -36,6 +37,7 @@ struct SearchState {
   double entropy = 0;     ///< likewise
   /// The latest logits whose derived cells met the goal's target and used it, or used most of it.
   std::optional<search::CellLogits> meeting;
+  std::vector<search::PassedCells> passed;  ///< as search::NearTarget has them
   std::vector<double> eigenvalues;          ///< by epoch
   std::vector<search::CellLogits> history;  ///< likewise
   bool stopped = false;
@@ -46,8 +48,14 @@ struct SearchState {
   /// The weights' momentum; undefined where the optimizer has none.
   at::Tensor momentum() const;
 
+  /// Whether cells would take more than the goal's target if it weren't there.
+  bool held_back() const { return meeting && multiplier > 0; }
   /// What the search gives: where the goal's target holds it back, the latest that met it.
-  search::CellLogits found() const { return meeting && multiplier > 0 ? *meeting : mixer.logits(); }
+  search::CellLogits found() const { return held_back() ? *meeting : mixer.logits(); }
+  void forget_target() {
+    meeting.reset();
+    passed.clear();
+  }
 
   /// What is no tensor.
   nlohmann::json counted() const;

@@ -129,6 +129,31 @@ TEST(CollectSamplesTest, GivesEveryNetItsTimes) {
   }
 }
 
+// Groups of four: the second is disturbed twice, the third until it is given up.
+TEST(CollectSamplesTest, TimesADisturbedGroupAgain) {
+  const Collecting c;
+  CountingRunner runner;
+  CollectOptions options = kQuick;
+  options.again = 2;
+  runner.disturb({1.02, /*second:*/ 1.5, 1.3, 1, /*third:*/ 1.6, 1.4, 1.5, /*fourth:*/ 1.4, 1.4});
+  latency::SampleLog log(c.path, *c.space, fingerprint(runner, *c.space));
+  const std::vector<space::Arch> plan = latency::sample_plan(*c.space, {.samples = 15});
+  collect_samples(runner, *c.space, plan, log, options, {});
+  EXPECT_EQ(runner.calls(), 8) << "once, thrice, thrice, once: the device has become slower";
+  const std::vector<double> expected{1.02, 1, 1.4, 1.4};
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    EXPECT_NEAR(log.samples()[i].median_ms / (c.space->graph(plan[i]).size() + 1), expected[i / 4],
+                1e-6);
+  }
+  // What was quiet before counts when it goes on.
+  CountingRunner later;
+  later.disturb({1.2, 1.01});
+  latency::SampleLog again(c.path, *c.space, fingerprint(later, *c.space));
+  const std::vector<space::Arch> more = latency::sample_plan(*c.space, {.samples = 3, .seed = 9});
+  collect_samples(later, *c.space, more, again, options, {});
+  EXPECT_EQ(later.calls(), 2);
+}
+
 // A crash may cut the file at any byte: what follows is the same as without it.
 TEST(CollectSamplesTest, GoesOnAfterACutAtAnyByte) {
   const Collecting c;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lathe/graph/fold.h"
@@ -37,6 +38,9 @@ class CountingRunner final : public measure::Runner {
     }
     ++calls_;
     slowness_ *= drift_;
+    if (calls_ < static_cast<int>(script_.size())) {
+      slowness_ = script_[static_cast<std::size_t>(calls_)];
+    }
     return timings;
   }
   std::string device() const override { return device_; }
@@ -46,6 +50,11 @@ class CountingRunner final : public measure::Runner {
 
   /// From call to call everything takes `factor` times as long.
   void drift(double factor) { drift_ = factor; }
+  /// What everything takes in the first calls, as a multiple; then as in the last of them.
+  void disturb(std::vector<double> factors) {
+    script_ = std::move(factors);
+    slowness_ = script_.front();
+  }
   int calls() const { return calls_; }
   int nets_timed() const { return nets_timed_; }
 
@@ -53,6 +62,7 @@ class CountingRunner final : public measure::Runner {
   std::string device_;
   double slowness_ = 1.0;
   double drift_ = 1.0;
+  std::vector<double> script_;
   int calls_ = 0;
   int nets_timed_ = 0;
 };

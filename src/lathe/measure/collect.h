@@ -16,7 +16,13 @@ struct CollectOptions {
   TimingOptions timing{.warmup_runs = 3, .rounds = 6, .runs_per_round = 20, .round_ms = 20};
   int group_size = 15;  ///< nets timed in turns with one anchor; a crash loses one group at most
   std::int64_t at_most = 0;  ///< nets or blocks of one call; 0: all
+  /// How often a group is timed again at most, while its anchor takes over kDisturbed times what it
+  /// took in the quietest group. Of all times the quietest is kept; where none was quiet the device
+  /// is taken to have become slower, and the next groups are measured against that.
+  int again = 4;
 };
+
+inline constexpr double kDisturbed = 1.05;
 
 /// Times every distinct block of the space alone that `log` does not have yet, in random but
 /// reproducible order, and appends them. The anchor is the block with the median of

@@ -42,11 +42,7 @@ struct DeriveCommand {
   search::DeriveOptions derive;
   std::filesystem::path measured;  // file of latency samples
   RunnerOptions runner;
-  // All cells of a target in turns, over many seconds: what disturbs the machine falls on all alike.
-  // Turns are long, since the first runs after other nets are slower than those of a net in use.
-  measure::CollectOptions collect{
-      .timing = {.warmup_runs = 3, .rounds = 8, .runs_per_round = 25, .round_ms = 20},
-      .group_size = 200};
+  measure::CollectOptions collect = run::kCellTurns;
   std::string out;
   bool json = false;
 };

@@ -28,10 +28,10 @@ std::string default_cell_net_space(int image_size);
 /// The device is measured with whole nets (measure_device()); one search serves all targets, and
 /// nets are derived for each exactly (search::derive_within()), and for limits a little above and
 /// below it; of these and of those that a search for that target passed near it (all timed, and
-/// kept in timed_cells.jsonl) the best that holds when measured wins; each winner is trained from
-/// scratch; a target whose answer is worse on the validation images than a faster target's gets
-/// that one. Stages are kept in the folder, the search in its folder `search`, and resumed as in
-/// run().
+/// kept in timed_cells.jsonl; by a session of one of them they become sessions' times) the best
+/// that holds when measured wins; each winner is trained from scratch; a target whose answer is
+/// worse on the validation images than a faster target's gets that one. Stages are kept in the
+/// folder, the search in its folder `search`, and resumed as in run().
 /// @throws Error as measure_device() and search_stage(); std::invalid_argument as ask(), or if
 /// from_scratch_epochs is not > 0.
 RunResult run_cells(const CellRunOptions& options, const RunFolder& folder,

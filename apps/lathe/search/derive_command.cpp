@@ -85,8 +85,9 @@ std::vector<Derived> measured(const std::vector<search::DerivedNet>& nets, const
                   device.fingerprint->runtime);
   if (const auto different =
           latency::difference(*device.fingerprint, measure::fingerprint(*runner, *device.space))) {
-    throw Error(command.latency + ": measured under other conditions (" + *different +
-                "); choose that --runner, or measure here with lathe latency generate");
+    throw Error(
+        command.latency + ": measured under other conditions (" + *different +
+        "); choose that --runner and --layout, or measure here with lathe latency generate");
   }
   const FileLock lock(command.measured);
   ProgressReporter reporter;

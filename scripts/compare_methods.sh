@@ -53,5 +53,5 @@ for seed in $ablation_seeds; do
   train in_place "$seed" 270 --space mbv3_28 --method deps --in-place-distillation
 done
 "$bench" --latency "$out/latency.json" "$out/latency_compofa.json" --figure "$out/figure.svg" \
-  --judged "$out/judged.jsonl" -- "${runs[@]}" | tee "$out/table"
+  --nets-per-bucket 4 --judged "$out/judged.jsonl" -- "${runs[@]}" | tee "$out/table"
 cat "$out/seconds"

@@ -20,6 +20,7 @@
 #include "lathe/measure/random_net.h"
 #include "lathe/run/answers/answers.h"
 #include "lathe/run/stages/cell_stage.h"
+#include "lathe/run/stages/latency_stage.h"
 #include "lathe/run/stages/measured_cells.h"
 #include "lathe/search/cells/cell_latency.h"
 #include "lathe/search/cells/derive.h"
@@ -83,12 +84,9 @@ std::vector<Derived> measured(const std::vector<search::DerivedNet>& nets, const
   const auto runner =
       make_runner(command.runner, measure::random_net(*device.space, device.space->largest(), 1),
                   device.fingerprint->runtime);
-  if (const auto different =
-          latency::difference(*device.fingerprint, measure::fingerprint(*runner, *device.space))) {
-    throw Error(
-        command.latency + ": measured under other conditions (" + *different +
-        "); choose that --runner and --layout, or measure here with lathe latency generate");
-  }
+  run::require_measured_so(
+      *device.fingerprint, *runner, *device.space, command.latency,
+      "choose that --runner and --layout, or measure here with lathe latency generate");
   const FileLock lock(command.measured);
   ProgressReporter reporter;
   const std::optional<search::NearTarget> near = run::open_near_target(command.from);
@@ -132,12 +130,12 @@ nlohmann::ordered_json to_json(const Derived& derived, const Device& device, boo
   if (!net.feasible) {
     json["minimum_ms"] = net.minimum_ms;
     if (derived.measured_ms) {
-      json["fastest_measured_ms"] = *derived.measured_ms;
+      json["fastest_timed_ms"] = *derived.measured_ms;
     }
     return json;
   }
   if (derived.measured_ms) {
-    json["measured_ms"] = *derived.measured_ms;
+    json["timed_ms"] = *derived.measured_ms;
   }
   const graph::Graph graph = device.space->graph(net.arch);
   if (with_latency) {
@@ -163,15 +161,15 @@ std::string line(const nlohmann::ordered_json& net) {
                                  ? "no target"
                                  : fmt::format("{:.4g} ms", net["target_ms"].get<double>());
   if (!net["feasible"].get<bool>()) {
-    const bool timed = net.contains("fastest_measured_ms");
+    const bool timed = net.contains("fastest_timed_ms");
     return fmt::format("{:>10}: no net within it; the fastest{} takes {:.4g} ms ({})\n", target,
                        timed ? " near it" : "",
-                       net[timed ? "fastest_measured_ms" : "minimum_ms"].get<double>(),
-                       timed ? "measured" : "predicted");
+                       net[timed ? "fastest_timed_ms" : "minimum_ms"].get<double>(),
+                       timed ? "as timed" : "predicted");
   }
   std::string ms;
-  if (net.contains("measured_ms")) {
-    ms = fmt::format("{:.4g} ms (measured), ", net["measured_ms"].get<double>());
+  if (net.contains("timed_ms")) {
+    ms = fmt::format("{:.4g} ms (as timed to choose it), ", net["timed_ms"].get<double>());
   }
   if (net.contains("predicted_ms")) {
     ms += fmt::format("{:.4g} ms (predicted), ", net["predicted_ms"].get<double>());

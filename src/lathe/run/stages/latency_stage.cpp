@@ -59,11 +59,7 @@ std::unique_ptr<latency::StoredLatencyModel> model_from_file(const Device& devic
                                                              const std::filesystem::path& path,
                                                              const std::string& next_step) {
   auto model = latency::load_latency_model(*device.space, path);
-  const latency::Fingerprint here = measure::fingerprint(*device.runner, *device.space);
-  if (const auto different = latency::difference(model->fingerprint(), here)) {
-    throw Error(path.string() + ": measured under other conditions (" + *different + "); " +
-                next_step);
-  }
+  require_measured_so(model->fingerprint(), *device.runner, *device.space, path, next_step);
   return model;
 }
 
@@ -157,6 +153,16 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_blocks(const Device& devic
 }
 
 }  // namespace
+
+void require_measured_so(const latency::Fingerprint& fingerprint, const measure::Runner& runner,
+                         const space::Space& space, const std::filesystem::path& file,
+                         const std::string& next_step) {
+  if (const auto different =
+          latency::difference(fingerprint, measure::fingerprint(runner, space))) {
+    throw Error(file.string() + ": measured under other conditions (" + *different + "); " +
+                next_step);
+  }
+}
 
 Device measure_device(std::shared_ptr<const space::Space> space, const LatencyOptions& options,
                       std::uint64_t seed, const RunFolder& folder, const ProgressFn& progress) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <string>
 
 #include "lathe/core/progress.h"
 #include "lathe/latency/models/stored_model.h"
@@ -33,5 +35,11 @@ struct Device {
 /// batch or space; as the runner.
 Device measure_device(std::shared_ptr<const space::Space> space, const LatencyOptions& options,
                       std::uint64_t seed, const RunFolder& folder, const ProgressFn& progress);
+
+/// @throws Error `<file>: measured under other conditions (...); <next_step>` if a model with this
+/// fingerprint is not of nets of `space` as `runner` times them.
+void require_measured_so(const latency::Fingerprint& fingerprint, const measure::Runner& runner,
+                         const space::Space& space, const std::filesystem::path& file,
+                         const std::string& next_step);
 
 }  // namespace lathe::run

@@ -17,21 +17,8 @@ namespace lathe::run {
 namespace {
 
 /// Shares of a target that cells are derived for.
-constexpr double kLimitShares[] = {1 + search::NearTarget::kShare,
-                                   1.12,
-                                   1.09,
-                                   1.06,
-                                   1.04,
-                                   1.02,
-                                   1.0,
-                                   0.98,
-                                   0.96,
-                                   0.93,
-                                   0.9,
-                                   0.86,
-                                   0.82,
-                                   0.76,
-                                   0.7};
+constexpr double kLimitShares[] = {1.15, 1.12, 1.09, 1.06, 1.04, 1.02, 1.0, 0.98,
+                                   0.96, 0.93, 0.9,  0.86, 0.82, 0.76, 0.7};
 constexpr int kOfAHundredth = 2;
 constexpr double kSameTarget = 1e-6;  // relative: targets are read from text
 

@@ -33,10 +33,10 @@ struct TimedCells {
   double measured_ms = 0;
 };
 
-/// Cells that may take `target_ms`, each once: the best for limits from kShare of
-/// search::NearTarget above it to 30% below, since a model is off by several percent for cells that
-/// a search found; and of those that a search for this target passed near it, which are none where
-/// `near` is of another, the latest two in each hundredth of the target.
+/// Cells that may take `target_ms`, each once: the best for limits from 15% above it to 30% below,
+/// since a model is off by several percent for cells that a search found; and of those that a
+/// search for this target passed near it, which are none where `near` is of another, the latest two
+/// in each hundredth of the target.
 /// @throws as search::derive_within(); Error if `near` has cells of other kinds than the logits.
 std::vector<TimedCells> cells_near(const space::Space& space, const search::CellLogits& logits,
                                    const search::CellLatency& latency,

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The DepS paper's comparison on Fashion-MNIST: DepS, OFA, BigNAS and OFA on CompOFA's space, with the
+# The DepS paper's comparison on small images: DepS, OFA, BigNAS and OFA on CompOFA's space, with the
 # paper's ratios of epochs (270, 605, 400, 330), and DepS's ablations; then the accuracy in six
 # buckets of MACs and in six of latency, which is measured first and last, with nothing beside it.
 # Started again, it goes on where it stopped.
 # usage: scripts/compare_methods.sh OUT_FOLDER [DIVISOR] [SEEDS] [ABLATION_SEEDS]
-# DIVISOR: the paper's epochs are divided by it; 45 makes six epochs of DepS. SEEDS: "1 2 3".
+# DIVISOR: the paper's epochs are divided by it; 45 makes six epochs of DepS. SEEDS: "1 2 3". In the
+# environment: DATASET (fashion-mnist).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -14,6 +15,9 @@ out=${1:?usage: scripts/compare_methods.sh OUT_FOLDER [DIVISOR] [SEEDS] [ABLATIO
 divisor=${2:-45}
 seeds=${3:-1 2 3}
 ablation_seeds=${4-$seeds}
+dataset=${DATASET:-fashion-mnist}
+input=(--in-channels 1 --classes 10)
+[[ $dataset == cifar* ]] && input=(--input-size 32 --in-channels 3 --classes "${dataset#cifar-}")
 
 runs=()
 # train NAME SEED PAPER_EPOCHS OPTIONS...
@@ -23,7 +27,7 @@ train() {
   runs+=("$folder")
   if [[ ! -e $folder/result.json ]]; then
     start=$(date +%s.%N)
-    "$lathe" train --dataset fashion-mnist --seed "$2" --epochs "$epochs" --resume --out "$folder" \
+    "$lathe" train --dataset "$dataset" --seed "$2" --epochs "$epochs" --resume --out "$folder" \
       "${@:4}" 2>>"$out/log"
     awk "BEGIN { printf \"%s %.1f s\n\", \"$1-$2\", $(date +%s.%N) - $start }" >>"$out/seconds"
   fi
@@ -32,7 +36,7 @@ train() {
 # latency_model SPACE FILE
 latency_model() {
   [[ -e $2 ]] && return
-  "$lathe" latency generate --space "$1" --in-channels 1 --classes 10 --runner torch --samples 200 \
+  "$lathe" latency generate --space "$1" "${input[@]}" --runner torch --samples 200 \
     --seed 1 --out "$2.samples.jsonl" 2>>"$out/log"
   "$lathe" latency fit --model ridge --space "$1" --samples "$2.samples.jsonl" --out "$2" >>"$out/log"
 }

@@ -15,10 +15,12 @@ lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
 out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
 minutes=${2:-9}
 seeds=${3:-1}
-read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich full_images whole_space deps bignas}"
+read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich full_images whole_space deps bignas slimmable aows}"
 dataset=${DATASET:-fashion-mnist}
 
 # The smallest net's steps are 15% of the time; two thirds of all until 85% see half of the side.
+# bignas draws nets near the targets evenly; slimmable any between the smallest and the largest; aows
+# those that may be answers by what they lose so far, so that what never stands on the front is drawn less.
 grow=(--method grow --sample targets --small-images 0.85)
 declare -A options=(
   [planned]="${grow[*]} --small-share 0.29 --nets-per-step 1"
@@ -29,6 +31,8 @@ declare -A options=(
   [whole_space]="--method grow --small-images 0.85 --small-share 0.29 --nets-per-step 1"
   [deps]="--method deps --sample targets --small-images 0.85"
   [bignas]="--method bignas --sample targets --small-images 0.85"
+  [slimmable]="--method slimmable --sample targets --small-images 0.85"
+  [aows]="--method aows --sample targets --small-images 0.85"
 )
 read -r -a more <<<"${LATHE_TRAIN_OPTIONS:-}"
 asked=(--dataset "$dataset" --space mbv3_28 "${more[@]}")

@@ -5,12 +5,14 @@
 //   node examples/use_a_net/onnx.mjs model.onnx [FOLDER]
 //
 // FOLDER has t10k-images-idx3-ubyte and its labels, or CIFAR's binary files.
-// Pixels go in as they are, divided by 255: what else a net has to be told is in result.json, and in
-// the model's metadata_props. Fails unless every accuracy of a run is that of its result.json.
+// Pixels go in divided by 255, at the size of the model's input: what else a net has to be told is in
+// result.json, and in the model's metadata_props. Fails unless every accuracy of a run is that of its
+// result.json.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { shares } from './shares.mjs';
 
 const require = createRequire(new URL('../runners/onnxruntime_node/', import.meta.url));
 const ort = require('onnxruntime-node');
@@ -48,8 +50,30 @@ function testSet(folder) {
   };
 }
 
-async function accuracy(path, { shape, images, labels }) {
+// The test set with square images of `size`, rounded to bytes as those were that the net has seen.
+function resized({ shape: [channels, height, width], images, labels }, size) {
+  const rows = [...shares(0, height, size)];
+  const columns = [...shares(0, width, size)];
+  const plane = size * size;
+  const made = (image) => {
+    const sums = new Float64Array(channels * plane);
+    for (let channel = 0; channel < channels; ++channel) {
+      for (const [y, fromY, shareY] of rows) {
+        for (const [x, fromX, shareX] of columns) {
+          sums[channel * plane + y * size + x] +=
+            shareY * shareX * image[(channel * height + fromY) * width + fromX];
+        }
+      }
+    }
+    return Uint8Array.from(sums, Math.round);
+  };
+  return { shape: [channels, size, size], images: images.map(made), labels };
+}
+
+async function accuracy(path, test) {
   const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1 });
+  const size = session.inputMetadata[0].shape[2];
+  const { shape, images, labels } = size === test.shape[1] ? test : resized(test, size);
   let right = 0;
   for (let first = 0; first < images.length; first += 500) {
     const batch = images.slice(first, first + 500);

@@ -4,8 +4,8 @@
     apt-get install --no-install-recommends python3-torch
     examples/use_a_net/torchscript.py runs/quickstart [FOLDER WITH t10k-images-idx3-ubyte]
 
-Pixels go in as they are, divided by 255: what else a net has to be told is in result.json, and in the
-model itself as the extra file input.json. Fails unless every accuracy is that of result.json.
+Pixels go in divided by 255, at the net's size: what else a net has to be told is in result.json, and in
+the model itself as the extra file input.json. Fails unless every accuracy is that of result.json.
 """
 import gzip
 import json
@@ -23,12 +23,25 @@ def idx(folder, name, header_bytes):
     return torch.frombuffer(bytearray(data[header_bytes:]), dtype=torch.uint8).view(sizes)
 
 
+def smaller(images, size):
+    """Each pixel the mean of the area that it covers, a byte as in the images that the net has seen."""
+    scale = images.shape[2] / size
+    assert scale > 1, "this example does not make images larger"
+    begin = torch.arange(size, dtype=torch.double).unsqueeze(1) * scale
+    pixel = torch.arange(images.shape[2], dtype=torch.double)
+    covered = (torch.minimum(begin + scale, pixel + 1) - torch.maximum(begin, pixel)).clamp(min=0)
+    shares = covered / scale
+    return (shares @ images.double() @ shares.T).add(0.5).floor()
+
+
 def accuracy(path, images, labels):
     extra = {"input.json": ""}
     net = torch.jit.load(str(path), _extra_files=extra)
     expects = json.loads(extra["input.json"])
     assert expects["input_range"] == [0, 1] and expects["input_layout"] == "NCHW"
-    assert list(images.shape[2:]) == [expects["input_size"]] * 2, "these images must be resized"
+    size = expects["input_size"]
+    if images.shape[2] != size:
+        images = smaller(images, size)
     right = 0
     with torch.no_grad():
         for pixels, answers in zip(images.split(500), labels.split(500)):

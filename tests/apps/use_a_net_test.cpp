@@ -53,12 +53,7 @@ class UseANet : public ::testing::Test {
   static void SetUpTestSuite() {
     tiny_ = new testing::TinyRun;
     write_json(tiny_->folder() / "arch.json", arch());
-    const Outcome outcome = run_lathe(
-        "train --method plain --space mbv3_28 --epochs 6 --batch-size 50 --train-threads 1"
-        " --validation-size 100 --data-dir " +
-        quoted(tiny_->data().string()) + " --arch " +
-        quoted((tiny_->folder() / "arch.json").string()) + " --out " + quoted(out("").string()));
-    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    train(out(""), "--epochs 6");
     const std::string images = read_file(tiny_->data() / "t10k-images-idx3-ubyte");
     for (const char pixel : images.substr(16)) {
       pixels_.push_back(static_cast<float>(static_cast<unsigned char>(pixel)) / 255.0F);
@@ -70,6 +65,15 @@ class UseANet : public ::testing::Test {
     tiny_ = nullptr;
   }
 
+  static void train(const std::filesystem::path& folder, const std::string& options) {
+    const Outcome outcome = run_lathe(
+        "train --method plain --space mbv3_28 --batch-size 50 --train-threads 1"
+        " --validation-size 100 --data-dir " +
+        quoted(tiny_->data().string()) + " --arch " +
+        quoted((tiny_->folder() / "arch.json").string()) + " --out " + quoted(folder.string()) +
+        " " + options);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  }
   static nlohmann::ordered_json arch() {
     const auto space = space::open_space("mbv3_28");
     nlohmann::ordered_json json = space->to_json(space->smallest());
@@ -210,6 +214,17 @@ TEST_F(UseANet, OnnxOnPixelsInOnnxRuntime) {
   // The example itself fails unless it finds the table's accuracy.
   const std::string log = run_onnx_example(out(""), tiny_->data());
   EXPECT_NE(log.find("of 200 test images, result.json says "), std::string::npos) << log;
+}
+
+TEST_F(UseANet, OnnxOfSmallerImagesInOnnxRuntime) {
+  if (!has_onnxruntime()) GTEST_SKIP() << kNoOnnxRuntime;
+  // A whole multiple smaller, one that is none, and larger than the files' images.
+  for (const int size : {kSyntheticSide / 2, kSyntheticSide / 2 + 3, kSyntheticSide + 5}) {
+    const std::filesystem::path folder = tiny_->folder() / ("size" + std::to_string(size));
+    train(folder, "--epochs 4 --image-size " + std::to_string(size));
+    EXPECT_EQ(read_json(folder / "result.json").at("input_size"), size);
+    run_onnx_example(folder, tiny_->data());
+  }
 }
 
 TEST_F(UseANet, Int8OnnxOnPixelsInOnnxRuntime) {

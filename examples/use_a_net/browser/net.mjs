@@ -1,6 +1,7 @@
 // A net in the browser: out of one ONNX file, which says itself what it expects and what its
 // outputs stand for.
 import * as ort from './runtime/ort.wasm.min.mjs';
+import { shares } from './shares.mjs';
 
 ort.env.wasm.numThreads = 1; // more need a page that is isolated from other origins
 ort.env.logLevel = 'error';
@@ -40,26 +41,6 @@ function metadata(model) {
     props[text(key)] = text(value);
   }
   return props;
-}
-
-// By how much each of `size` pixels at `from` goes into each of `count`: its share of the area that
-// they cover where they are fewer, else by its distance from their centres.
-function* shares(from, size, count) {
-  const scale = size / count;
-  for (let to = 0; to < count; ++to) {
-    if (scale >= 1) {
-      const begin = to * scale;
-      const end = begin + scale;
-      for (let i = Math.floor(begin); i < Math.min(end, size); ++i) {
-        yield [to, from + i, (Math.min(end, i + 1) - Math.max(begin, i)) / scale];
-      }
-    } else {
-      const centre = Math.max(0, (to + 0.5) * scale - 0.5);
-      const i = Math.floor(centre);
-      yield [to, from + i, 1 - (centre - i)];
-      yield [to, from + Math.min(i + 1, size - 1), centre - i];
-    }
-  }
 }
 
 export class Net {

@@ -14,6 +14,7 @@ const files = {
   '/': [join(here, 'index.html'), 'text/html; charset=utf-8'],
   '/page.mjs': [join(here, 'page.mjs'), 'text/javascript'],
   '/net.mjs': [join(here, 'net.mjs'), 'text/javascript'],
+  '/shares.mjs': [join(here, '../shares.mjs'), 'text/javascript'],
   '/model.onnx': [join(net, 'model.onnx'), 'application/octet-stream'],
 };
 for (const name of ['ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs']) {

@@ -13,8 +13,8 @@ constexpr double kOtherPace = 1.5;   // times slower or faster: what was before 
 
 }  // namespace
 
-PaceWatch::PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s,
-                     double look_every_s)
+PaceWatch::PaceWatch(const Strategy& strategy, PlannedSeconds step_s, std::int64_t step,
+                     double now_s, double look_every_s)
     : strategy_(strategy),
       step_s_(std::move(step_s)),
       look_every_s_(look_every_s),

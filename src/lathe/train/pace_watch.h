@@ -13,10 +13,10 @@ namespace lathe::train {
 class PaceWatch {
  public:
   /// How long a step of the plan takes, by Strategy::planned().
-  using StepSeconds = std::function<double(std::int64_t planned_step)>;
+  using PlannedSeconds = std::function<double(std::int64_t planned_step)>;
 
   /// Training begins at `step`, and is to take the time that the rest of the plan takes.
-  PaceWatch(const Strategy& strategy, StepSeconds step_s, std::int64_t step, double now_s,
+  PaceWatch(const Strategy& strategy, PlannedSeconds step_s, std::int64_t step, double now_s,
             double look_every_s = 10);
 
   /// To be called after each step with how many are done. Every look_every_s it compares the pace
@@ -33,7 +33,7 @@ class PaceWatch {
   double planned_s(std::int64_t from, std::int64_t to) const;
 
   const Strategy& strategy_;
-  StepSeconds step_s_;
+  PlannedSeconds step_s_;
   double look_every_s_;
   double begin_s_;
   double deadline_s_;

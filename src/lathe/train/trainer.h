@@ -43,7 +43,7 @@ struct TrainOptions {
   /// How long each step of the plan should take, in seconds. If it takes longer, the strategy does
   /// the rest of its plan in as many steps as fit, and progress says so. Unset: it takes what it
   /// takes. One process alone.
-  PaceWatch::StepSeconds step_s;
+  PaceWatch::PlannedSeconds step_s;
   double pace_look_s = 10;  ///< how often that is looked at
   /// A net whose soft labels LossTerm's kTeacher means, until the strategy keeps a teacher of its
   /// own. Must outlive the training, and is not part of its checkpoint.

@@ -7,7 +7,7 @@
 # out, AGAINST=a (b).
 # Plain nets see small images at first, as the run does. An idle machine is needed: time is what is
 # compared. MINUTES x 3 for each seed.
-set -euo pipefail
+set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
@@ -42,6 +42,7 @@ first_with_arch() { # NET NETS...
 }
 
 mkdir -p "$out"
+trap 'tail -n 1 "$out/log" >&2' ERR  # what a command has said that ended it
 for seed in $seeds; do
   run=$out/run-$seed
   [[ -e $run/result.json ]] || "$lathe" run --dataset "$dataset" --space mbv3_28 \

@@ -6,7 +6,7 @@
 # usage: scripts/compare_methods.sh OUT_FOLDER [DIVISOR] [SEEDS] [ABLATION_SEEDS]
 # DIVISOR: the paper's epochs are divided by it; 45 makes six epochs of DepS. SEEDS: "1 2 3". In the
 # environment: DATASET (fashion-mnist).
-set -euo pipefail
+set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
@@ -42,6 +42,7 @@ latency_model() {
 }
 
 mkdir -p "$out"
+trap 'tail -n 1 "$out/log" >&2' ERR  # what a command has said that ended it
 latency_model mbv3_28 "$out/latency.json"
 latency_model "$root/examples/spaces/compofa_28.json" "$out/latency_compofa.json"
 for seed in $seeds; do

@@ -8,7 +8,7 @@
 # another of 28 or 32 pixels), PARTS (those below: "planned longer_alone" and others),
 # LATHE_TRAIN_OPTIONS (of every training; "--image-size 16" gets more epochs into the minutes).
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
-set -euo pipefail
+set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lathe=${LATHE:-$root/build/release/apps/lathe/lathe}
@@ -49,6 +49,7 @@ for part in "${parts[@]}"; do
 done
 [[ -x $lathe ]] || "$root/scripts/build.sh" lathe_cli
 mkdir -p "$out"
+trap 'tail -n 1 "$out/log" >&2' ERR  # what a command has said that ended it
 if [[ ! -e $out/latency.json ]]; then
   "$lathe" run "${asked[@]}" --dry-run --seed 1 --out "$out/device" 2>>"$out/log" >/dev/null
   cp "$out/device/latency.json" "$out/latency.json"
@@ -61,7 +62,7 @@ epochs() {
   if [[ ! -e $file ]]; then
     for _ in 1 2 3; do
       "$lathe" run "${asked[@]}" --seed "$2" --epochs 10 --dry-run --resume --out "$out/tried-$1-$2" \
-        "${@:3}" >/dev/null 2>"$out/tried.log" || { tail -n 1 "$out/tried.log" >&2; exit 1; }
+        "${@:3}" >/dev/null 2>"$out/tried.log" || { cat "$out/tried.log" >>"$out/log"; exit 1; }
       tries+=("$(sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' "$out/tried.log")")
     done
     printf '%s\n' "${tries[@]}" | sort -n | head -n 1 |

@@ -46,6 +46,10 @@ at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x,
       node.groups == node.shape.channels && node.padding == node.dilation * (node.kernel / 2)) {
     return depthwise_conv(x, weight, {node.stride, node.dilation});
   }
+  if (kernels == Kernels::kLathe && !node.bias && node.groups == 1 && node.kernel == 1 &&
+      node.stride == 1 && node.padding == 0 && kernels_run(x)) {
+    return pointwise_conv({x}, weight, /*with_moments=*/false).z;
+  }
   return at::conv2d(x, weight, as(x, t.bias), node.stride, node.padding, node.dilation,
                     node.groups);
 }

@@ -226,7 +226,7 @@ double Run::train_step(std::int64_t step) {
     throw Error("training diverged: the loss of step " + std::to_string(step) +
                 " is not finite; lower --lr (now " + std::to_string(plan.learning_rate) + ")");
   }
-  state_.optimizer->step(plan.learning_rate);
+  state_.optimizer->step(plan.learning_rate, &step_.workers());
   if (state_.average) {
     state_.average->update(step + 1);
   }

@@ -134,6 +134,31 @@ TEST(AdamW, IsTheLibrarys) {
       torch::optim::AdamWOptions(1.0).betas({0.8, 0.95}).eps(1e-6).weight_decay(0.05));
 }
 
+TEST(Optimizer, SameBitsForAnyNumberOfWorkers) {
+  // Two kinds of parameters of several pieces each, the last ones short.
+  for (const std::string& name : optimizer_names()) {
+    SCOPED_TRACE(name);
+    const auto trained = [&](nn::Workers* workers) {
+      nn::Parameters parameters(
+          {{.name = "w", .shape = {70'001}}, {.name = "b", .shape = {40'003}, .decays = false}});
+      Rng rng(3);
+      fill(parameters.values(), rng);
+      const auto optimizer =
+          make_optimizer(parameters, {.name = name, .weight_decay = 0.05, .clip_norm = 50});
+      for (int step = 0; step < 3; ++step) {
+        fill(parameters.grads(), rng);
+        optimizer->step(0.1, workers);
+        EXPECT_TRUE(parameters.grads().equal(at::zeros({parameters.size()}))) << "not cleared";
+      }
+      return at::cat({parameters.values(), optimizer->buffers().at("momentum")});
+    };
+    const at::Tensor want = trained(nullptr);
+    nn::Workers two(2, 1), three(3, 2);
+    EXPECT_TRUE(trained(&two).equal(want));
+    EXPECT_TRUE(trained(&three).equal(want));
+  }
+}
+
 TEST(Optimizer, ClipsByNormAndByValue) {
   const at::Tensor gradient = at::tensor({3.0F, 4.0F});
   EXPECT_NEAR(clip_norm(gradient, 10), 5, 1e-6);

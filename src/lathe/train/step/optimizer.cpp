@@ -1,10 +1,12 @@
 #include "lathe/train/step/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <stdexcept>
 #include <utility>
 
@@ -14,19 +16,22 @@ namespace {
 constexpr const char* kMomentum = "momentum";
 constexpr const char* kMeanSquare = "mean_square";
 
+/// Elements of a piece: those of its few arrays stay in the second-level cache of one core.
+constexpr std::int64_t kPieceSize = 32 * 1024;
+
 class Sgd final : public Optimizer {
  public:
   Sgd(nn::Parameters& parameters, const OptimizerOptions& options)
       : Optimizer(parameters, options, {kMomentum}) {}
 
  private:
-  void update(double learning_rate) override {
-    at::Tensor gradient = parameters_.grads();
-    at::Tensor momentum = buffers_.at(kMomentum);
-    decayed(gradient).add_(decayed(parameters_.values()), options_.weight_decay);
+  void update(const Piece& piece, double learning_rate) override {
+    at::Tensor gradient = piece.gradient;
+    const at::Tensor momentum = piece.of(buffers_.at(kMomentum));
+    if (piece.weight_decay > 0) gradient.add_(piece.values, piece.weight_decay);
     momentum.mul_(options_.momentum).add_(gradient);
     gradient.add_(momentum, options_.momentum);
-    parameters_.values().add_(gradient, -learning_rate);
+    piece.values.add_(gradient, -learning_rate);
   }
 };
 
@@ -36,14 +41,14 @@ class RmsProp final : public Optimizer {
       : Optimizer(parameters, options, {kMomentum, kMeanSquare}) {}
 
  private:
-  void update(double learning_rate) override {
-    const at::Tensor& gradient = parameters_.grads();
-    at::Tensor square = buffers_.at(kMeanSquare);
-    at::Tensor momentum = buffers_.at(kMomentum);
-    decayed(gradient).add_(decayed(parameters_.values()), options_.weight_decay);
+  void update(const Piece& piece, double learning_rate) override {
+    const at::Tensor& gradient = piece.gradient;
+    const at::Tensor square = piece.of(buffers_.at(kMeanSquare));
+    const at::Tensor momentum = piece.of(buffers_.at(kMomentum));
+    if (piece.weight_decay > 0) gradient.add_(piece.values, piece.weight_decay);
     square.mul_(options_.decay).addcmul_(gradient, gradient, 1 - options_.decay);
     momentum.mul_(options_.momentum).addcdiv_(gradient, square.sqrt().add_(options_.epsilon));
-    parameters_.values().add_(momentum, -learning_rate);
+    piece.values.add_(momentum, -learning_rate);
   }
 };
 
@@ -54,14 +59,14 @@ class Adam final : public Optimizer {
       : Optimizer(parameters, options, {kMomentum, kMeanSquare}) {}
 
  private:
-  void update(double learning_rate) override {
-    const at::Tensor& gradient = parameters_.grads();
-    at::Tensor square = buffers_.at(kMeanSquare);
-    at::Tensor momentum = buffers_.at(kMomentum);
+  void update(const Piece& piece, double learning_rate) override {
+    const at::Tensor& gradient = piece.gradient;
+    const at::Tensor square = piece.of(buffers_.at(kMeanSquare));
+    const at::Tensor momentum = piece.of(buffers_.at(kMomentum));
     if (options_.name == "adam") {
-      decayed(gradient).add_(decayed(parameters_.values()), options_.weight_decay);
+      if (piece.weight_decay > 0) gradient.add_(piece.values, piece.weight_decay);
     } else {
-      decayed(parameters_.values()).mul_(1 - learning_rate * options_.weight_decay);
+      piece.values.mul_(1 - learning_rate * piece.weight_decay);
     }
     momentum.mul_(options_.momentum).add_(gradient, 1 - options_.momentum);
     square.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
@@ -69,7 +74,7 @@ class Adam final : public Optimizer {
     const double first = 1 - std::pow(options_.momentum, step);
     const double second = 1 - std::pow(options_.beta2, step);
     const at::Tensor root = square.sqrt().div_(std::sqrt(second)).add_(options_.epsilon);
-    parameters_.values().addcdiv_(momentum, root, -learning_rate / first);
+    piece.values.addcdiv_(momentum, root, -learning_rate / first);
   }
 };
 
@@ -101,17 +106,19 @@ void check(const OptimizerOptions& o) {
 
 Optimizer::Optimizer(nn::Parameters& parameters, OptimizerOptions options,
                      const std::vector<std::string>& buffers)
-    : parameters_(parameters), options_(std::move(options)) {
+    : options_(std::move(options)), parameters_(parameters) {
   for (const std::string& name : buffers) {
     buffers_[name] = at::zeros_like(parameters.values());
   }
 }
 
-at::Tensor Optimizer::decayed(const at::Tensor& flat) const {
-  return flat.narrow(0, 0, parameters_.num_decayed());
+Optimizer::Piece Optimizer::piece(std::int64_t begin, std::int64_t end) const {
+  return {parameters_.values().narrow(0, begin, end - begin),
+          parameters_.grads().narrow(0, begin, end - begin),
+          begin < parameters_.num_decayed() ? options_.weight_decay : 0.0, begin};
 }
 
-void Optimizer::step(double learning_rate) {
+void Optimizer::step(double learning_rate, nn::Workers* workers) {
   const c10::NoGradGuard no_grad;
   if (options_.clip_value > 0) {
     parameters_.grads().clamp_(-options_.clip_value, options_.clip_value);
@@ -119,8 +126,34 @@ void Optimizer::step(double learning_rate) {
   if (options_.clip_norm > 0) {
     clip_norm(parameters_.grads(), options_.clip_norm);
   }
-  update(learning_rate);
-  parameters_.grads().zero_();
+  const bool on_cpu = parameters_.values().device().is_cpu();
+  std::vector<Piece> pieces;
+  const auto cut = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t next; begin < end; begin = next) {
+      next = on_cpu ? std::min(end, begin + kPieceSize) : end;
+      pieces.push_back(piece(begin, next));
+    }
+  };
+  cut(0, parameters_.num_decayed());
+  cut(parameters_.num_decayed(), parameters_.size());
+  const auto update_pieces = [&](std::int64_t begin, std::int64_t end) {
+    const c10::NoGradGuard no_grad_here;  // on this thread
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces[static_cast<std::size_t>(i)];
+      update(piece, learning_rate);
+      piece.gradient.zero_();
+    }
+  };
+  const auto count = static_cast<std::int64_t>(pieces.size());
+  if (!on_cpu || workers == nullptr) {
+    update_pieces(0, count);
+  } else {
+    workers->run([&](int worker) {
+      const std::int64_t first = count * worker / workers->count();
+      const std::int64_t last = count * (worker + 1) / workers->count();
+      at::parallel_for(first, last, 1, update_pieces);
+    });
+  }
   ++updates_;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lathe/nn/parameters.h"
+#include "lathe/nn/threads.h"
 
 namespace lathe::train {
 
@@ -37,8 +38,10 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// Uses parameters.grads(), clipped, and then clears it.
-  void step(double learning_rate);
+  /// Uses parameters.grads(), clipped, and then clears it. On the CPU the flat arrays are gone
+  /// through once, in pieces that stay in the cache, shared by `workers` where there are any; the
+  /// bits don't depend on them.
+  void step(double learning_rate, nn::Workers* workers = nullptr);
 
   /// By name, e.g. "momentum"; the tensors themselves, not copies.
   const std::map<std::string, at::Tensor>& buffers() const { return buffers_; }
@@ -51,14 +54,27 @@ class Optimizer {
  protected:
   Optimizer(nn::Parameters& parameters, OptimizerOptions options,
             const std::vector<std::string>& buffers);
-  virtual void update(double learning_rate) = 0;
-  /// The first part() of a flat array: the parameters with weight decay.
-  at::Tensor decayed(const at::Tensor& flat) const;
 
-  nn::Parameters& parameters_;
+  /// Consecutive elements of the flat arrays, all with weight decay or all without.
+  struct Piece {
+    at::Tensor values;
+    at::Tensor gradient;  ///< may be overwritten
+    double weight_decay = 0;
+    std::int64_t begin = 0;
+
+    at::Tensor of(const at::Tensor& flat) const { return flat.narrow(0, begin, values.numel()); }
+  };
+  /// Pieces are updated in any order, and side by side.
+  virtual void update(const Piece& piece, double learning_rate) = 0;
+
   OptimizerOptions options_;
   std::int64_t updates_ = 0;
   std::map<std::string, at::Tensor> buffers_;
+
+ private:
+  Piece piece(std::int64_t begin, std::int64_t end) const;
+
+  nn::Parameters& parameters_;
 };
 
 /// - "sgd": Nesterov momentum (Sutskever et al., 2013, in the form of torch's optimizer):

@@ -69,7 +69,7 @@ StepBenchmark::StepBenchmark(std::shared_ptr<const space::Space> space, const St
 double StepBenchmark::train() {
   const auto batch_of = [&](int shard) { return batches_[static_cast<std::size_t>(shard)]; };
   const double loss = step_.run(0, passes_, batch_of).loss;
-  optimizer_->step(kLearningRate);
+  optimizer_->step(kLearningRate, &step_.workers());
   return loss;
 }
 

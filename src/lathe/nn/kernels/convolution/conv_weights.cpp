@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 
 namespace lathe::nn {
 
@@ -66,19 +65,14 @@ Floats pack_matrix(const at::Tensor& weight, const MatrixLoops& loops, bool tran
   return panels;
 }
 
-at::Tensor unpack_matrix(const std::vector<float>& sums, std::int64_t parts, std::int64_t out,
-                         std::int64_t in, std::int64_t padded) {
-  at::Tensor grad = at::empty({out, in, 1, 1}, at::kFloat);
-  float* to = grad.data_ptr<float>();
-  for (std::int64_t row = 0; row < out; ++row, to += in) {
-    const float* from = sums.data() + row * padded;
-    std::memcpy(to, from, static_cast<std::size_t>(in) * sizeof(float));
-    for (std::int64_t part = 1; part < parts; ++part) {
-      from += out * padded;
-      for (std::int64_t c = 0; c < in; ++c) to[c] += from[c];
-    }
+at::Tensor unpack_matrix(const at::Tensor& sums, std::int64_t in) {
+  float* to = sums.data_ptr<float>();
+  const std::int64_t size = sums.size(1) * sums.size(2);
+  for (std::int64_t part = 1; part < sums.size(0); ++part) {
+    const float* from = to + part * size;
+    for (std::int64_t i = 0; i < size; ++i) to[i] += from[i];
   }
-  return grad;
+  return sums.select(0, 0).narrow(1, 0, in).unsqueeze(2).unsqueeze(3);
 }
 
 }  // namespace lathe::nn

@@ -27,8 +27,8 @@ using Floats = std::unique_ptr<float[]>;
 /// `transposed`.
 Floats pack_matrix(const at::Tensor& weight, const MatrixLoops& loops, bool transposed);
 
-/// The sums of the parts, [parts, out, padded], as the gradient of a weight [out, in, 1, 1].
-at::Tensor unpack_matrix(const std::vector<float>& sums, std::int64_t parts, std::int64_t out,
-                         std::int64_t in, std::int64_t padded);
+/// The sums [parts, out, padded], which are added up in place, as the gradient of a weight
+/// [out, in, 1, 1]: a view of the first part.
+at::Tensor unpack_matrix(const at::Tensor& sums, std::int64_t in);
 
 }  // namespace lathe::nn

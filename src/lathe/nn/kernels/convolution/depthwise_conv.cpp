@@ -19,6 +19,10 @@ namespace {
 /// while the blocks of channels pass over it.
 constexpr std::int64_t kBandBytes = 256 * 1024;
 
+/// The weight's gradient is summed in as many parts as leave each so many values of the output for
+/// one of its sums: with fewer, sums would be filled, read and added for more time than computed.
+constexpr std::int64_t kSumsReused = 2;
+
 void check(const at::Tensor& x, const at::Tensor& weight, DepthwiseSteps steps) {
   const std::string where = "[nn::depthwise_conv] ";
   if (x.dim() != 4) {
@@ -162,8 +166,9 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, DepthwiseSteps
   // round.
   const auto grad_input = stride == 1 ? loops.forward : loops.grad_input;
   const std::vector<float> taps = pack_taps(weight, shape, loops.lanes, stride == 1);
-  const std::int64_t parts = image_parts(images);
   const std::int64_t part_size = static_cast<std::int64_t>(taps.size());
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(images * y_size / (kSumsReused * part_size), 1, image_parts(images));
   std::vector<float> sums(needs_grad_weight ? static_cast<std::size_t>(parts * part_size) : 0);
   PartSums norm_sums(parts, norm.pending() ? 2 * shape.channels : 0);
   Gradients to;

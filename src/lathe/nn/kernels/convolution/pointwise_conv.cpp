@@ -8,7 +8,6 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "lathe/nn/kernels/convolution/conv_weights.h"
 #include "lathe/nn/kernels/images.h"
@@ -115,8 +114,9 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResu
   const MomentsGrad join(result.moments, grad_moments, sizes.rows);
   const std::int64_t parts = std::clamp<std::int64_t>(sizes.rows / kGradPartRows, 1, kMaxGradParts);
   const std::int64_t padded = loops.padded(sizes.in);
-  const std::int64_t part_size = needs_grad_weight ? sizes.out * padded : 0;
-  std::vector<float> weight_sums(static_cast<std::size_t>(parts * part_size));
+  const at::Tensor weight_sums =
+      at::zeros({needs_grad_weight ? parts : 0, sizes.out, padded}, at::kFloat);
+  float* to_sums = weight_sums.data_ptr<float>();
   PartSums norm_sums(parts, norm.pending() ? 2 * sizes.in : 0);
   const Floats panels = needs_grad_x ? pack_matrix(weight, loops, true) : nullptr;
   Gradients to;
@@ -145,7 +145,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResu
         b = buffer;
       }
       loops.add_outer(g, sizes.out, b, sizes.in, count, sizes.out, sizes.in,
-                      weight_sums.data() + part * part_size);
+                      to_sums + part * sizes.out * padded);
     }
     if (needs_grad_x) {
       loops.product(g, sizes.out, count, sizes.out, panels.get(), sizes.in, to_x + at_in);
@@ -154,7 +154,7 @@ Gradients backward(const Normalised& x, const at::Tensor& weight, const ConvResu
       }
     }
   });
-  if (needs_grad_weight) to.weight = unpack_matrix(weight_sums, parts, sizes.out, sizes.in, padded);
+  if (needs_grad_weight) to.weight = unpack_matrix(weight_sums, sizes.in);
   if (norm.pending() && needs_grad_x) to.vectors = norm.vector_grads(norm_sums.total());
   return to;
 }

@@ -1,6 +1,9 @@
 #include "lathe/nn/kernels/mixing/separable_images.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
+#include <cstddef>
 
 #include "lathe/nn/kernels/norm/normalised_rows.h"
 
@@ -44,11 +47,10 @@ void SeparableImages::begin_backward(std::int64_t parts, bool x_needed, bool wei
   parts_ = parts;
   grad_panels_ = pack_matrix(pointwise_, matrix_loops_, true);
   grad_taps_ = pack_taps(depthwise_, shape_, depthwise_loops_.lanes, shape_.stride == 1);
-  const auto size = [&](std::int64_t each) {
-    return weights_needed ? static_cast<std::size_t>(parts * each) : 0;
-  };
-  depthwise_sums_.assign(size(static_cast<std::int64_t>(taps_.size())), 0);
-  pointwise_sums_.assign(size(shape_.channels * matrix_loops_.padded(shape_.channels)), 0);
+  const std::int64_t sums = weights_needed ? parts : 0;
+  depthwise_sums_.assign(static_cast<std::size_t>(sums) * taps_.size(), 0);
+  pointwise_sums_ =
+      at::zeros({sums, shape_.channels, matrix_loops_.padded(shape_.channels)}, at::kFloat);
 }
 
 void SeparableImages::backward(const Image& image) {
@@ -57,8 +59,8 @@ void SeparableImages::backward(const Image& image) {
   const std::int64_t band = band_rows(shape_);
   float* tap_sums = depthwise_sums_.data() +
                     image.part * static_cast<std::int64_t>(depthwise_sums_.size()) / parts_;
-  float* matrix_sums = pointwise_sums_.data() +
-                       image.part * static_cast<std::int64_t>(pointwise_sums_.size()) / parts_;
+  float* matrix_sums =
+      pointwise_sums_.data_ptr<float>() + image.part * pointwise_sums_.numel() / parts_;
   for (std::int64_t row = 0; row < shape_.out_height; row += band) {
     const std::int64_t end = std::min(shape_.out_height, row + band);
     const std::int64_t pixels = (end - row) * shape_.out_width;
@@ -91,8 +93,7 @@ at::Tensor SeparableImages::depthwise_grad() {
 }
 
 at::Tensor SeparableImages::pointwise_grad() const {
-  return unpack_matrix(pointwise_sums_, parts_, shape_.channels, shape_.channels,
-                       matrix_loops_.padded(shape_.channels));
+  return unpack_matrix(pointwise_sums_, shape_.channels);
 }
 
 }  // namespace lathe::nn

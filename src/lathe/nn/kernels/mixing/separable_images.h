@@ -67,7 +67,8 @@ class SeparableImages {
   std::int64_t parts_ = 0;
   std::vector<float> grad_taps_;  ///< turned round at stride 1
   Floats grad_panels_;
-  std::vector<float> depthwise_sums_, pointwise_sums_;
+  std::vector<float> depthwise_sums_;
+  at::Tensor pointwise_sums_;
 };
 
 }  // namespace lathe::nn

@@ -14,8 +14,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { shares } from './shares.mjs';
 
-const require = createRequire(new URL('../runners/onnxruntime_node/', import.meta.url));
-const ort = require('onnxruntime-node');
+const runner = new URL('../runners/onnxruntime_node/', import.meta.url);
+let ort;
 
 // The values of an idx file, compressed or plain, and its dimensions.
 function idx(folder, name, headerBytes) {
@@ -108,12 +108,21 @@ async function check(run, test) {
   return same;
 }
 
-const [what, data = '/usr/share/datasets/fashion-mnist'] = process.argv.slice(2);
-const test = testSet(data);
-if (what.endsWith('.onnx')) {
-  const found = await accuracy(what, test);
-  console.log(`${what}: ${(100 * found).toFixed(2)}% of ${test.labels.length} test images`);
-} else if (!await check(what, test)) {
-  console.error('not what result.json says');
-  process.exit(1);
+async function main(what, data = '/usr/share/datasets/fashion-mnist') {
+  if (what === undefined) throw new Error('expected the folder of a finished run, or a file *.onnx');
+  ort = createRequire(runner)('onnxruntime-node');
+  const test = testSet(data);
+  if (what.endsWith('.onnx')) {
+    const found = await accuracy(what, test);
+    console.log(`${what}: ${(100 * found).toFixed(2)}% of ${test.labels.length} test images`);
+  } else if (!await check(what, test)) {
+    throw new Error('not what result.json says');
+  }
 }
+
+main(...process.argv.slice(2)).catch((error) => {
+  const [line] = error.message.split('\n');
+  const missing = error.code === 'MODULE_NOT_FOUND' ? '; see the first lines of this file' : '';
+  console.error(`onnx.mjs: ${line}${missing}`);
+  process.exit(1);
+});

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,51 @@ TEST_F(AnswersTest, ASlowerTargetIsNeverAnsweredWorse) {
     }
   }
   EXPECT_GT(same, 0) << "untrained nets are in no order";
+}
+
+TEST_F(AnswersTest, ANetThatOnlyHoldsSlowerTargetsIsTheirAnswer) {
+  const auto all = archs(3, 5);
+  const std::vector<double> targets_ms{1.0, 1.1, 1.2, 1.3};
+  const auto net = [&](std::size_t i, double validation_top1) {
+    return Made{evaluator_.extract(*trained_.weights, trained_.space->graph(all[i])),
+                validation_top1, "for a test"};
+  };
+  const std::map<space::Arch, Made> nets{
+      {all[0], net(0, 0.9)}, {all[1], net(1, 0.8)}, {all[2], net(2, 0.7)}};
+  // The first one's sessions are about its target, and a third of them above the next.
+  std::vector<double> near(40, 0.99);
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    if (i % 2 == 0) near[i] = i % 3 == 0 ? 1.15 : 1.05;
+  }
+  using measure::Verdict;
+  const std::vector<Winner> winners{
+      {{all[0], 1.0, 0.9}, Verdict::kUndecided, 0.001, near, {}},
+      {{all[1], 1.0, 0.8}, Verdict::kWithin, 0.001, std::vector<double>(14, 1.0), {}},
+      {{all[2], 1.0, 0.7}, Verdict::kAbove, 0.001, std::vector<double>(14, 2.0), {}},
+      {{all[2], 1.0, 0.7}, Verdict::kWithin, 0.001, std::vector<double>(14, 1.2), {}}};
+  ASSERT_EQ(winners[0].verdict_at(1.0), Verdict::kUndecided);
+  ASSERT_EQ(winners[0].verdict_at(1.1), Verdict::kWithin);
+  ASSERT_EQ(winners[2].verdict_at(1.3), Verdict::kAbove);
+
+  const auto found = settled(winners, targets_ms, nets);
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(found[0].winner.verdict, Verdict::kUndecided) << "there is nothing else";
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].validation_top1, 0.9) << i;
+    EXPECT_EQ(found[i].winner.candidate.arch, all[0]) << i;
+    EXPECT_EQ(found[i].winner.verdict, Verdict::kWithin) << i;
+    EXPECT_EQ(found[i].same_as_ms, 1.0) << i;
+  }
+
+  // Where it holds nothing faster than the third target, the second has its own.
+  std::vector<Winner> slower = winners;
+  for (double& ms : slower[0].judged_ms) ms += 0.1;
+  ASSERT_EQ(slower[0].verdict_at(1.2), Verdict::kWithin);
+  const auto later = settled(slower, targets_ms, nets);
+  EXPECT_EQ(later[1].winner.candidate.arch, all[1]);
+  EXPECT_FALSE(later[1].same_as_ms);
+  EXPECT_EQ(later[2].winner.candidate.arch, all[0]);
+  EXPECT_EQ(later[2].same_as_ms, 1.0);
 }
 
 TEST_F(AnswersTest, TrainsTheWinnersOnWhereThatIsBetter) {

@@ -259,21 +259,27 @@ std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::Tar
 std::vector<Answer> settled(const std::vector<Winner>& winners,
                             const std::vector<double>& targets_ms,
                             const std::map<space::Arch, Made>& nets) {
+  const auto made = [&](std::size_t i) -> const Made& {
+    return nets.at(winners[i].candidate.arch);
+  };
   std::vector<Answer> answers;
-  std::size_t best = 0;  // of the answers that hold
+  std::map<std::size_t, double> first_ms;  // of the winners that are answers, the fastest target
   for (std::size_t i = 0; i < winners.size(); ++i) {
-    Answer answer{nets.at(winners[i].candidate.arch), targets_ms[i], winners[i], {}};
-    const bool faster_holds = i > 0 && answers[best].winner.holds();
-    if (faster_holds && (!answer.winner.holds() ||
-                         answers[best].winner.candidate.arch == answer.winner.candidate.arch ||
-                         answers[best].quality() >= answer.quality())) {
-      const double same_as_ms = answers[best].same_as_ms.value_or(answers[best].target_ms);
-      answer = answers[best];
-      answer.target_ms = targets_ms[i];
-      answer.same_as_ms = same_as_ms;
+    // The best of those that hold this target, of equals the one for the fastest.
+    std::size_t best = i;
+    bool holds = winners[i].holds();
+    for (std::size_t faster = i; faster-- > 0;) {
+      if (winners[faster].verdict_at(targets_ms[i]) == measure::Verdict::kWithin &&
+          (!holds || made(faster).quality() >= made(best).quality())) {
+        best = faster;
+        holds = true;
+      }
     }
+    Answer answer{made(best), targets_ms[i], winners[best], {}};
+    if (holds) answer.winner.verdict = measure::Verdict::kWithin;
+    const auto [first, is_new] = first_ms.emplace(best, targets_ms[i]);
+    if (!is_new) answer.same_as_ms = first->second;
     answers.push_back(std::move(answer));
-    best = answers[best].winner.holds() && !answers.back().winner.holds() ? best : i;
   }
   return answers;
 }

@@ -48,7 +48,8 @@ struct Made {
 struct Answer : Made {
   double target_ms = 0;
   Winner winner;
-  /// The faster target whose answer this is too: nothing slower was found to be better.
+  /// The fastest target that has this answer, if it isn't this one: nothing slower was found to be
+  /// better.
   std::optional<double> same_as_ms;
 };
 
@@ -77,8 +78,8 @@ std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::Tar
                                const std::vector<search::Candidate>& front,
                                const SessionFn& measure);
 
-/// Of each winner, the targets ascending, its net; or a faster target's, where that holds and is
-/// not worse on the validation images.
+/// For each target, ascending, the best on the validation images of its winner's net and those of
+/// faster targets' winners that hold it, even if not their own (Winner::verdict_at()).
 std::vector<Answer> settled(const std::vector<Winner>& winners,
                             const std::vector<double>& targets_ms,
                             const std::map<space::Arch, Made>& nets);

@@ -252,6 +252,13 @@ void judge_all(std::vector<Hunt>& hunts, const WinnerOptions& options, const Ses
 
 }  // namespace
 
+Verdict Winner::verdict_at(double slower_target_ms) const {
+  if (holds() || judged_ms.empty()) return verdict;
+  measure::LimitEvidence evidence;
+  for (const double ms : judged_ms) evidence.observe(ms <= slower_target_ms);
+  return evidence.verdict(alpha);
+}
+
 double median_ms(const space::Arch& arch, double limit_ms, const MeasureFn& measure) {
   std::array<double, 3> sessions{measure(arch), measure(arch), 0.0};
   if ((sessions[0] <= limit_ms) == (sessions[1] <= limit_ms)) {

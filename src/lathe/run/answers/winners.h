@@ -23,6 +23,11 @@ struct Winner {
   std::vector<double> replaced_ms;
 
   bool holds() const { return verdict == measure::Verdict::kWithin; }
+
+  /// What the same sessions say of a slower target, at the same error: of the targets that a net
+  /// misses, one is wrong about the slowest whenever one is wrong about any, so that all of them
+  /// cost no more than one.
+  measure::Verdict verdict_at(double slower_target_ms) const;
 };
 
 /// How long a net takes in one session, prepared anew.

@@ -135,7 +135,7 @@ TEST_F(AnswersTest, ANetThatOnlyHoldsSlowerTargetsIsTheirAnswer) {
   };
   const std::map<space::Arch, Made> nets{
       {all[0], net(0, 0.9)}, {all[1], net(1, 0.8)}, {all[2], net(2, 0.7)}};
-  // Of the first one's sessions are above its target, a sixth above the next.
+  // Of the first one's sessions half are above its target, a sixth above the next.
   std::vector<double> near(40, 0.99);
   for (std::size_t i = 0; i < near.size(); ++i) {
     if (i % 2 == 0) near[i] = i % 3 == 0 ? 1.15 : 1.05;

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# What each part of a run with a budget brings: the training that `lathe run --budget` plans before
-# its answers are trained one by one, and the same with one part otherwise, each for as long by the
-# pace of its own first steps; then answers by prediction alone, and trained one by one. Test
-# accuracies of the answers to the same targets. Started again, it goes on where it stopped.
+# What each part of a run with a budget brings: the training that `lathe run --budget` plans, and the
+# same with one part otherwise. Three nets are judged, the smallest and the largest of those that the
+# run's targets ask for and one halfway: as parts of what was trained, and then trained alone for some
+# epochs, as answers are. Beside them the three alone from random weights in the same time. Which nets
+# these are is decided once, so that no measuring of latency comes between the trainings. Started
+# again, it goes on where it stopped.
 # usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]
 # MINUTES of each training (9, what ten leave for it). In the environment: DATASET (fashion-mnist, or
-# another of 28 or 32 pixels), PARTS (those below: "planned longer_alone" and others),
+# another of 28 or 32 pixels), PARTS (those below: "planned longer_alone" and others), ALONE_EPOCHS (4),
 # LATHE_TRAIN_OPTIONS (of every training; "--image-size 16" gets more epochs into the minutes).
 # Nothing should run beside it: what begins slowly trains for fewer epochs.
 set -Eeuo pipefail
@@ -16,6 +18,7 @@ out=${1:?usage: scripts/each_part.sh OUT_FOLDER [MINUTES] [SEEDS]}
 minutes=${2:-9}
 seeds=${3:-1}
 read -r -a parts <<<"${PARTS:-planned longer_alone not_grown sandwich full_images whole_space deps bignas slimmable aows}"
+alone_epochs=${ALONE_EPOCHS:-4}
 dataset=${DATASET:-fashion-mnist}
 
 # The smallest net's steps are 15% of the time; two thirds of all until 85% see half of the side.
@@ -50,60 +53,118 @@ done
 [[ -x $lathe ]] || "$root/scripts/build.sh" lathe_cli
 mkdir -p "$out"
 trap 'tail -n 1 "$out/log" >&2' ERR  # what a command has said that ended it
-if [[ ! -e $out/latency.json ]]; then
-  "$lathe" run "${asked[@]}" --dry-run --seed 1 --out "$out/device" 2>>"$out/log" >/dev/null
-  cp "$out/device/latency.json" "$out/latency.json"
+
+# Of plan.json: lowest or highest, the smallest and the largest net that the targets ask for.
+bound() { tr -d ' \n' <"$out/plan.json" | sed "s/.*\"$1\":\({[^}]*}\).*/\1/"; }
+# As wide and as deep as halfway from the smallest to the largest, with the smallest's kernels.
+halfway() {
+  { bound lowest; echo; bound highest; } | awk -F '"(ks|e|d|r)":' '
+    function list(field) { return substr(field, 2, index(field, "]") - 2) }
+    function middle(low, high,   a, b, n, i, text) {
+      n = split(low, a, ","); split(high, b, ",")
+      for (i = 1; i <= n; ++i) text = text (i > 1 ? "," : "") int((a[i] + b[i] + 1) / 2)
+      return text
+    }
+    NR == 1 { start = $1; ks = list($2); e = list($3); d = list($4); r = $5 }
+    NR == 2 { printf "%s\"ks\":[%s],\"e\":[%s],\"d\":[%s],\"r\":%s\n", start, ks,
+              middle(e, list($3)), middle(d, list($4)), r }'
+}
+if [[ ! -e $out/halfway.json ]]; then
+  "$lathe" run "${asked[@]}" --sample targets --dry-run --seed 1 --resume --out "$out/device" \
+    2>>"$out/log" >/dev/null
+  cp "$out/device/latency.json" "$out/device/plan.json" "$out"
+  bound lowest >"$out/smallest.json"
+  bound highest >"$out/largest.json"
+  halfway >"$out/halfway.json"
 fi
-asked+=(--latency "$out/latency.json" --accuracy-samples 34)
+nets=(smallest halfway largest)
+asked+=(--latency "$out/latency.json")
 
-# epochs PART SEED OPTIONS...: as many as fit into the time, by the fastest of three tries
-epochs() {
-  local file=$out/epochs-$1-$2 tries=()
-  if [[ ! -e $file ]]; then
-    for _ in 1 2 3; do
-      "$lathe" run "${asked[@]}" --seed "$2" --epochs 10 --dry-run --resume --out "$out/tried-$1-$2" \
-        "${@:3}" >/dev/null 2>"$out/tried.log" || { cat "$out/tried.log" >>"$out/log"; exit 1; }
-      tries+=("$(sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' "$out/tried.log")")
+# run FOLDER OPTIONS...: lathe run in a folder that knows already which nets are trained
+run() {
+  mkdir -p "$1"
+  [[ " ${*:2} " != *" --sample targets "* || -e $1/plan.json ]] || cp "$out/plan.json" "$1"
+  "$lathe" run "${asked[@]}" --resume --out "$1" "${@:2}"
+}
+
+# Three rounds of tries, so that a slow moment of the machine is not one part's.
+for round in 1 2 3; do
+  for seed in $seeds; do
+    for part in "${parts[@]}"; do
+      read -r -a how <<<"${options[$part]}"
+      tries=$out/tries-$part-$seed
+      [[ ! -e $tries || $(wc -l <"$tries") -lt $round ]] || continue
+      run "$out/tried-$part-$seed" --seed "$seed" --epochs 10 --dry-run "${how[@]}" \
+        >/dev/null 2>"$out/tried.log" || { cat "$out/tried.log" >>"$out/log"; exit 1; }
+      sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' "$out/tried.log" >>"$tries"
     done
-    printf '%s\n' "${tries[@]}" | sort -n | head -n 1 |
-      awk "{ printf \"%.2f\n\", 10 * 60 * $minutes / \$1 }" >"$file.part"
-    mv "$file.part" "$file"
-  fi
-  cat "$file"
+  done
+done
+
+epochs() { # PART SEED: as many as fit into the time at the pace of the fastest try
+  sort -n "$out/tries-$1-$2" | head -n 1 | awk "{ printf \"%.2f\n\", 600 * $minutes / \$1 }"
 }
 
-answers() { # FOLDER: what it prints in the table
-  grep -o '"test_accuracy": *[0-9.]*' "$1/result.json" | sed 's/.*: *//' |
-    awk '{ printf "%s%.2f", (NR > 1 ? ", " : ""), 100 * $1 }'
+top1() { # FOLDER NET: of the test images, %
+  "$lathe" evaluate --run "$1" --arch "$out/$2.json" --dataset "$dataset" "${more[@]}" --split test \
+    --json 2>>"$out/log" | sed -n 's/.*"top1": *\([0-9.]*\).*/\1/p' | awk '{ printf "%.2f", 100 * $1 }'
 }
 
-seconds_of() { # FOLDER: of the whole run
-  sed -n 's/^  "seconds": *\([0-9]*\).*/\1/p' "$1/result.json"
+# alone NET FOLDER OPTIONS...: trains it alone; keeps the seconds that it took
+alone() {
+  [[ ! -e $2/result.json ]] || return 0
+  local start=$EPOCHREALTIME
+  "$lathe" train --dataset "$dataset" "${more[@]}" --method plain --arch "$out/$1.json" --resume \
+    --out "$2" "${@:3}" 2>>"$out/log" >/dev/null
+  awk "BEGIN { printf \"%.0f\n\", $EPOCHREALTIME - $start }" >"$2/seconds"
 }
 
 rows=()
 for seed in $seeds; do
   for part in "${parts[@]}"; do
     read -r -a how <<<"${options[$part]}"
-    of=$(epochs "$part" "$seed" "${how[@]}")
-    run=$out/$part-$seed
-    [[ -e $run/result.json ]] || "$lathe" run "${asked[@]}" --seed "$seed" --epochs "$of" "${how[@]}" \
-      --resume --out "$run" 2>>"$out/log" >/dev/null
-    rows+=("| $part-$seed | $of | $(seconds_of "$run") | $(answers "$run") |")
+    folder=$out/$part-$seed of=$(epochs "$part" "$seed") row='' tuned='' seconds=0
+    if [[ ! -e $folder/result.json ]]; then
+      run "$folder" --seed "$seed" --epochs "$of" --accuracy-samples 34 "${how[@]}" \
+        2>"$folder.log" >/dev/null || { cat "$folder.log" >>"$out/log"; exit 1; }
+    fi
+    for net in "${nets[@]}"; do
+      row+=" $(top1 "$folder" "$net") |"
+      alone "$net" "$folder-$net" --from "$folder" --epochs "$alone_epochs" --lr 0.075 --seed "$seed"
+      tuned+=" $(top1 "$folder-$net" "$net") |"
+      seconds=$((seconds + $(<"$folder-$net/seconds")))
+    done
+    trained=$(sed -n 's/^ *\([0-9]*\)[.0-9]* s  train .*/\1/p' "$folder.log" | tail -n 1)
+    rows+=("| $part-$seed | $of | $trained + $seconds |$row$tuned")
+    [[ $part != planned ]] || echo $((trained + seconds)) >"$out/seconds-$seed"
   done
-  # Of the same training: answers by prediction alone, and answers trained on from the best of them.
+  if [[ -e $out/seconds-$seed ]]; then
+    for share in 1 3; do # the time of the planned training and its three nets: for one, for each
+      row='' seconds=0
+      for net in "${nets[@]}"; do
+        alone "$net" "$out/alone-$net-$share-$seed" --space mbv3_28 --small-images 0.75 --seed "$seed" \
+          --budget "$(($(<"$out/seconds-$seed") / share))s"
+        row+=" $(top1 "$out/alone-$net-$share-$seed" "$net") |"
+        seconds=$((seconds + $(<"$out/alone-$net-$share-$seed/seconds")))
+      done
+      rows+=("| alone, $((3 / share)) x the time, $seed | | $seconds | | | |$row")
+    done
+  fi
+  # Of the planned training: what the choice among four candidates by validation images brings.
   if [[ -e $out/planned-$seed/result.json ]]; then
-    for way in "--candidates 1" "--fine-tune 8"; do
-      read -r -a how <<<"$way"
-      again=$out/planned-$seed${way// /_}
+    for candidates in 1 4; do
+      again=$out/planned-$seed-candidates-$candidates
       [[ -e $again/result.json ]] || "$lathe" specialize --from "$out/planned-$seed" \
-        --latency "$out/latency.json" --accuracy-samples 34 "${how[@]}" --resume --out "$again" \
-        2>>"$out/log" >/dev/null
-      rows+=("| planned-$seed $way | | $(seconds_of "$again") | $(answers "$again") |")
+        --latency "$out/latency.json" --accuracy-samples 34 --candidates "$candidates" --resume \
+        --out "$again" 2>>"$out/log" >/dev/null
+      answers=$(grep -o '"test_accuracy": *[0-9.]*' "$again/result.json" | sed 's/.*: *//' |
+        awk '{ printf "%s%.2f", (NR > 1 ? ", " : ""), 100 * $1 }')
+      rows+=("| planned-$seed, answers chosen among $candidates | | | $answers |")
     done
   fi
 done
 {
-  printf '| training | epochs | seconds | test top-1 of the answers, fastest target first, %% |\n|---|---|---|---|\n'
+  printf '| training | epochs | seconds | as a part: smallest | halfway | largest | then alone: smallest | halfway | largest |\n'
+  printf '|---|---|---|---|---|---|---|---|---|\n'
   printf '%s\n' "${rows[@]}"
 } | tee "$out/table"

@@ -54,6 +54,11 @@ done
 mkdir -p "$out"
 trap 'tail -n 1 "$out/log" >&2' ERR  # what a command has said that ended it
 
+failed() { # FOLDER: its log's last line is said
+  cat "$1.log" >>"$out/log"
+  return 1
+}
+
 # Of plan.json: lowest or highest, the smallest and the largest net that the targets ask for.
 bound() { tr -d ' \n' <"$out/plan.json" | sed "s/.*\"$1\":\({[^}]*}\).*/\1/"; }
 # As wide and as deep as halfway from the smallest to the largest, with the smallest's kernels.
@@ -95,7 +100,7 @@ for round in 1 2 3; do
       tries=$out/tries-$part-$seed
       [[ ! -e $tries || $(wc -l <"$tries") -lt $round ]] || continue
       run "$out/tried-$part-$seed" --seed "$seed" --epochs 10 --dry-run "${how[@]}" \
-        >/dev/null 2>"$out/tried.log" || { cat "$out/tried.log" >>"$out/log"; exit 1; }
+        >/dev/null 2>"$out/tried.log" || failed "$out/tried"
       sed -n 's/.* epochs take about \([0-9]*\) s.*/\1/p' "$out/tried.log" >>"$tries"
     done
   done
@@ -110,13 +115,14 @@ top1() { # FOLDER NET: of the test images, %
     --json 2>>"$out/log" | sed -n 's/.*"top1": *\([0-9.]*\).*/\1/p' | awk '{ printf "%.2f", 100 * $1 }'
 }
 
-# alone NET FOLDER OPTIONS...: trains it alone; keeps the seconds that it took
+# alone NET FOLDER OPTIONS...: trains it alone
 alone() {
-  [[ ! -e $2/result.json ]] || return 0
-  local start=$EPOCHREALTIME
-  "$lathe" train --dataset "$dataset" "${more[@]}" --method plain --arch "$out/$1.json" --resume \
-    --out "$2" "${@:3}" 2>>"$out/log" >/dev/null
-  awk "BEGIN { printf \"%.0f\n\", $EPOCHREALTIME - $start }" >"$2/seconds"
+  [[ -e $2/result.json ]] || "$lathe" train --dataset "$dataset" "${more[@]}" --method plain \
+    --arch "$out/$1.json" --resume --out "$2" "${@:3}" 2>>"$2.log" >/dev/null || failed "$2"
+}
+
+seconds_of() { # FOLDER: of its training, by its log; of the longer part where it was interrupted
+  sed -n 's/^ *\([0-9]*\)[.0-9]* s  train .*/\1/p' "$1.log" | sort -n | tail -n 1
 }
 
 rows=()
@@ -126,15 +132,15 @@ for seed in $seeds; do
     folder=$out/$part-$seed of=$(epochs "$part" "$seed") row='' tuned='' seconds=0
     if [[ ! -e $folder/result.json ]]; then
       run "$folder" --seed "$seed" --epochs "$of" --accuracy-samples 34 "${how[@]}" \
-        2>"$folder.log" >/dev/null || { cat "$folder.log" >>"$out/log"; exit 1; }
+        2>>"$folder.log" >/dev/null || failed "$folder"
     fi
     for net in "${nets[@]}"; do
       row+=" $(top1 "$folder" "$net") |"
       alone "$net" "$folder-$net" --from "$folder" --epochs "$alone_epochs" --lr 0.075 --seed "$seed"
       tuned+=" $(top1 "$folder-$net" "$net") |"
-      seconds=$((seconds + $(<"$folder-$net/seconds")))
+      seconds=$((seconds + $(seconds_of "$folder-$net")))
     done
-    trained=$(sed -n 's/^ *\([0-9]*\)[.0-9]* s  train .*/\1/p' "$folder.log" | tail -n 1)
+    trained=$(seconds_of "$folder")
     rows+=("| $part-$seed | $of | $trained + $seconds |$row$tuned")
     [[ $part != planned ]] || echo $((trained + seconds)) >"$out/seconds-$seed"
   done
@@ -145,7 +151,7 @@ for seed in $seeds; do
         alone "$net" "$out/alone-$net-$share-$seed" --space mbv3_28 --small-images 0.75 --seed "$seed" \
           --budget "$(($(<"$out/seconds-$seed") / share))s"
         row+=" $(top1 "$out/alone-$net-$share-$seed" "$net") |"
-        seconds=$((seconds + $(<"$out/alone-$net-$share-$seed/seconds")))
+        seconds=$((seconds + $(seconds_of "$out/alone-$net-$share-$seed")))
       done
       rows+=("| alone, $((3 / share)) x the time, $seed | | $seconds | | | |$row")
     done

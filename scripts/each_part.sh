@@ -80,7 +80,8 @@ if [[ ! -e $out/halfway.json ]]; then
   cp "$out/device/latency.json" "$out/device/plan.json" "$out"
   bound lowest >"$out/smallest.json"
   bound highest >"$out/largest.json"
-  halfway >"$out/halfway.json"
+  halfway >"$out/halfway.part"
+  mv "$out/halfway.part" "$out/halfway.json"
 fi
 nets=(smallest halfway largest)
 asked+=(--latency "$out/latency.json")
@@ -134,7 +135,7 @@ for seed in $seeds; do
       run "$folder" --seed "$seed" --epochs "$of" --accuracy-samples 34 "${how[@]}" \
         2>>"$folder.log" >/dev/null || failed "$folder"
     fi
-    for net in "${nets[@]}"; do
+    for net in "${nets[@]}"; do # alone at half of the training's peak rate, as lathe run does it
       row+=" $(top1 "$folder" "$net") |"
       alone "$net" "$folder-$net" --from "$folder" --epochs "$alone_epochs" --lr 0.075 --seed "$seed"
       tuned+=" $(top1 "$folder-$net" "$net") |"

@@ -16,6 +16,7 @@
 #include "lathe/nn/threads.h"
 #include "lathe/run/answers/answers.h"
 #include "lathe/run/answers/net_input.h"
+#include "lathe/run/answers/settle.h"
 #include "lathe/run/specialize.h"
 #include "lathe/run/stages/fine_tune_stage.h"
 #include "lathe/run/stages/latency_stage.h"

@@ -17,6 +17,7 @@
 #include "lathe/graph/counts.h"
 #include "lathe/run/answers/hand_over.h"
 #include "lathe/run/answers/int8.h"
+#include "lathe/run/answers/settle.h"
 #include "run/stage_fixtures.h"
 
 namespace lathe::run {

@@ -14,6 +14,7 @@
 #include "lathe/measure/benchmark.h"
 #include "lathe/nn/executor.h"
 #include "lathe/run/answers/net_input.h"
+#include "lathe/run/answers/settle.h"
 #include "lathe/run/stages/accuracy_stage.h"
 #include "lathe/space/subspace.h"
 
@@ -160,38 +161,22 @@ SessionFn sessions(const Workshop& shop) {
   };
 }
 
-/// `most` of `archs`, evenly from the first to the last; all if `most` is 0.
-std::vector<space::Arch> evenly(const std::vector<space::Arch>& archs, std::size_t most) {
-  if (most == 0 || archs.size() <= most) {
-    return archs;
-  }
-  std::vector<space::Arch> some{archs.front()};
-  for (std::size_t i = 1; i < most; ++i) {
-    some.push_back(archs[i * (archs.size() - 1) / (most - 1)]);
-  }
-  return some;
-}
-
 /// Each of the archs as it is in the supernet, or trained alone where that is better.
 std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Winner>& winners,
+                                      const std::vector<double>& targets_ms,
                                       const std::vector<TrainedAlone>& ways) {
-  std::vector<space::Arch> archs;
-  const Winner* best = &winners.front();
-  for (const Winner& winner : winners) {
-    if (std::find(archs.begin(), archs.end(), winner.candidate.arch) == archs.end()) {
-      archs.push_back(winner.candidate.arch);
-    }
-    if (winner.candidate.predicted_accuracy > best->candidate.predicted_accuracy) {
-      best = &winner;
-    }
-  }
+  const auto best =
+      std::max_element(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
+        return a.candidate.predicted_accuracy < b.candidate.predicted_accuracy;
+      });
   std::map<space::Arch, Made> nets;
-  for (const space::Arch& arch : archs) {
+  for (const space::Arch& arch : worth_training_alone(winners, targets_ms, 0)) {
     graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
     nets.emplace(arch, made_of(shop, std::move(net), "with the others"));
   }
   for (const TrainedAlone& way : ways) {
-    const std::vector<space::Arch> some = evenly(archs, static_cast<std::size_t>(way.at_most));
+    const std::vector<space::Arch> some =
+        worth_training_alone(winners, targets_ms, static_cast<std::size_t>(way.at_most));
     std::vector<graph::Net> tuned =
         fine_tune(shop.trained, shop.job, shop.evaluator, some, best->candidate.arch, way.how,
                   shop.folder, shop.progress);
@@ -256,34 +241,6 @@ std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::Tar
   return winners;
 }
 
-std::vector<Answer> settled(const std::vector<Winner>& winners,
-                            const std::vector<double>& targets_ms,
-                            const std::map<space::Arch, Made>& nets) {
-  const auto made = [&](std::size_t i) -> const Made& {
-    return nets.at(winners[i].candidate.arch);
-  };
-  std::vector<Answer> answers;
-  std::map<std::size_t, double> first_ms;  // of the winners that are answers, the fastest target
-  for (std::size_t i = 0; i < winners.size(); ++i) {
-    // The best of those that hold this target, of equals the one for the fastest.
-    std::size_t best = i;
-    bool holds = winners[i].holds();
-    for (std::size_t faster = i; faster-- > 0;) {
-      if (winners[faster].verdict_at(targets_ms[i]) == measure::Verdict::kWithin &&
-          (!holds || made(faster).quality() >= made(best).quality())) {
-        best = faster;
-        holds = true;
-      }
-    }
-    Answer answer{made(best), targets_ms[i], winners[best], {}};
-    if (holds) answer.winner.verdict = measure::Verdict::kWithin;
-    const auto [first, is_new] = first_ms.emplace(best, targets_ms[i]);
-    if (!is_new) answer.same_as_ms = first->second;
-    answers.push_back(std::move(answer));
-  }
-  return answers;
-}
-
 std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResult& found,
                                  const AnswerOptions& options) {
   const std::vector<search::TargetResult> targets =
@@ -296,7 +253,7 @@ std::vector<Answer> find_answers(const Workshop& shop, const search::SearchResul
   for (const search::TargetResult& target : targets) {
     targets_ms.push_back(target.target_ms);
   }
-  const std::map<space::Arch, Made> nets = make_nets(shop, winners, options.alone);
+  const std::map<space::Arch, Made> nets = make_nets(shop, winners, targets_ms, options.alone);
   return settled(winners, targets_ms, nets);
 }
 

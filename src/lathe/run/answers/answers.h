@@ -56,7 +56,7 @@ struct Answer : Made {
 /// What answers get of their own.
 struct TrainedAlone {
   FineTuneOptions how;
-  /// So many of them, evenly from the fastest target's to the slowest's, both included; 0: all.
+  /// So many of them, those that are worth_training_alone(); 0: all.
   int at_most = 0;
 };
 
@@ -77,12 +77,6 @@ Made made_of(const Workshop& shop, graph::Net net, std::string trained);
 std::vector<Winner> winners_of(const Workshop& shop, std::span<const search::TargetResult> targets,
                                const std::vector<search::Candidate>& front,
                                const SessionFn& measure);
-
-/// For each target, ascending, the best on the validation images of its winner's net and those of
-/// faster targets' winners that hold it, even if not their own (Winner::verdict_at()).
-std::vector<Answer> settled(const std::vector<Winner>& winners,
-                            const std::vector<double>& targets_ms,
-                            const std::map<space::Arch, Made>& nets);
 
 /// For each feasible target, ascending. Of a supernet:
 /// the best predicted candidates are evaluated on the validation images, and ranked by that and the

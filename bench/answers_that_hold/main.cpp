@@ -3,8 +3,10 @@
 // in each repetition, as lathe specialize does it; only accuracies are a formula, so that the best
 // answer is known. Beside Lathe's choice stand what is predicted, unmeasured; the first that one
 // session finds within its target; and the first of which the median of three sessions is.
-// With NETS the latency model is fitted to exactly so many.
-//   lathe_answers_that_hold_bench [REPETITIONS [FIRST_SEED [NETS]]]
+// With NETS above 0 the latency model is fitted to exactly so many. BURSTS is the chance that a
+// session begins a burst of three in which the device takes FACTOR times as long; 0.02 and 1.6 if
+// not given.
+//   lathe_answers_that_hold_bench [REPETITIONS [FIRST_SEED [NETS [BURSTS [FACTOR]]]]]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +37,6 @@ using testing::phone_layers;
 using testing::phone_ms;
 
 constexpr int kTargets = 5;
-const testing::PhoneNoise kNoise;
 
 /// A formula: each choice upwards helps, more of all helps less, and kernels and widths together
 /// more than alone.
@@ -93,13 +94,14 @@ struct Tally {
 
 class Repetition {
  public:
-  Repetition(const std::shared_ptr<const space::Space>& space, std::uint64_t seed, int nets)
-      : space_(*space), latency_(*space), accuracy_(*space, seed) {
+  Repetition(const std::shared_ptr<const space::Space>& space, std::uint64_t seed, int nets,
+             const testing::PhoneNoise& phone)
+      : space_(*space), phone_(phone), latency_(*space), accuracy_(*space, seed) {
     if (nets > 0) {
       options_.latency.fewest_nets = options_.latency.most_nets = nets;
     }
-    options_.latency.make_runner = [seed](const graph::Net&, const std::string&) {
-      return std::make_unique<testing::SimulatedPhone>(kNoise, seed);
+    options_.latency.make_runner = [seed, phone](const graph::Net&, const std::string&) {
+      return std::make_unique<testing::SimulatedPhone>(phone, seed);
     };
     device_ = run::measure_device(space, options_.latency, seed, folder_, [](const Progress&) {});
     noise_ = run::measure_noise(device_, options_, folder_, [](const Progress&) {});
@@ -151,7 +153,7 @@ class Repetition {
     double low = 0.9, high = 1.1;  // of the target
     for (int i = 0; i < 40; ++i) {
       const double middle = (low + high) / 2;
-      (chance_within(middle, 1.0, kNoise) > 0.5 ? low : high) = middle;
+      (chance_within(middle, 1.0, phone_) > 0.5 ? low : high) = middle;
     }
     std::vector<double> limits_ms = targets_ms_;
     for (double& ms : limits_ms) {
@@ -179,7 +181,7 @@ class Repetition {
     const double ms = latency_.predict_ms(arch);
     const double target_ms = targets_ms_[i];
     ++tally.answers;
-    tally.kept += chance_within(ms, target_ms, kNoise) > 0.5 ? 1 : 0;
+    tally.kept += chance_within(ms, target_ms, phone_) > 0.5 ? 1 : 0;
     tally.used.push_back(ms / target_ms);
     tally.lost_points.push_back(
         100 * (best_.targets[i].candidates.front().predicted_accuracy - accuracy_.predict(arch)));
@@ -187,6 +189,7 @@ class Repetition {
   }
 
   const space::Space& space_;
+  testing::PhoneNoise phone_;
   testing::TemporaryFolder temporary_;
   run::RunFolder folder_ = run::RunFolder::open(temporary_.path() / "run", "", false);
   KnownLatency latency_;
@@ -217,11 +220,14 @@ int main(int argc, char** argv) {
     const int repetitions = argc > 1 ? std::atoi(argv[1]) : 200;
     const int first_seed = argc > 2 ? std::atoi(argv[2]) : 1;
     const int nets = argc > 3 ? std::atoi(argv[3]) : 0;
+    lathe::testing::PhoneNoise phone;
+    if (argc > 4) phone.burst_chance = std::atof(argv[4]);
+    if (argc > 5) phone.burst = std::atof(argv[5]);
     const std::shared_ptr<const lathe::space::Space> space =
         lathe::space::open_space("mbv3_28", {.in_channels = 1, .num_classes = 10});
     std::map<std::string, lathe::bench::Tally> tallies;
     for (int i = 0; i < repetitions; ++i) {
-      lathe::bench::Repetition(space, static_cast<std::uint64_t>(first_seed + i), nets)
+      lathe::bench::Repetition(space, static_cast<std::uint64_t>(first_seed + i), nets, phone)
           .tally(tallies);
       std::fprintf(stderr, "\r%d of %d", i + 1, repetitions);
     }

@@ -170,7 +170,7 @@ std::map<space::Arch, Made> make_nets(const Workshop& shop, const std::vector<Wi
         return a.candidate.predicted_accuracy < b.candidate.predicted_accuracy;
       });
   std::map<space::Arch, Made> nets;
-  for (const space::Arch& arch : worth_training_alone(winners, targets_ms, 0)) {
+  for (const space::Arch& arch : different_nets(winners)) {
     graph::Net net = shop.evaluator.extract(*shop.trained.weights, shop.trained.space->graph(arch));
     nets.emplace(arch, made_of(shop, std::move(net), "with the others"));
   }

@@ -1,7 +1,9 @@
 #include "lathe/run/answers/settle.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 namespace lathe::run {
 namespace {
@@ -19,7 +21,7 @@ OpenTargets open_targets(std::span<const Winner> winners, std::span<const double
   return open;
 }
 
-/// `count` > 0 of them, evenly up to the last.
+/// `count` of them, evenly up to the last.
 std::vector<space::Arch> evenly_to_the_last(const std::vector<space::Arch>& archs,
                                             std::size_t count) {
   std::vector<space::Arch> some;
@@ -30,6 +32,16 @@ std::vector<space::Arch> evenly_to_the_last(const std::vector<space::Arch>& arch
 }
 
 }  // namespace
+
+std::vector<space::Arch> different_nets(std::span<const Winner> winners) {
+  std::vector<space::Arch> archs;
+  for (const Winner& winner : winners) {
+    if (std::find(archs.begin(), archs.end(), winner.candidate.arch) == archs.end()) {
+      archs.push_back(winner.candidate.arch);
+    }
+  }
+  return archs;
+}
 
 std::vector<std::size_t> that_may_answer(std::size_t i, std::span<const Winner> winners,
                                          std::span<const double> targets_ms) {
@@ -48,12 +60,7 @@ std::vector<std::size_t> that_may_answer(std::size_t i, std::span<const Winner> 
 std::vector<space::Arch> worth_training_alone(std::span<const Winner> winners,
                                               std::span<const double> targets_ms,
                                               std::size_t at_most) {
-  std::vector<space::Arch> archs;
-  for (const Winner& winner : winners) {
-    if (std::find(archs.begin(), archs.end(), winner.candidate.arch) == archs.end()) {
-      archs.push_back(winner.candidate.arch);
-    }
-  }
+  std::vector<space::Arch> archs = different_nets(winners);
   if (at_most == 0 || archs.size() <= at_most) {
     return archs;
   }

@@ -10,6 +10,9 @@
 
 namespace lathe::run {
 
+/// The winners' nets in their order, each once.
+std::vector<space::Arch> different_nets(std::span<const Winner> winners);
+
 /// The winners, by index and ascending, one of which answers the target of winner `i`: its own if
 /// that holds it, and those of faster targets that hold it, even if not their own
 /// (Winner::verdict_at()). Where none does, its own, as the nearest there is; so never empty.
@@ -20,7 +23,7 @@ std::vector<std::size_t> that_may_answer(std::size_t i, std::span<const Winner> 
 /// At most so many of the winners' nets (0: all), for training that not all of them get: first
 /// those without which targets would be answered by nets that do not get it, the most targets at a
 /// time; for the rest of the number evenly of the others, the slowest target's included. In the
-/// winners' order, each once. Differs from a choice by rank: an untrained part of a supernet can
+/// order of different_nets(). Differs from a choice by rank: an untrained part of a supernet can
 /// be ten points below what it becomes, so that one target left out costs more than all others
 /// gain.
 std::vector<space::Arch> worth_training_alone(std::span<const Winner> winners,

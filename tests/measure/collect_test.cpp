@@ -20,7 +20,7 @@ using lathe::testing::TemporaryFolder;
 using lathe::testing::text_thrown;
 using lathe::testing::tiny_mobile;
 
-constexpr CollectOptions kQuick{.timing = {.rounds = 2, .runs_per_round = 3}, .group_size = 4};
+const CollectOptions kQuick{.timing = {.rounds = 2, .runs_per_round = 3}, .group_size = 4};
 
 struct Collecting {
   TemporaryFolder folder;
@@ -152,6 +152,20 @@ TEST(CollectSamplesTest, TimesADisturbedGroupAgain) {
   const std::vector<space::Arch> more = latency::sample_plan(*c.space, {.samples = 3, .seed = 9});
   collect_samples(later, *c.space, more, again, options, {});
   EXPECT_EQ(later.calls(), 2);
+}
+
+TEST(CollectSamplesTest, TimesNothingAgainWhenThereIsNoTime) {
+  const Collecting c;
+  CountingRunner runner;
+  CollectOptions options = kQuick;
+  options.again = 2;
+  options.in_time = [&] { return runner.calls() < 3; };
+  runner.disturb({1, /*second:*/ 1.5, 1.3, /*third:*/ 1.6, /*fourth:*/ 1.8});
+  latency::SampleLog log(c.path, *c.space, fingerprint(runner, *c.space));
+  const std::vector<space::Arch> plan = latency::sample_plan(*c.space, {.samples = 15});
+  collect_samples(runner, *c.space, plan, log, options, {});
+  EXPECT_EQ(runner.calls(), 5) << "once, twice, and then every group once";
+  EXPECT_EQ(log.samples().size(), 15U);
 }
 
 // A crash may cut the file at any byte: what follows is the same as without it.

@@ -75,7 +75,10 @@ class Groups {
     std::vector<Timing> best;
     double best_ms = std::numeric_limits<double>::infinity();
     const auto disturbed = [&] { return best_ms > kDisturbed * quiet_ms_; };
-    for (int i = 0; i == 0 || (i <= options_.again && disturbed()); ++i) {
+    const auto worth_another = [&] {
+      return disturbed() && (!options_.in_time || options_.in_time());
+    };
+    for (int i = 0; i == 0 || (i <= options_.again && worth_another()); ++i) {
       std::vector<Timing> timings = runner_.time(nets, options_.timing);
       if (const double ms = median(turn_medians(timings.front())); ms < best_ms) {
         best_ms = ms;

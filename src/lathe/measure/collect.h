@@ -1,6 +1,8 @@
 // Measuring more than fits one sitting: group by group into a file, resumable at any moment.
 #pragma once
 
+#include <functional>
+
 #include "lathe/core/progress.h"
 #include "lathe/latency/samples/block_log.h"
 #include "lathe/latency/samples/sample.h"
@@ -20,6 +22,8 @@ struct CollectOptions {
   /// took in the quietest group. Of all times the quietest is kept; where none was quiet the device
   /// is taken to have become slower, and the next groups are measured against that.
   int again = 4;
+  /// Whether there is time to time anything again; empty: always.
+  std::function<bool()> in_time;
 };
 
 inline constexpr double kDisturbed = 1.05;

@@ -40,18 +40,45 @@ at::Tensor as(const at::Tensor& x, const at::Tensor& parameter) {
   return parameter.to(x.scalar_type());
 }
 
-at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
-  const at::Tensor weight = as(x, t.weight);
+/// What a convolution or linear layer multiplies.
+struct Factors {
+  at::Tensor x;
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+/// x and parameters, rounded to what x is kept in. On the CPU numbers of bfloat16 are multiplied as
+/// float32: torch's own kernels, which run where a processor lacks AVX-512, sum a batch's gradients
+/// in bfloat16.
+Factors factors_of(const NodeTensors& t, const at::Tensor& x) {
+  const at::Tensor weight = as(x, t.weight), bias = as(x, t.bias);
+  if (!x.is_cpu() || x.scalar_type() != at::kBFloat16) return {x, weight, bias};
+  const at::Tensor wide = x.to(at::kFloat);
+  return {wide, as(wide, weight), as(wide, bias)};
+}
+
+at::Tensor convolve(const Node& node, const Factors& of, std::int64_t stride, Kernels kernels) {
   if (kernels == Kernels::kLathe && !node.bias && node.groups > 1 &&
       node.groups == node.shape.channels && node.padding == node.dilation * (node.kernel / 2)) {
-    return depthwise_conv(x, weight, {node.stride, node.dilation});
+    return depthwise_conv(of.x, of.weight, {stride, node.dilation});
   }
   if (kernels == Kernels::kLathe && !node.bias && node.groups == 1 && node.kernel == 1 &&
-      node.stride == 1 && node.padding == 0 && kernels_run(x)) {
-    return pointwise_conv({x}, weight, /*with_moments=*/false).z;
+      stride == 1 && node.padding == 0 && kernels_run(of.x)) {
+    return pointwise_conv({of.x}, of.weight, /*with_moments=*/false).z;
   }
-  return at::conv2d(x, weight, as(x, t.bias), node.stride, node.padding, node.dilation,
-                    node.groups);
+  return at::conv2d(of.x, of.weight, of.bias, stride, node.padding, node.dilation, node.groups);
+}
+
+at::Tensor convolve(const Node& node, const NodeTensors& t, const at::Tensor& x, Kernels kernels) {
+  Factors of = factors_of(t, x);
+  std::int64_t stride = node.stride;
+  if (node.kernel == 1 && node.padding == 0 && stride > 1) {
+    // Only the pixels that it sees: given a stride, oneDNN 2.6 writes past the gradient of fewer
+    // channels than a register of AVX2 holds.
+    of.x = of.x.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
+    stride = 1;
+  }
+  return convolve(node, of, stride, kernels).to(x.scalar_type());
 }
 
 /// Scale and shift of a batch norm.
@@ -274,10 +301,11 @@ at::Tensor Executor::run_node(const Operation& operation, const Binding& binding
     case Op::kDropout:
       return options.training && options.dropout ? drop(input(0), node.rate, options.generator)
                                                  : input(0);
-    case Op::kLinear:  // a vector is a map of one pixel, as everywhere in the graph
-      return at::linear(input(0).flatten(1), as(input(0), t.weight), as(input(0), t.bias))
-          .unsqueeze(2)
-          .unsqueeze(3);
+    case Op::kLinear: {  // a vector is a map of one pixel, as everywhere in the graph
+      const Factors f = factors_of(t, input(0));
+      const at::Tensor y = at::linear(f.x.flatten(1), f.weight, f.bias);
+      return y.to(input(0).scalar_type()).unsqueeze(2).unsqueeze(3);
+    }
     case Op::kAdd:
       return at::add(input(0), input(1));
     case Op::kMul:

@@ -100,6 +100,18 @@ TEST_F(LatencyStageTest, StopsWhereMoreNetsMakeItNoBetter) {
   EXPECT_LT(taken, 200U) << "noise is not learnt";
 }
 
+TEST_F(LatencyStageTest, TimesTheFewestNetsWhereThereIsNoTimeForMore) {
+  options_.good_mape = 0;
+  options_.collect.in_time = [] { return false; };
+  std::vector<double> noise;
+  for (int i = 0; i < 50; ++i) noise.push_back(i % 2 == 0 ? 0.3 : 0.6);
+  const Device device = measure(noise, 0.4);
+  EXPECT_EQ(samples().samples.size(), 20U);
+  EXPECT_EQ(runner_->timings(), 22U) << "no group again";
+  ASSERT_TRUE(device.latency->validation().has_value());
+  EXPECT_NE(last_.find("; its share of the budget is spent"), std::string::npos) << last_;
+}
+
 TEST_F(LatencyStageTest, TimesBlocksThenNetsAndKeepsBoth) {
   options_.blocks = true;
   // Every block takes 0.1 ms alone and every whole net 0.4 ms.

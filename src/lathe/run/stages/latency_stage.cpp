@@ -110,17 +110,19 @@ std::unique_ptr<latency::StoredLatencyModel> model_of_nets(const Device& device,
     error = train::cross_validated_error(kKind, space, samples, kFolds, {.seed = seed});
     const bool good = error && error->mape <= options.good_mape;
     const bool no_better = before && error && error->mape > kWorthMore * before->mape;
-    if (count == plan.size() || good || no_better) {
+    const bool late = options.collect.in_time && !options.collect.in_time();
+    if (count == plan.size() || good || no_better || late) {
       auto model = train::fit_latency_model(kKind, space, here, samples, {.seed = seed});
       model->set_validation(error);
       progress({"latency", 0, 0,
-                fmt::format("ridge of {} whole nets{} on {} ({}); nets left out of it: {}",
+                fmt::format("ridge of {} whole nets{} on {} ({}); nets left out of it: {}{}",
                             samples.size(),
                             here.precision == measure::kFloat32 ? "" : " in " + here.precision,
                             here.device, here.runtime,
                             error ? fmt::format("MAPE {:.1f}%, Spearman {:.3f}", 100 * error->mape,
                                                 error->spearman)
-                                  : "too few to say")});
+                                  : "too few to say",
+                            late && !good ? "; its share of the budget is spent" : "")});
       return model;
     }
   }

@@ -28,8 +28,8 @@ struct Device {
 ///
 /// By default whole nets are timed, those that hold the blocks seen least
 /// (latency::BiasedSampler), and a ridge is fitted: to `fewest_nets`, then to half as many more at
-/// a time until its error on nets left out is `good_mape`, has become less by no tenth, or to
-/// `most_nets`; to every net of a space that has fewer. With `blocks`, every distinct block is
+/// a time until its error on nets left out is `good_mape`, has become less by no tenth, it is no
+/// longer `collect.in_time`, or to `most_nets`; to every net of a space that has fewer. With `blocks`, every distinct block is
 /// timed alone, and random whole nets correct their sum and state its error.
 /// @throws Error naming the file if a model or the measurements are of another device, runtime,
 /// batch or space; as the runner.

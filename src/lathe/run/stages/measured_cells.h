@@ -20,7 +20,7 @@ namespace lathe::run {
 /// How cells of a target are timed: all in turns, over many seconds, so that what disturbs the
 /// machine falls on all alike; in long turns, since the first runs after other nets are slower than
 /// those of a net in use.
-inline constexpr measure::CollectOptions kCellTurns{
+inline const measure::CollectOptions kCellTurns{
     .timing = {.warmup_runs = 3, .rounds = 8, .runs_per_round = 25, .round_ms = 20},
     .group_size = 200};
 

@@ -63,11 +63,27 @@ function(lathe_test name)
   if(ARG_TOGETHER)
     lathe_compile_together(lathe_${name}_test ${ARG_APART})
   endif()
+  set(each TIMEOUT 600)
   if(ARG_TORCH)
     lathe_precompile(lathe_${name}_test torch_test)
+    lathe_test_in_parts(${name})
+    list(APPEND each LABELS single)
   else()
     lathe_precompile(lathe_${name}_test test)
   endif()
   gtest_discover_tests(lathe_${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 600)
+                       PROPERTIES ${each})
+endfunction()
+
+# A component's tests in few processes, `ctest -C Parts`, in place of one each, which are labelled
+# `single`: loading LibTorch takes longer than most of them.
+function(lathe_test_in_parts name)
+  set(parts 4)
+  foreach(part RANGE 1 ${parts})
+    set(test ${name}.part_${part}_of_${parts})
+    math(EXPR index "${part} - 1")
+    add_test(NAME ${test} COMMAND lathe_${name}_test --gtest_brief=1 CONFIGURATIONS Parts)
+    set_tests_properties(${test} PROPERTIES TIMEOUT 1800 COST 500
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${parts};GTEST_SHARD_INDEX=${index}")
+  endforeach()
 endfunction()

@@ -23,4 +23,5 @@ if command -v npm >/dev/null; then
 fi
 "$root/scripts/build.sh" all "$@"
 cd "$root/build/release"
-exec ctest --output-on-failure --progress --parallel "$(nproc)"
+exec ctest --build-config Parts --label-exclude single --output-on-failure --progress \
+  --parallel "$(nproc)"

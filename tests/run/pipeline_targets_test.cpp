@@ -8,14 +8,33 @@
 #include "lathe/core/error.h"
 #include "lathe/core/file.h"
 #include "lathe/graph/counts.h"
+#include "lathe/latency/models/linear_model.h"
 #include "lathe/latency/models/stored_model.h"
 #include "lathe/run/answers/answers.h"
 #include "lathe/run/specialize.h"
 #include "lathe/space/space_file.h"
 #include "run/pipeline_fixture.h"
+#include "run/stage_fixtures.h"
 
 namespace lathe::run {
 namespace {
+
+TEST(Ask, BelievesNoModelThatNetsTakeNothing) {
+  const auto space = lathe::testing::stage_space();
+  latency::LinearCosts costs{.bias_ms = -5};  // of noise
+  costs.weights_ms.assign(static_cast<std::size_t>(space->encoding_size()), 0.5);
+  const latency::LinearModel model(*space, costs);
+  ASSERT_LT(model.predict_ms(space->smallest()), 0);
+  const DeviceNoise noise{.sentinels = {{space->smallest(), {0.9, 0.8, 1.0}}}};
+  const TemporaryFolder temporary;
+  SpecializeOptions options;
+  options.targets_ms = {1e-6, 0.2, 0.3};
+  const Asked asked = ask(options, *space, model, noise, lathe::testing::open_folder(temporary),
+                          [](const auto&) {});
+  EXPECT_EQ(asked.feasible_ms, std::vector<double>{0.3});
+  ASSERT_EQ(asked.infeasible.size(), 2U);
+  EXPECT_DOUBLE_EQ(asked.infeasible[0].minimum_ms, 0.25 * 0.9);
+}
 
 TEST_F(PipelineTest, KeepsOtherLimitsThanLatency) {
   options_.targets_ms = {1000};

@@ -12,6 +12,7 @@
 
 #include "lathe/core/file.h"
 #include "lathe/core/random.h"
+#include "lathe/core/statistics.h"
 #include "lathe/graph/counts.h"
 #include "lathe/latency/models/part_model.h"
 #include "lathe/nn/threads.h"
@@ -156,6 +157,14 @@ std::string cost_beside(const graph::Graph& net, const search::Constraints& cons
   return text;
 }
 
+/// What no net is said to be faster than: a model of few nets, timed while the device had other
+/// work, may say anything of the fastest, less than nothing even. Of cells the net of the first
+/// choices is not the fastest, but not that far from it.
+double least_ms(const DeviceNoise& noise) {
+  constexpr double kShareOfTheSmallest = 0.25;
+  return kShareOfTheSmallest * median(noise.sentinels.front().session_ms);
+}
+
 }  // namespace
 
 search::Constraints constraints_of(const SpecializeOptions& options, const space::Space& space) {
@@ -172,7 +181,7 @@ Asked ask(const SpecializeOptions& options, const space::Space& space,
       limited ? search::range_within(space, latency, search::CostLimits(space, constraints))
               : search::reachable_range(space, latency);
   search::ReachableRange range = within ? *within : search::reachable_range(space, latency);
-  range.fastest.predicted_ms *= noise.tail;
+  range.fastest.predicted_ms = std::max(noise.tail * range.fastest.predicted_ms, least_ms(noise));
   range.slowest.predicted_ms *= noise.tail;
   const double fastest_ms =
       within ? range.fastest.predicted_ms : std::numeric_limits<double>::infinity();

@@ -24,7 +24,8 @@ struct Asked {
 
 /// The options' targets, or as many as they say evenly over what the nets of `space` that keep the
 /// limits take by `latency` at the quantile, which is told (of one net, a little more than it
-/// takes); and those that the folder's result has already. None can be met where no net keeps the
+/// takes); and those that the folder's result has already. No net is taken to be faster than a
+/// quarter of what the smallest was seen to take. None can be met where no net keeps the
 /// limits.
 /// @throws std::invalid_argument unless targets are finite and > 0, or if there are none.
 Asked ask(const SpecializeOptions& options, const space::Space& space,

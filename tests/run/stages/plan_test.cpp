@@ -20,6 +20,7 @@ PlanInputs two_cores(double seconds) {
           .nets = {{81e3, {0.047, 0.014}}, {150e3, {0.06, 0.017}}, {287e3, {0.087, 0.024}}},
           .evaluation_s = 0.3,
           .hand_over_s = 4,
+          .one_net_s = 6,
           .answers = 5,
           .threads = 2,
           .steps_per_epoch = 429,
@@ -86,7 +87,10 @@ TEST(Plan, TrainsOneNetWhereALargerOneSeesTooLittle) {
   EXPECT_EQ(plan->grown_steps, 0);
   EXPECT_EQ(plan->fine_tune_nets, 0);
   EXPECT_EQ(plan->accuracy_samples, 0);
-  EXPECT_NEAR(training_s(*plan), 590 - 5 * 4, 1);
+  EXPECT_NEAR(training_s(*plan), 590 - 6, 1);
+  PlanInputs more = in;  // targets of the one net
+  more.answers = 20;
+  EXPECT_EQ(make_plan(more)->small_steps, plan->small_steps);
 }
 
 TEST(Plan, ShowsTheSmallestNetSmallImagesAndAllOthersThemInTheEnd) {

@@ -28,7 +28,14 @@ std::int64_t steps(double seconds, double step_s) {
   return static_cast<std::int64_t>(std::floor(seconds / step_s));
 }
 
-double training_s(const PlanInputs& in) { return in.seconds_left - in.answers * in.hand_over_s; }
+/// Of answers that may be different nets; of one net it is less.
+double hand_over_s(const PlanInputs& in) { return in.answers * in.hand_over_s; }
+
+double training_s(const PlanInputs& in) { return in.seconds_left - hand_over_s(in); }
+
+Plan::Part handing_over(double seconds) {
+  return {"measuring, testing and writing the answers", seconds};
+}
 
 int samples_of(const PlanInputs& in) {
   return static_cast<int>(std::clamp(kSampleShare * training_s(in) / in.evaluation_s,
@@ -54,11 +61,12 @@ train::SmallImages after(std::int64_t first, std::int64_t grown,
 Plan alone(const PlanInputs& in) {
   const train::StepSeconds step_s = in.nets.front().step_s;
   const train::SmallImages small_images = small_images_of(in);
-  Plan plan{.small_steps = steps(training_s(in) - in.evaluation_s, small_images.mean_s(step_s)),
+  const double time_s = in.seconds_left - in.one_net_s;
+  Plan plan{.small_steps = steps(time_s - in.evaluation_s, small_images.mean_s(step_s)),
             .small_step_s = step_s,
             .grown_step_s = step_s,
             .small_images = small_images};
-  plan.parts = {{"one net alone, the answer to every target", training_s(in)}};
+  plan.parts = {{"one net alone, the answer to every target", time_s}, handing_over(in.one_net_s)};
   return plan;
 }
 
@@ -112,11 +120,11 @@ std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
   if (images < kImagesPerParameter * in.nets[largest].params || plan.fine_tune_nets == 0) {
     return std::nullopt;
   }
-  plan.parts = {
-      {"the smallest net alone", small_s},
-      {"the largest, grown out of it", line_s - small_s},
-      {fmt::format("accuracy of {} nets", samples), evaluating_s},
-      {fmt::format("up to {} answers, one by one", plan.fine_tune_nets), time_s - line_s}};
+  plan.parts = {{"the smallest net alone", small_s},
+                {"the largest, grown out of it", line_s - small_s},
+                {fmt::format("accuracy of {} nets", samples), evaluating_s},
+                {fmt::format("up to {} answers, one by one", plan.fine_tune_nets), time_s - line_s},
+                handing_over(hand_over_s(in))};
   return plan;
 }
 
@@ -143,7 +151,7 @@ double step_s(const Plan& plan, std::int64_t step) {
 }
 
 double fewest_seconds(const PlanInputs& in) {
-  return in.answers * in.hand_over_s + in.evaluation_s +
+  return in.one_net_s + in.evaluation_s +
          static_cast<double>(kFewestSteps) * in.nets.front().step_s.full;
 }
 
@@ -162,8 +170,6 @@ std::optional<Plan> make_plan(const PlanInputs& in) {
     plan = alone(in);
   }
   plan->budget_s = in.seconds_left;
-  plan->parts.push_back(
-      {"measuring, testing and writing the answers", in.answers * in.hand_over_s});
   return plan;
 }
 

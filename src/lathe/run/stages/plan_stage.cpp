@@ -50,14 +50,14 @@ bool too_few_nets(const space::Space& space, const AccuracyOptions& accuracy) {
   return std::pow(10.0, space.log10_num_nets()) < fewest - 0.5;
 }
 
-/// What a session of measuring takes, and how often an answer is measured: some that choose, a
-/// dozen that judge, three that are reported.
-double hand_over_s(const RunOptions& options, double latency_ms, double evaluation_s) {
-  constexpr double kSessionsOfAnAnswer = 22, kExport_s = 1;
+/// Evaluations on validation and test images, files, and so many sessions of measuring.
+double hand_over_s(const RunOptions& options, int sessions, double latency_ms,
+                   double evaluation_s) {
+  constexpr double kExport_s = 1;
   const measure::TimingOptions timing = session_timing(options.winner_timing, options.quantile);
   const double session_s =
       (timing.warmup_runs + timing.rounds * timing.runs_per_round) * latency_ms / 1000;
-  return kSessionsOfAnAnswer * session_s + 2 * evaluation_s + kExport_s;
+  return sessions * session_s + 2 * evaluation_s + kExport_s;
 }
 
 /// Nets that may be the largest that is trained, ascending, the first the smallest: that of the
@@ -143,7 +143,14 @@ PlanInputs try_out(const Trained& trained, const RunOptions& options, const Boun
                });
     }
   });
-  inputs.hand_over_s = hand_over_s(options, targets_ms.back(), inputs.evaluation_s) + int8_s;
+  // Of different nets each has sessions that choose it, some dozen that judge and three that are
+  // reported. One net is chosen for each target, and the rest is done once.
+  constexpr int kSessionsOfAnAnswer = 22, kSessionsOfATarget = 4, kSessionsOfOneNet = 40;
+  inputs.hand_over_s =
+      hand_over_s(options, kSessionsOfAnAnswer, targets_ms.back(), inputs.evaluation_s) + int8_s;
+  inputs.one_net_s = hand_over_s(options, kSessionsOfOneNet + inputs.answers * kSessionsOfATarget,
+                                 targets_ms.front(), inputs.evaluation_s) +
+                     int8_s;
   inputs.seconds_left = options.budget_s - elapsed_s - trying_s;
   return inputs;
 }

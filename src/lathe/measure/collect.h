@@ -22,7 +22,7 @@ struct CollectOptions {
   /// took in the quietest group. Of all times the quietest is kept; where none was quiet the device
   /// is taken to have become slower, and the next groups are measured against that.
   int again = 4;
-  /// Whether there is time to time anything again; empty: always.
+  /// Whether there is time for more than each net's first timing; empty: always.
   std::function<bool()> in_time;
 };
 

@@ -29,9 +29,9 @@ std::int64_t steps(double seconds, double step_s) {
 }
 
 /// Of answers that may be different nets; of one net it is less.
-double hand_over_s(const PlanInputs& in) { return in.answers * in.hand_over_s; }
+double answers_s(const PlanInputs& in) { return in.answers * in.hand_over_s; }
 
-double training_s(const PlanInputs& in) { return in.seconds_left - hand_over_s(in); }
+double training_s(const PlanInputs& in) { return in.seconds_left - answers_s(in); }
 
 Plan::Part handing_over(double seconds) {
   return {"measuring, testing and writing the answers", seconds};
@@ -124,7 +124,7 @@ std::optional<Plan> growing_to(const PlanInputs& in, std::size_t largest) {
                 {"the largest, grown out of it", line_s - small_s},
                 {fmt::format("accuracy of {} nets", samples), evaluating_s},
                 {fmt::format("up to {} answers, one by one", plan.fine_tune_nets), time_s - line_s},
-                handing_over(hand_over_s(in))};
+                handing_over(answers_s(in))};
   return plan;
 }
 

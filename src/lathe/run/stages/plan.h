@@ -24,7 +24,7 @@ struct PlanInputs {
   std::vector<SizedNet> nets;  ///< ascending; the first is the smallest, which is trained at least
   double evaluation_s = 0;     ///< one net on the validation images, batch norm recalibrated
   double hand_over_s = 0;      ///< one answer of several: measured, tested, written
-  double one_net_s = 0;        ///< the smallest net, as the answer to every target: the same
+  double one_net_s = 0;        ///< the same of one net that answers every target
   int answers = 0;             ///< targets that can be met
   int threads = 1;             ///< that answers share, as side_by_side()
   int shards = 2;              ///< of their steps
